@@ -1,0 +1,471 @@
+"""Every error edgelake raises, as one tree with stable codes.
+
+::
+
+    EdgeLakeError                     code 3
+    ├ ConfigurationError (ValueError)       235
+    ├ CommandError                          2
+    │ ├ CommandSyntaxError                  2
+    │ │ └ UnbalancedInput                   11
+    │ ├ UnknownCommand                      141
+    │ ├ BadArgument (ValueError)            40
+    │ │ ├ UnknownOption                     216
+    │ │ ├ MissingOption                     263
+    │ │ ├ DuplicateOption                   197
+    │ │ ├ WrongValue                        175
+    │ │ ├ BadJson                           6
+    │ │ └ BadDestination                    20
+    │ ├ UndefinedVariable (KeyError)        138
+    │ ├ NotPermitted (PermissionError)      212
+    │ └ ScriptError                         56
+    │   └ ScriptMissing                     112
+    ├ ProtocolError                         238
+    │ ├ LocalProtocolError                  238
+    │ └ RemoteProtocolError                 238
+    │   ├ BadHeader                         193
+    │   ├ Truncated                         146
+    │   └ MessageTooLarge                   9
+    ├ PeerError (ConnectionError)           15
+    │ ├ PeerTimeout (TimeoutError)          26
+    │ ├ PeerRefused                         208
+    │ ├ PeerClosed                          81
+    │ ├ NoReply (TimeoutError)              8
+    │ └ RemoteError                         as sent by the peer
+    ├ LedgerError                           30
+    │ ├ PolicyInvalid (ValueError)          87
+    │ ├ PolicyConflict                      70
+    │ ├ PolicyMissing (LookupError)         113
+    │ ├ PolicyRowMissing (LookupError)      101
+    │ └ LedgerInvalid                       69
+    ├ StorageError (OSError)                4
+    │ ├ FileMissing                         12
+    │ ├ FileWriteFailed                     48
+    │ ├ HomeLocked                          198
+    │ └ DatabaseError                       24
+    │   ├ DatabaseUnknown                   5
+    │   ├ DatabaseTypeWrong                 104
+    │   └ TableMissing                      109
+    └ ServiceError                          3
+      ├ NotRunning                          267
+      │ ├ TcpNotRunning                     135
+      │ └ SynchronizerNotRunning            150
+      ├ AlreadyRunning                      136
+      └ Overloaded                          108
+
+The numbers are those that nodes of the network already use for the same
+failure (``docs/protocol.md``, "Error codes"), so that ``error 136`` means one
+thing at every console; :mod:`edgelake.wire.codes` holds their short texts and
+puts errors from outside this tree onto the wire.
+
+A message is lower case, has no full stop, and names the value and the limit.
+``hint`` says what to write instead; ``column`` (1-based, in characters) says
+where in the command the fault lies.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "AlreadyRunning",
+    "BadArgument",
+    "BadDestination",
+    "BadHeader",
+    "BadJson",
+    "CommandError",
+    "CommandSyntaxError",
+    "ConfigurationError",
+    "DatabaseError",
+    "DatabaseTypeWrong",
+    "DatabaseUnknown",
+    "DuplicateOption",
+    "EdgeLakeError",
+    "FileMissing",
+    "FileWriteFailed",
+    "HomeLocked",
+    "LedgerError",
+    "LedgerInvalid",
+    "LocalProtocolError",
+    "MessageTooLarge",
+    "MissingOption",
+    "NoReply",
+    "NotPermitted",
+    "NotRunning",
+    "Overloaded",
+    "PeerClosed",
+    "PeerError",
+    "PeerRefused",
+    "PeerTimeout",
+    "PolicyConflict",
+    "PolicyInvalid",
+    "PolicyMissing",
+    "PolicyRowMissing",
+    "ProtocolError",
+    "RemoteError",
+    "RemoteProtocolError",
+    "ScriptError",
+    "ScriptMissing",
+    "ServiceError",
+    "StorageError",
+    "SynchronizerNotRunning",
+    "TableMissing",
+    "TcpNotRunning",
+    "Truncated",
+    "UnbalancedInput",
+    "UndefinedVariable",
+    "UnknownCommand",
+    "UnknownOption",
+    "WrongValue",
+]
+
+
+class EdgeLakeError(Exception):
+    """Base of every error of this package.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong, with the value and the limit.
+    hint : str or None
+        What to write or do instead.
+    column : int or None
+        1-based position of the fault in the command's text, in characters.
+
+    Attributes
+    ----------
+    code : int
+        Stable number of the failure, 1..999.
+    exit_status : int
+        Exit status of a command line that ends with this error: 1 failed,
+        2 bad command, 3 peer, 4 storage.
+    line : int or None
+        1-based line of a script or block in which ``column`` counts.
+    """
+
+    code: ClassVar[int] = 3
+    exit_status: ClassVar[int] = 1
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.column = column
+        self.line: int | None = None
+
+    def __str__(self) -> str:
+        """Return the message alone; a ``KeyError`` or ``OSError`` base must not reshape it."""
+        return self.message
+
+
+class ConfigurationError(EdgeLakeError, ValueError):
+    """A setting of the node is wrong."""
+
+    code = 235
+
+
+# --------------------------------------------------------------- commands
+
+
+class CommandError(EdgeLakeError):
+    """A command cannot be executed as written."""
+
+    code = 2
+    exit_status = 2
+
+
+class CommandSyntaxError(CommandError):
+    """The text is not a command of the language."""
+
+
+class UnbalancedInput(CommandSyntaxError):
+    """A bracket, brace, parenthesis or quote is not closed."""
+
+    code = 11
+
+
+class UnknownCommand(CommandError):
+    """No command of that name is declared."""
+
+    code = 141
+
+
+class BadArgument(CommandError, ValueError):
+    """A word or option of a known command is wrong."""
+
+    code = 40
+
+
+class UnknownOption(BadArgument):
+    """The command has no option of that name."""
+
+    code = 216
+
+
+class MissingOption(BadArgument):
+    """An option that the command requires is absent."""
+
+    code = 263
+
+
+class DuplicateOption(BadArgument):
+    """An option is given twice and may not be, or twice with one value."""
+
+    code = 197
+
+
+class WrongValue(BadArgument):
+    """A value does not fit the type of its option or argument."""
+
+    code = 175
+
+
+class BadJson(BadArgument):
+    """A value that has to be JSON is not."""
+
+    code = 6
+
+
+class BadDestination(BadArgument):
+    """A destination is not ``ip:port``."""
+
+    code = 20
+
+
+class UndefinedVariable(CommandError, KeyError):
+    """A reference names a variable that has no value."""
+
+    code = 138
+
+
+class NotPermitted(CommandError, PermissionError):
+    """The sender may not call this command."""
+
+    code = 212
+
+
+class ScriptError(CommandError):
+    """A command of a script failed; ``__cause__`` is its error."""
+
+    code = 56
+
+
+class ScriptMissing(ScriptError):
+    """A script file does not exist or cannot be read."""
+
+    code = 112
+
+
+# --------------------------------------------------------------- protocol
+
+
+class ProtocolError(EdgeLakeError):
+    """Bytes on the wire break the protocol."""
+
+    code = 238
+    exit_status = 3
+
+
+class LocalProtocolError(ProtocolError):
+    """This program asked for something the protocol cannot carry."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """A peer sent something the protocol does not allow."""
+
+
+class BadHeader(RemoteProtocolError):
+    """A header field contradicts the block or another field."""
+
+    code = 193
+
+
+class Truncated(RemoteProtocolError):
+    """Fewer bytes than a block or segment needs."""
+
+    code = 146
+
+
+class MessageTooLarge(RemoteProtocolError):
+    """A message is longer than the receiver takes."""
+
+    code = 9
+
+
+# ------------------------------------------------------------------ peers
+
+
+class PeerError(EdgeLakeError, ConnectionError):
+    """Another node could not be reached or did not answer."""
+
+    code = 15
+    exit_status = 3
+
+
+class PeerTimeout(PeerError, TimeoutError):
+    """A peer did not take a connection or its bytes in time."""
+
+    code = 26
+
+
+class PeerRefused(PeerError):
+    """Nothing listens at the peer's address."""
+
+    code = 208
+
+
+class PeerClosed(PeerError):
+    """The peer ended the connection early."""
+
+    code = 81
+
+
+class NoReply(PeerError, TimeoutError):
+    """A peer took the message and sent no answer in time."""
+
+    code = 8
+
+
+class RemoteError(PeerError):
+    """A peer answered with an error; ``remote_code`` is its number.
+
+    Parameters
+    ----------
+    message : str
+        The peer's text.
+    remote_code : int
+        The number in the reply's header, 0..65535.
+    """
+
+    def __init__(self, message: str, remote_code: int, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.remote_code = remote_code
+
+
+# ----------------------------------------------------------------- ledger
+
+
+class LedgerError(EdgeLakeError):
+    """A ledger operation failed."""
+
+    code = 30
+
+
+class PolicyInvalid(LedgerError, ValueError):
+    """A policy has the wrong shape."""
+
+    code = 87
+
+
+class PolicyConflict(LedgerError):
+    """A policy of that id exists already."""
+
+    code = 70
+
+
+class PolicyMissing(LedgerError, LookupError):
+    """No policy of that id exists in the local ledger."""
+
+    code = 113
+
+
+class PolicyRowMissing(LedgerError, LookupError):
+    """No row of that id exists in the ledger table."""
+
+    code = 101
+
+
+class LedgerInvalid(LedgerError):
+    """A received or stored ledger is not usable."""
+
+    code = 69
+
+
+# ---------------------------------------------------------------- storage
+
+
+class StorageError(EdgeLakeError, OSError):
+    """A file or database operation failed."""
+
+    code = 4
+    exit_status = 4
+
+
+class FileMissing(StorageError):
+    """A file does not exist."""
+
+    code = 12
+
+
+class FileWriteFailed(StorageError):
+    """A file could not be written; the former content is still there."""
+
+    code = 48
+
+
+class HomeLocked(StorageError):
+    """Another process uses the home folder."""
+
+    code = 198
+
+
+class DatabaseError(StorageError):
+    """A database refused a statement or is not reachable."""
+
+    code = 24
+
+
+class DatabaseUnknown(DatabaseError):
+    """No database of that name is connected."""
+
+    code = 5
+
+
+class DatabaseTypeWrong(DatabaseError):
+    """No driver of that name exists, or the name is connected to another one."""
+
+    code = 104
+
+
+class TableMissing(DatabaseError):
+    """A table does not exist in the database."""
+
+    code = 109
+
+
+# --------------------------------------------------------------- services
+
+
+class ServiceError(EdgeLakeError):
+    """A background service could not do what was asked."""
+
+
+class NotRunning(ServiceError):
+    """A service is needed that does not run."""
+
+    code = 267
+
+
+class TcpNotRunning(NotRunning):
+    """The TCP server is needed and does not run."""
+
+    code = 135
+
+
+class SynchronizerNotRunning(NotRunning):
+    """The blockchain synchronizer is needed and does not run."""
+
+    code = 150
+
+
+class AlreadyRunning(ServiceError):
+    """The service runs already."""
+
+    code = 136
+
+
+class Overloaded(ServiceError):
+    """A high mark was passed: try again later."""
+
+    code = 108

@@ -1,0 +1,160 @@
+"""Every limit of a node: a name, a value, a unit in the name, and the reason.
+
+Source of the wire sizes: ``docs/protocol.md``, "Blocks".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# ------------------------------------------------------------ the wire
+
+BLOCK_BYTES: Final = 2048
+"""One block; all traffic consists of whole blocks."""
+
+HEADER_BYTES: Final = 207
+"""Header at the front of each block."""
+
+BODY_BYTES: Final = BLOCK_BYTES - HEADER_BYTES
+"""Room for command, authentication and data in a block: 1841."""
+
+MAX_REQUEST_CHARS: Final = BODY_BYTES - 1
+"""Longest command that existing nodes answer; a longer one travels as a file."""
+
+MAX_SOURCE_IP_BYTES: Final = 128
+"""Room for the source address in a header."""
+
+MAX_ERROR_CODE: Final = 65_535
+"""Largest number the error field carries."""
+
+JOB_SLOTS: Final = 500
+"""Slots of jobs that wait for a reply: job location 0..499."""
+
+MAX_JOB_ID: Final = 100_000_000
+"""Largest job id existing nodes use."""
+
+# ---------------------------------------------------------- the server
+
+DEFAULT_THREADS: Final = 6
+"""I/O threads of the TCP server when ``threads`` is not given."""
+
+MAX_THREADS: Final = 64
+"""Most I/O threads of one server; more only fight for the same cores."""
+
+BYTE_TIMEOUT_S: Final = 10.0
+"""Longest silence inside a message before its connection is closed."""
+
+MESSAGE_TIMEOUT_S: Final = 60.0
+"""Longest time from the first to the last byte of a message."""
+
+IDLE_TIMEOUT_S: Final = 300.0
+"""Longest silence of a connection between two messages."""
+
+MAX_CONNECTIONS: Final = 10_000
+"""Open inbound connections; above it the longest idle one is closed."""
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+"""Data of one message; a ledger of 200,000 policies fits."""
+
+MAX_ASSEMBLY_BYTES: Final = 256 * 1024 * 1024
+"""Memory of all unfinished messages together."""
+
+MAX_QUEUED_MESSAGES: Final = 16_384
+"""High mark of whole messages that wait for a handler; reads pause above it."""
+
+MAX_QUEUED_BYTES: Final = 256 * 1024 * 1024
+"""High mark of their bytes."""
+
+LISTEN_BACKLOG: Final = 4096
+"""Connections the kernel keeps for us between two accepts (capped by somaxconn)."""
+
+BATCH_MESSAGES: Final = 256
+"""Most messages that go up to Python with one entry."""
+
+DISPATCH_THREADS: Final = 4
+"""Python threads that run handlers; a slow handler holds one of them only."""
+
+# ---------------------------------------------------------- the sender
+
+CONNECT_TIMEOUT_S: Final = 6.0
+"""Wait for one connection attempt."""
+
+BLOCK_SEND_TIMEOUT_S: Final = 10.0
+"""Wait for a peer to take the next bytes of a message."""
+
+SEND_ATTEMPTS: Final = 3
+"""Connection attempts of one message."""
+
+RETRY_PAUSE_S: Final = 6.0
+"""Pause between two attempts of the node's own messages and replies."""
+
+CLIENT_RETRY_PAUSE_S: Final = 0.5
+"""Pause between two attempts when a person waits at the console."""
+
+MAX_PENDING_SENDS: Final = 16_384
+"""Outbound messages that wait or travel, over all destinations."""
+
+MAX_PENDING_SEND_BYTES: Final = 256 * 1024 * 1024
+"""Their bytes."""
+
+MAX_PENDING_PER_DESTINATION: Final = 4096
+"""Outbound messages that wait for one address."""
+
+MAX_SOCKETS_PER_DESTINATION: Final = 32
+"""Outbound connections open to one address at a time."""
+
+MAX_PENDING_LOOKUPS: Final = 64
+"""Host names that wait for the resolver; replies to further names are dropped."""
+
+LOOKUP_CACHE_S: Final = 60.0
+"""How long a resolved host name is used."""
+
+# ------------------------------------------------------------- replies
+
+REPLY_TIMEOUT_S: Final = 20.0
+"""Wait for the reply to a command that always has one."""
+
+SILENT_REPLY_WAIT_S: Final = 1.0
+"""Wait for the reply to a command that is silent on success."""
+
+MAX_DESTINATIONS: Final = 1000
+"""Addresses in one ``run client``."""
+
+MAX_NOTICES: Final = 1000
+"""Messages of peers kept for a console that has not read them."""
+
+# ------------------------------------------------------------ language
+
+MAX_COMMAND_CHARS: Final = 16 * 1024 * 1024
+"""Longest command text."""
+
+MAX_SCRIPT_DEPTH: Final = 32
+"""Scripts that call scripts."""
+
+MAX_NESTING: Final = 64
+"""Brackets inside brackets."""
+
+MAX_SCRIPT_BYTES: Final = 16 * 1024 * 1024
+"""Size of a script file."""
+
+# -------------------------------------------------------------- ledger
+
+MAX_POLICY_BYTES: Final = 1024 * 1024
+"""One policy as text."""
+
+SYNC_BACKOFF_MAX_S: Final = 60.0
+"""Longest pause between two tries while a master is down."""
+
+LEDGER_REQUEST_TTL_S: Final = 120.0
+"""How long an answer to a ledger request is taken."""
+
+MAX_OPEN_LEDGER_REQUESTS: Final = 16
+"""Unanswered ledger requests whose answers are still taken."""
+
+SQLITE_BUSY_TIMEOUT_S: Final = 5.0
+"""Wait for another process's lock on a SQLite file."""
+
+# ------------------------------------------------------------ services
+
+STOP_TIMEOUT_S: Final = 10.0
+"""Deadline of an orderly stop of one service."""
