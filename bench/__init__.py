@@ -1,0 +1,1 @@
+"""Benchmarks of edgelake against the least that the machine allows."""
