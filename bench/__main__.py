@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     for part in options.only or PARTS:
         try:
             results[part] = _RUNS[part](options, console)
-        except (RuntimeError, OSError) as exc:
+        except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as exc:
             console.print(f"{part} failed: {exc}", style="red", markup=False)
             results[part] = {"failed": str(exc)}
             failed = True
@@ -101,7 +102,7 @@ def _run_server(options: argparse.Namespace, console: Console) -> object:
 def _targets(options: argparse.Namespace) -> list[Target]:
     floor = floor_target(options.threads)
     if options.floor_only:
-        return [floor, floor_target(options.threads, name="floor again")]
+        return [floor, floor_target(options.threads, name="again")]
     return [floor, edgelake_target(options.threads)]
 
 

@@ -14,6 +14,7 @@ from bench.micro import Micro
 
 __all__ = ["show_codec", "show_comparisons", "show_memory", "show_start_up"]
 
+_FIGURES = ("rate", "p50_us", "p99_us", "p999_us")
 _MIB = 1024 * 1024
 _LATE_PART = 0.05
 """Work left at the end of a load, as a part of its time, that is worth a note."""
@@ -26,10 +27,7 @@ def show_comparisons(console: Console, comparisons: Sequence[Comparison]) -> Non
     notes = []
     for comparison in comparisons:
         for name in comparison.rounds:
-            cells = [
-                _figure(comparison, name, field)
-                for field in ("rate", "p50_us", "p99_us", "p999_us")
-            ]
+            cells = [_figure(comparison, name, field) for field in _FIGURES]
             last = name == list(comparison.rounds)[-1]
             table.add_row(str(comparison.load.clients), name, *cells, end_section=last)
             notes += _notes(comparison, name)
@@ -90,6 +88,6 @@ def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
 def _figure(comparison: Comparison, target: str, field: str) -> str:
     value, ratio = comparison.value(target, field), comparison.ratio(target, field)
     if value is None:
-        return "–"
+        return "-"
     text = f"{value:,.0f}"
     return text if target == FLOOR or ratio is None else f"{text} ({ratio:.2f})"

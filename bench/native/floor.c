@@ -237,5 +237,7 @@ int main(int argc, char **argv)
     printf("{\"accepted\": %llu, \"messages\": %llu, \"bytes\": %llu, \"broken\": %llu}\n",
            (unsigned long long)total.accepted, (unsigned long long)total.messages,
            (unsigned long long)total.bytes, (unsigned long long)total.broken);
+    free(workers);
+    free(received);
     return 0;
 }

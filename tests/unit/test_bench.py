@@ -107,7 +107,7 @@ def test_the_message_is_a_block_of_the_protocol(programs: Programs) -> None:
 def test_a_closed_port_is_an_error(programs: Programs) -> None:
     with running(floor(programs)) as server:
         port = server.port
-    with pytest.raises(RuntimeError, match="no message got through: .*refused"):
+    with pytest.raises(RuntimeError, match=r"no message got through: .*refused"):
         run_load(port, Load(clients=2, messages=5), programs["load"])
 
 
