@@ -228,6 +228,9 @@ class LoadResult:
         Latency that so many of the messages did not exceed, in microseconds.
     settle_s : float
         How long the server went on working after the last message was taken.
+    cpu_us : float
+        Processor time of the server for one message, in microseconds, to the
+        clock tick of the kernel (usually 10 ms over the whole run).
     """
 
     messages: int
@@ -240,6 +243,7 @@ class LoadResult:
     p999_us: float | None
     max_us: float | None
     settle_s: float = 0.0
+    cpu_us: float = 0.0
 
 
 def run_load(port: int, load: Load, program: Path | None = None) -> LoadResult:
@@ -295,7 +299,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, object]:
         """Return medians, ratios and every round, as JSON data."""
-        measures = ("rate", "p50_us", "p99_us", "p999_us", "max_us", "settle_s")
+        measures = ("rate", "p50_us", "p99_us", "p999_us", "max_us", "settle_s", "cpu_us")
         targets = {
             name: {
                 "median": {field: self.value(name, field) for field in measures},
@@ -346,13 +350,19 @@ def compare(
             for comparison in found:
                 for target in [*targets[first:], *targets[:first]]:
                     progress(_step(turn, rounds, comparison.load, target))
-                    server = servers[target.name]
-                    server.settle()
-                    result = run_load(server.port, comparison.load, program)
-                    result = replace(result, settle_s=server.settle())
+                    result = _measure(servers[target.name], comparison.load, program)
                     comparison.rounds[target.name].append(result)
     _check_counts(servers, found)
     return found
+
+
+def _measure(server: RunningTarget, load: Load, program: Path) -> LoadResult:
+    server.settle()
+    before = _cpu_ticks(server.process.pid)
+    result = run_load(server.port, load, program)
+    settle_s = server.settle()
+    cpu_s = (_cpu_ticks(server.process.pid) - before) / os.sysconf("SC_CLK_TCK")
+    return replace(result, settle_s=settle_s, cpu_us=cpu_s * 1e6 / result.messages)
 
 
 def _step(turn: int, rounds: int, load: Load, target: Target) -> str:

@@ -14,7 +14,7 @@ from bench.micro import Micro
 
 __all__ = ["show_codec", "show_comparisons", "show_memory", "show_start_up"]
 
-_FIGURES = ("rate", "p50_us", "p99_us", "p999_us")
+_FIGURES = ("rate", "cpu_us", "p99_us", "p999_us")
 _MIB = 1024 * 1024
 _LATE_PART = 0.05
 """Work left at the end of a load, as a part of its time, that is worth a note."""
@@ -23,7 +23,7 @@ _LATE_PART = 0.05
 def show_comparisons(console: Console, comparisons: Sequence[Comparison]) -> None:
     """Print rates and latencies of every target, and its ratios to the floor."""
     title = "one connection per message: median (ratio to the floor)"
-    table = _table(title, ["clients", "target"], ["messages/s", "p50 µs", "p99 µs", "p99.9 µs"])
+    table = _table(title, ["clients", "target"], ["messages/s", "cpu µs", "p99 µs", "p99.9 µs"])
     notes = []
     for comparison in comparisons:
         for name in comparison.rounds:
