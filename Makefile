@@ -1,0 +1,69 @@
+# `make` lists the targets. Each one first prepares .venv, and only if something in it is out of date.
+PYTHON ?= python3
+RUN := .venv/bin
+NATIVE := $(shell find pyx -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
+REQUIRES := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+SANITIZED := PYTHONPATH=build/sanitize/lib ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+.PHONY: help dev run demo test lint format bench cli docs sanitize build clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' Makefile | expand -t 12
+
+.venv/installed: pyproject.toml setup.py
+	@$(PYTHON) -c 'import sys; sys.exit("edgelake needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
+	@test -x $(RUN)/pip || $(PYTHON) -m venv .venv
+	@$(RUN)/python -c '$(REQUIRES)' | $(RUN)/pip install -q --disable-pip-version-check -r /dev/stdin
+	$(RUN)/pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
+	@touch $@
+
+# Not through pip: this compiles only the modules whose sources changed.
+.venv/compiled: .venv/installed $(NATIVE)
+	$(RUN)/python setup.py -q build_ext --inplace build_scripts --build-dir $(RUN)
+	@touch $@
+
+dev: .venv/compiled  ## prepare .venv for development (editable install, test and lint tools)
+
+run: dev  ## start one node on embedded defaults, with the console
+	@$(RUN)/edgelake --console process examples/standalone.al
+
+demo: dev  ## start a master and two nodes, and watch their ledgers converge
+	@$(RUN)/python examples/demo.py
+
+test: dev  ## run all tests
+	tests/install-packages
+	$(RUN)/python -m pytest
+
+lint: dev  ## check style and types
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy --strict edgelake
+	$(RUN)/cython-lint pyx
+
+format: dev  ## format the Python sources
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+bench: dev  ## measure against a bare C loop
+	$(RUN)/python -m bench
+
+cli: .venv/installed  ## compile the native command line into .venv/bin
+	$(RUN)/python setup.py -q build_scripts --build-dir $(RUN)
+
+docs: dev  ## write docs/commands.md from the command registry
+	@mkdir -p build
+	$(RUN)/python -m edgelake.commands > build/commands.md
+	cp build/commands.md docs/commands.md
+
+sanitize: dev  ## run the native tests under the address and undefined-behaviour sanitizers
+	EDGELAKE_SANITIZE=1 $(RUN)/python setup.py -q build -b build/sanitize --build-lib build/sanitize/lib
+	$(SANITIZED) LD_PRELOAD=$$(gcc -print-file-name=libasan.so) $(RUN)/pytest tests/native
+
+build: dev  ## make the sdist, and the wheel from it, in dist/
+	rm -rf dist
+	$(RUN)/python setup.py -q sdist
+	$(RUN)/pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w dist dist/edgelake-*.tar.gz
+
+clean:  ## remove what was built (but not .venv)
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks .venv/compiled
+	find edgelake bench examples grammar tests \( -name '*.so' -o -name __pycache__ \) -prune -exec rm -rf {} +
