@@ -85,9 +85,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     )
     assert build.returncode == 0, build.stderr
     assert ": warning: " not in build.stderr
-    package = Path(
-        made.env_dir, "lib", Path(os.__file__).parent.name, "site-packages", "edgelake"
-    )
+    package = Path(made.env_dir, "lib", Path(os.__file__).parent.name, "site-packages", "edgelake")
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(TRIAL_MAIN, encoding="utf-8")
@@ -135,13 +133,9 @@ def test_text_is_utf_8_in_any_locale(environment: Environment) -> None:
     assert described["output"].lower() == "utf-8"
 
 
-def test_neither_folder_nor_variables_add_code(
-    environment: Environment, tmp_path: Path
-) -> None:
+def test_neither_folder_nor_variables_add_code(environment: Environment, tmp_path: Path) -> None:
     for name in ("json.py", "edgelake.py"):
-        (tmp_path / name).write_text(
-            "raise SystemExit('foreign code')", encoding="utf-8"
-        )
+        (tmp_path / name).write_text("raise SystemExit('foreign code')", encoding="utf-8")
     variables = {"PYTHONPATH": str(tmp_path), "PYTHONHOME": str(tmp_path)}
     described = environment.describe(cwd=tmp_path, env=variables)
     assert str(tmp_path) not in described["path"]

@@ -41,9 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # The version is plain data of the package itself; all else of `edgelake` is its public front.
 FREE_OF_THE_FRONT = "__version__"
 
-NATIVE_IMPORT = re.compile(
-    r"^\s*(?:from\s+([\w.]+)\s+c?import\s+([\w, ]+)|c?import\s+([\w.]+))"
-)
+NATIVE_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+([\w, ]+)|c?import\s+([\w.]+))")
 
 
 def room_of(path: Path) -> str:
@@ -73,9 +71,7 @@ def imports(path: Path) -> Iterator[tuple[int, str, str]]:
                 yield node.lineno, alias.name, ""
         elif isinstance(node, ast.ImportFrom):
             folder = path.relative_to(ROOT).parent.parts
-            base = (
-                ".".join(folder[: len(folder) - node.level + 1]) if node.level else ""
-            )
+            base = ".".join(folder[: len(folder) - node.level + 1]) if node.level else ""
             module = ".".join(filter(None, (base, node.module)))
             for alias in node.names:
                 yield node.lineno, module, alias.name
@@ -95,8 +91,7 @@ def faults(path: Path, room: str, found: Iterator[tuple[int, str, str]]) -> list
     return [
         f"{path.relative_to(ROOT)}:{line}: {room} imports {target}"
         for line, module, name in found
-        if (target := room_imported(module, name))
-        not in {None, room, *MAY_IMPORT[room]}
+        if (target := room_imported(module, name)) not in {None, room, *MAY_IMPORT[room]}
     ]
 
 
@@ -113,9 +108,7 @@ def test_every_room_has_its_place() -> None:
 
 def test_python_imports_go_down_only() -> None:
     found = [
-        fault
-        for path in python_files()
-        for fault in faults(path, room_of(path), imports(path))
+        fault for path in python_files() for fault in faults(path, room_of(path), imports(path))
     ]
     assert found == []
 
@@ -124,16 +117,12 @@ def test_native_imports_go_down_only() -> None:
     sources = sorted((ROOT / "pyx").rglob("*.p[yx][xd]"))
     assert sources
     assert [
-        fault
-        for path in sources
-        for fault in faults(path, "_native", native_imports(path))
+        fault for path in sources for fault in faults(path, "_native", native_imports(path))
     ] == []
 
 
 def test_examples_and_bench_use_the_package_without_its_native_part() -> None:
-    sources = sorted(
-        [*(ROOT / "examples").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
-    )
+    sources = sorted([*(ROOT / "examples").rglob("*.py"), *(ROOT / "bench").rglob("*.py")])
     assert sources
     for path in sources:
         assert "_native" not in {
@@ -179,9 +168,7 @@ def test_the_rule_itself_finds_faults(
 
 def test_the_rule_reads_native_files(tmp_path: Path) -> None:
     path = tmp_path / "trial.pyx"
-    path.write_text(
-        "from edgelake.wire import codes\nfrom edgelake._native.frame cimport Frame\n"
-    )
+    path.write_text("from edgelake.wire import codes\nfrom edgelake._native.frame cimport Frame\n")
     assert list(native_imports(path)) == [
         (1, "edgelake.wire", "codes"),
         (2, "edgelake._native.frame", "Frame"),
