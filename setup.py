@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the extension modules and where packages lie.
+"""What pyproject.toml cannot say: extension modules, where packages lie, and the launcher.
 
 ``EDGELAKE_SANITIZE=1`` builds with the address and undefined-behaviour
 sanitizers; run the result with libasan preloaded (``make sanitize``).
@@ -7,6 +7,11 @@ sanitizers; run the result with libasan preloaded (``make sanitize``).
 from __future__ import annotations
 
 import os
+import sys
+from distutils.ccompiler import new_compiler
+from distutils.command.build_scripts import build_scripts
+from distutils.sysconfig import customize_compiler
+from sysconfig import get_config_var, get_path
 
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
@@ -54,6 +59,42 @@ class BuildExtensions(build_ext):
         self.parallel = self.parallel or os.cpu_count()
 
 
+class BuildLauncher(build_scripts):
+    """Compiles the script ``edgelake`` with the flags of the interpreter that runs this.
+
+    See docs/decisions/0001-native-launcher.md.
+    """
+
+    def run(self) -> None:
+        """Leave the program in ``build_dir``, where the install commands look for scripts."""
+        compiler = new_compiler()
+        customize_compiler(compiler)
+        interpreters = {
+            "EDGELAKE_PYTHON": sys.executable,
+            "EDGELAKE_BASE_PYTHON": getattr(sys, "_base_executable", sys.executable),
+        }
+        objects = compiler.compile(
+            self.scripts,
+            output_dir=self.get_finalized_command("build").build_temp,
+            macros=[(name, f'"{path}"') for name, path in interpreters.items()],
+            include_dirs=[get_path("include")],
+            extra_postargs=["-Wall", "-Wextra", "-O2", "-g0"],
+        )
+        # A static libpython lies in LIBPL, and must show its symbols to the modules it loads.
+        shared = bool(get_config_var("Py_ENABLE_SHARED"))
+        folder = get_config_var("LIBDIR" if shared else "LIBPL")
+        needed = [] if shared else ["LINKFORSHARED", "LIBS", "SYSLIBS"]
+        compiler.link_executable(
+            objects,
+            "edgelake",
+            output_dir=self.build_dir,
+            libraries=[f"python{get_config_var('LDVERSION')}"],
+            library_dirs=[folder],
+            runtime_library_dirs=[folder] if shared else [],
+            extra_postargs=" ".join(get_config_var(name) or "" for name in needed).split(),
+        )
+
+
 setup(
     packages=[*find_packages(include=["edgelake", "edgelake.*"]), "edgelake.grammar"],
     package_dir={"edgelake": "edgelake", "edgelake.grammar": "grammar"},
@@ -63,5 +104,6 @@ setup(
         "edgelake.grammar": ["*.lark"],
     },
     ext_modules=extensions(),
-    cmdclass={"build_ext": BuildExtensions},
+    scripts=["pyx/launcher.c"],
+    cmdclass={"build_ext": BuildExtensions, "build_scripts": BuildLauncher},
 )
