@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # The version is plain data of the package itself; all else of `edgelake` is its public front.
 FREE_OF_THE_FRONT = "__version__"
 
-NATIVE_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+([\w, ]+)|c?import\s+([\w.]+))")
+NATIVE_IMPORT = re.compile(r"\s*(?:from\s+([\w.]+)\s+c?import\s+(.*)|c?import\s+([\w.]+))")
 
 
 def room_of(path: Path) -> str:
@@ -83,7 +83,7 @@ def native_imports(path: Path) -> Iterator[tuple[int, str, str]]:
         if match := NATIVE_IMPORT.match(line):
             module, names, plain = match.groups()
             for name in (names or "").split(","):
-                yield number, module or plain, name.strip()
+                yield number, module or plain, name.partition(" as ")[0].strip(" ()")
 
 
 def faults(path: Path, room: str, found: Iterator[tuple[int, str, str]]) -> list[str]:
@@ -168,8 +168,15 @@ def test_the_rule_itself_finds_faults(
 
 def test_the_rule_reads_native_files(tmp_path: Path) -> None:
     path = tmp_path / "trial.pyx"
-    path.write_text("from edgelake.wire import codes\nfrom edgelake._native.frame cimport Frame\n")
+    path.write_text(
+        "from edgelake import limits as bounds, wire\n"
+        "from edgelake._native.frame cimport (\n    Frame,\n)\n"
+        "cimport cython\n",
+        encoding="utf-8",
+    )
     assert list(native_imports(path)) == [
-        (1, "edgelake.wire", "codes"),
-        (2, "edgelake._native.frame", "Frame"),
+        (1, "edgelake", "limits"),
+        (1, "edgelake", "wire"),
+        (2, "edgelake._native.frame", ""),
+        (5, "cython", ""),
     ]
