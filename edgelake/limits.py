@@ -134,6 +134,9 @@ MAX_SCRIPT_DEPTH: Final = 32
 MAX_NESTING: Final = 64
 """Brackets inside brackets."""
 
+MAX_NUMBER_CHARS: Final = 400
+"""Digits that a cast such as ``!x.int`` takes for a number."""
+
 MAX_SCRIPT_BYTES: Final = 16 * 1024 * 1024
 """Size of a script file."""
 
@@ -141,6 +144,12 @@ MAX_SCRIPT_BYTES: Final = 16 * 1024 * 1024
 
 MAX_POLICY_BYTES: Final = 1024 * 1024
 """One policy as text."""
+
+MAX_LEDGER_BYTES: Final = 2 * MAX_MESSAGE_BYTES
+"""Local ledger file: what a master sends in one message, and as much of local policies."""
+
+MAX_DAMAGED_BYTES: Final = 16 * 1024 * 1024
+"""Damaged text of a ledger that is kept aside; older text goes first."""
 
 SYNC_BACKOFF_MAX_S: Final = 60.0
 """Longest pause between two tries while a master is down."""

@@ -1,0 +1,144 @@
+"""The command language: text to typed calls, errors to text, declarations to help.
+
+What it is: the grammar's reader. Physical lines become logical lines
+(`LogicalLines`), these become statements (`parse`), and a command statement
+becomes a `Call` with typed values (`bind`), checked against the declarations
+in a `CommandRegistry`. References are expanded word by word after parsing, so a
+value never changes the shape of a command.
+
+What it is not: it runs nothing, knows no command by name, and does no I/O;
+`edgelake.commands` declares commands and carries them out.
+"""
+
+from __future__ import annotations
+
+from edgelake.language.binding import Call, bind
+from edgelake.language.command import (
+    Argument,
+    Command,
+    CommandRegistry,
+    CommandSet,
+    Handler,
+    Option,
+    Where,
+)
+from edgelake.language.destinations import Destination, Destinations
+from edgelake.language.diagnostics import format_error, format_error_block
+from edgelake.language.help import help_for, help_overview, markdown_page
+from edgelake.language.lines import LogicalLines
+from edgelake.language.parser import parse, parse_remote
+from edgelake.language.syntax import (
+    And,
+    Assignment,
+    CommandStatement,
+    Condition,
+    Filtered,
+    Group,
+    Item,
+    JsonItem,
+    Literal,
+    Mark,
+    Not,
+    Or,
+    Quoted,
+    Ref,
+    RefKind,
+    Shape,
+    Show,
+    Statement,
+    Test,
+    Word,
+)
+from edgelake.language.values import (
+    Address,
+    AddressType,
+    Boolean,
+    Bytes,
+    Duration,
+    Integer,
+    Json,
+    JsonText,
+    Name,
+    OneOf,
+    PathType,
+    PolicyTypes,
+    Port,
+    Reference,
+    Remote,
+    Seconds,
+    Size,
+    Text,
+    ValueType,
+    VariableName,
+    Words,
+)
+from edgelake.language.variables import Variables, expand_json, expand_text
+from edgelake.language.wiretext import from_wire, remote_text
+
+__all__ = [
+    "Address",
+    "AddressType",
+    "And",
+    "Argument",
+    "Assignment",
+    "Boolean",
+    "Bytes",
+    "Call",
+    "Command",
+    "CommandRegistry",
+    "CommandSet",
+    "CommandStatement",
+    "Condition",
+    "Destination",
+    "Destinations",
+    "Duration",
+    "Filtered",
+    "Group",
+    "Handler",
+    "Integer",
+    "Item",
+    "Json",
+    "JsonItem",
+    "JsonText",
+    "Literal",
+    "LogicalLines",
+    "Mark",
+    "Name",
+    "Not",
+    "OneOf",
+    "Option",
+    "Or",
+    "PathType",
+    "PolicyTypes",
+    "Port",
+    "Quoted",
+    "Ref",
+    "RefKind",
+    "Reference",
+    "Remote",
+    "Seconds",
+    "Shape",
+    "Show",
+    "Size",
+    "Statement",
+    "Test",
+    "Text",
+    "ValueType",
+    "VariableName",
+    "Variables",
+    "Where",
+    "Word",
+    "Words",
+    "bind",
+    "expand_json",
+    "expand_text",
+    "format_error",
+    "format_error_block",
+    "from_wire",
+    "help_for",
+    "help_overview",
+    "markdown_page",
+    "parse",
+    "parse_remote",
+    "remote_text",
+]

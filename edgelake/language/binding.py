@@ -1,0 +1,452 @@
+"""From a statement to a call: which command it is, and the typed values it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from edgelake.errors import (
+    BadArgument,
+    BadJson,
+    CommandError,
+    CommandSyntaxError,
+    EdgeLakeError,
+    UnknownCommand,
+    WrongValue,
+)
+from edgelake.language.command import Argument, Command, CommandRegistry, Where
+from edgelake.language.options import Given, OptionReader
+from edgelake.language.places import column_of, place
+from edgelake.language.syntax import (
+    CommandStatement,
+    Condition,
+    Item,
+    Mark,
+    Quoted,
+    Shape,
+    Statement,
+    Word,
+)
+from edgelake.language.values import reference_in
+from edgelake.language.variables import Variables, join_words, lookup
+
+__all__ = ["Call", "bind"]
+
+_T = TypeVar("_T")
+_E = TypeVar("_E", bound=EdgeLakeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command with everything it needs to run.
+
+    Attributes
+    ----------
+    arguments : mapping of str to Any
+        Typed values by name; ``None`` for those not given, tuples for repeatable ones.
+    options : mapping of str to Any
+        Typed values of all declared options, defaults filled in; tuples for
+        repeatable ones.
+    given : frozenset of str
+        Keys of the options that were written.
+    condition : Condition or None
+        What follows ``where``, for commands that take a condition.
+    text : str
+        The words behind the name, expanded, joined by one blank.
+    words : tuple of Item
+        The same as nodes.
+    value : Any
+        What follows ``=``.
+    source : str
+        The command as written, secret values replaced by ``***``.
+    """
+
+    command: Command
+    arguments: Mapping[str, Any]
+    options: Mapping[str, Any]
+    given: frozenset[str]
+    condition: Condition | None
+    text: str
+    words: tuple[Item, ...]
+    value: Any
+    source: str
+    _statement: CommandStatement
+    _items: Mapping[str, tuple[tuple[Item, ...], ...]]
+    _variables: Variables
+
+    def column(self, name: str) -> int | None:
+        """Return the column, from 1, where an argument or option's value stands, if it was given."""
+        found = self._items.get(name)
+        return column_of(self._statement.text, found[0][0].start) if found else None
+
+    def references(self, key: str) -> dict[str, str]:
+        """Return names and values of the references given for an option.
+
+        Raises
+        ------
+        WrongValue
+            A value of the option is not ``!name``.
+        """
+        found: dict[str, str] = {}
+        for items in self._items.get(key, ()):
+            reference = reference_in(items)
+            if reference is None:
+                raise place(
+                    WrongValue(f"'{key}' takes references", hint=f"write {key} = !name"),
+                    self._statement.text,
+                    items[0].start,
+                )
+            found[reference.name] = lookup(reference, self._variables) or ""
+        return found
+
+
+def bind(
+    statement: Statement,
+    registry: CommandRegistry,
+    variables: Variables,
+    *,
+    check: Callable[[Command], None] | None = None,
+) -> Call:
+    """Return the call that a command statement stands for.
+
+    Parameters
+    ----------
+    statement : Statement
+        From `parse` or `parse_remote`.
+    registry : CommandRegistry
+    variables : Variables
+        Where references find their values.
+    check : callable or None
+        Gets the command before any of its words is looked at, and may refuse it.
+
+    Raises
+    ------
+    UnknownCommand
+        No command of that name; the hint names the nearest ones.
+    CommandSyntaxError
+        Words are missing or too many.
+    BadArgument
+        A value or option is wrong: `UnknownOption`, `MissingOption`,
+        `DuplicateOption`, `WrongValue`, `BadJson`, `BadDestination`.
+    UndefinedVariable
+        A reference in an argument or option has no value.
+
+    Notes
+    -----
+    Thread-safe. Every error has ``column``, and ``line`` if the text has several.
+    """
+    if not isinstance(statement, CommandStatement):
+        raise CommandError(f"'{statement.source}' is no command")
+    command = find_command(statement, registry)
+    if check is not None:
+        check(command)
+    return _Binder(statement, command, variables).call()
+
+
+def find_command(statement: CommandStatement, registry: CommandRegistry) -> Command:
+    """Return the command that a statement names.
+
+    Raises
+    ------
+    UnknownCommand
+    BadArgument
+        The name of a command is used as a variable.
+    """
+    words = statement.words
+    names = [_keyword(word) for word in words]
+    first_mark = statement.equals if len(words) == 1 else words[1]
+    if isinstance(first_mark, Mark) and first_mark.text == "=" and names[0] is not None:
+        if names[0] in registry.first_words():
+            raise _at(
+                BadArgument(
+                    f"'{names[0]}' begins commands and cannot name a variable",
+                    hint="choose another name",
+                ),
+                statement,
+                statement.start,
+            )
+    found = registry.longest(names)
+    if found is None or statement.shape is Shape.UNKNOWN or not _claimed(found, words, registry):
+        raise _unknown(statement, registry)
+    return found
+
+
+# ------------------------------------------------------------------- parts
+
+
+class _Binder:
+    """Reads the parts of one statement as its command declares them."""
+
+    def __init__(
+        self, statement: CommandStatement, command: Command, variables: Variables
+    ) -> None:
+        self._statement = statement
+        self._command = command
+        self._variables = variables
+        self._rest = statement.words[len(command.name.split(" ")) :]
+        self._items: dict[str, tuple[tuple[Item, ...], ...]] = {}
+
+    def call(self) -> Call:
+        """Return the call."""
+        statement, command = self._statement, self._command
+        self._check_shape()
+        arguments = self._arguments()
+        value = self._value()
+        options = self._options()
+        for key, given in options.given.items():
+            self._items[key] = given
+        condition = statement.where if command.where is Where.CONDITION else None
+        return Call(
+            command=command,
+            arguments=arguments,
+            options=options.values,
+            given=frozenset(options.given),
+            condition=condition,
+            text=join_words(self._rest, self._variables) if command.text else "",
+            words=self._rest,
+            value=value,
+            source=_without_secrets(statement, command, options),
+            _statement=statement,
+            _items=self._items,
+            _variables=self._variables,
+        )
+
+    # ------------------------------------------------------------ checks
+
+    def _check_shape(self) -> None:
+        """Refuse parts that the command does not have at all."""
+        statement, command = self._statement, self._command
+        takes_options = command.where is not Where.NONE
+        if statement.bring:
+            raise self._fault(
+                CommandSyntaxError(
+                    f"'{command.name}' takes no 'bring' here",
+                    hint="quote the word if it belongs to a value",
+                ),
+                statement.bring[0].start,
+            )
+        if statement.equals is not None and command.value is None:
+            if takes_options and statement.keyword is None:
+                raise self._missing_where()
+            raise self._fault(
+                CommandSyntaxError(f"'{command.name}' takes no '='", hint=self._usage()),
+                statement.equals.start,
+            )
+        if statement.keyword is not None and not takes_options:
+            raise self._fault(
+                CommandSyntaxError(
+                    f"'{command.name}' takes no options",
+                    hint=f"{self._usage()}; quote '{statement.keyword.text}' if it is text",
+                ),
+                statement.keyword.start,
+            )
+        if statement.keyword is not None and statement.keyword.text != command.keyword:
+            raise self._fault(
+                CommandSyntaxError(
+                    f"'{command.name}' does not take '{statement.keyword.text}'",
+                    hint=f"write '{command.keyword}'",
+                ),
+                statement.keyword.start,
+            )
+
+    def _missing_where(self) -> CommandSyntaxError:
+        """Return the error for an option that stands without ``where``."""
+        equals = self._statement.equals
+        assert equals is not None
+        before = [word for word in self._rest if word.end <= equals.start]
+        offset = before[-1].start if before else equals.start
+        keyword = self._command.keyword
+        return self._fault(
+            CommandSyntaxError(
+                f"missing '{keyword}'", hint=f"write '{keyword}' before the first option"
+            ),
+            offset,
+        )
+
+    # ------------------------------------------------------------- words
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the typed words behind the name."""
+        command = self._command
+        found: dict[str, Any] = {}
+        waiting = [*self._units()]
+        for argument in command.arguments:
+            if argument.repeatable:
+                given = tuple(waiting)
+                waiting = []
+            elif argument.type.greedy:
+                given = (tuple(item for unit in waiting for item in unit),) if waiting else ()
+                waiting = []
+            else:
+                given = (waiting.pop(0),) if waiting else ()
+            found[argument.name] = self._argument(argument, given)
+        if waiting:
+            raise self._unexpected(waiting[0][0])
+        return found
+
+    def _argument(self, argument: Argument, given: tuple[tuple[Item, ...], ...]) -> Any:
+        if not given and argument.required:
+            raise self._fault(
+                CommandSyntaxError(f"missing <{argument.name}>", hint=self._usage()),
+                self._name_end(),
+            )
+        if given:
+            self._items[argument.name] = given
+        values = [self._typed(argument.name, argument.type.take, items) for items in given]
+        if argument.repeatable:
+            return tuple(values)
+        return values[0] if values else None
+
+    def _units(self) -> list[tuple[Item, ...]]:
+        """Return the words as they belong together: ``a + b`` is one value."""
+        units: list[tuple[Item, ...]] = []
+        if self._statement.destination:
+            units.append(self._statement.destination)
+        if self._command.text or self._command.remote:
+            return [*units, *((item,) for item in self._rest)]
+        glue = False
+        for item in self._rest:
+            plus = isinstance(item, Mark) and item.text == "+"
+            if units and (glue or plus):
+                units[-1] = (*units[-1], item)
+            else:
+                units.append((item,))
+            glue = plus
+        if glue:
+            raise self._fault(
+                CommandSyntaxError("missing text after '+'", hint="write a word after it"),
+                units[-1][-1].end,
+            )
+        return units
+
+    def _value(self) -> Any:
+        """Return the typed value behind ``=``."""
+        declared, statement = self._command.value, self._statement
+        if declared is None:
+            return None
+        if statement.equals is None:
+            if declared.required:
+                raise self._fault(
+                    CommandSyntaxError(f"missing = <{declared.name}>", hint=self._usage()),
+                    statement.end,
+                )
+            return None
+        tail = statement.tail
+        joined = any(isinstance(item, Mark) and item.text == "+" for item in tail)
+        if len(tail) > 1 and not declared.type.greedy and not joined:
+            raise self._fault(
+                CommandSyntaxError(
+                    "a value with blanks needs quotes", hint='write = "a text with blanks"'
+                ),
+                tail[1].start,
+            )
+        self._items[declared.name] = (tail,)
+        return self._typed(declared.name, declared.type.take, tail)
+
+    def _typed(
+        self, name: str, take: Callable[[Sequence[Item], Variables], _T], items: tuple[Item, ...]
+    ) -> _T:
+        """Return a typed value; its errors get the place of the words."""
+        try:
+            return take(items, self._variables)
+        except EdgeLakeError as exc:
+            if exc.column is not None:
+                raise
+            if isinstance(exc, WrongValue | BadJson):
+                exc.message = f"{name}: {exc.message}"
+            raise self._fault(exc, items[0].start) from exc.__cause__
+
+    def _options(self) -> Given:
+        """Return the typed options."""
+        statement, command = self._statement, self._command
+        if command.where is Where.REQUIRED and statement.where is None:
+            required = [option.usage for option in command.options if option.required]
+            hint = f"write {command.keyword} " + " and ".join(required or ["key = value"])
+            raise self._fault(
+                CommandSyntaxError(f"missing '{command.keyword}'", hint=hint), statement.end
+            )
+        reader = OptionReader(command, statement, self._typed)
+        where = None if command.where is Where.CONDITION else statement.where
+        return reader.read(where)
+
+    # ------------------------------------------------------------- faults
+
+    def _unexpected(self, item: Item) -> CommandSyntaxError:
+        takes_options = self._command.where is not Where.NONE
+        shown = self._statement.text[item.start : item.end]
+        hint = self._usage()
+        if takes_options and self._statement.where is None:
+            hint = f"write '{self._command.keyword}' before options; {hint}"
+        return self._fault(CommandSyntaxError(f"unexpected word '{shown}'", hint=hint), item.start)
+
+    def _usage(self) -> str:
+        return f"write {self._command.usage}"
+
+    def _name_end(self) -> int:
+        """Return where words behind the name are missing."""
+        count = len(self._command.name.split(" "))
+        words = [*self._statement.words[:count], *self._statement.destination, *self._rest]
+        return max(word.end for word in words)
+
+    def _fault(self, error: _E, offset: int) -> _E:
+        return place(error, self._statement.text, offset)
+
+
+def _at(error: _E, statement: CommandStatement, offset: int) -> _E:
+    return place(error, statement.text, offset)
+
+
+def _keyword(item: Item) -> str | None:
+    """Return the text of a word that can be part of a command's name."""
+    if isinstance(item, Word):
+        return item.literal
+    return item.text if isinstance(item, Quoted) and item.quote == '"' else None
+
+
+def _claimed(command: Command, words: tuple[Item, ...], registry: CommandRegistry) -> bool:
+    """Return whether the word behind a name of several commands belongs to this one.
+
+    ``get`` alone takes a reference; ``get nosuch`` is an unknown command, not a
+    wrong reference.
+    """
+    count = len(command.name.split(" "))
+    if len(words) <= count or not registry.is_family(command.name.split(" ")):
+        return True
+    if not command.arguments:
+        return True
+    return command.arguments[0].type.claims(words[count])
+
+
+def _unknown(statement: CommandStatement, registry: CommandRegistry) -> UnknownCommand:
+    names = [_keyword(word) or "" for word in statement.words]
+    if names[0] and not isinstance(statement.words[0], Quoted):
+        nearest = registry.nearest(names)
+    else:
+        nearest = []
+    known = 0
+    while registry.is_family(names[: known + 1]):
+        known += 1
+    shown = " ".join(
+        statement.text[word.start : word.end] for word in statement.words[: known + 1]
+    )
+    if nearest:
+        hint = "did you mean " + " or ".join(f"'{name}'" for name in nearest) + "?"
+    else:
+        hint = " ".join(["'help", *names[:known]]) + "' lists the commands"
+    offset = statement.words[min(known, len(names) - 1)].start
+    return _at(UnknownCommand(f"unknown command '{shown}'", hint=hint), statement, offset)
+
+
+def _without_secrets(statement: CommandStatement, command: Command, options: Given) -> str:
+    """Return the source with the values of secret options replaced."""
+    source, start = statement.source, statement.start
+    spans = [
+        (items[0].start - start, items[-1].end - start)
+        for option in command.options
+        if option.secret
+        for items in options.given.get(option.key, ())
+    ]
+    for first, last in sorted(spans, reverse=True):
+        source = f"{source[:first]}***{source[last:]}"
+    return source

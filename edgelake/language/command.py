@@ -1,0 +1,320 @@
+"""Declarations of commands: what a command is called, what it takes, who may call it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from edgelake.errors import ConfigurationError
+from edgelake.interfaces import Permission, Result
+from edgelake.language.values import Remote, ValueType
+
+if TYPE_CHECKING:
+    from edgelake.language.binding import Call
+
+__all__ = ["Argument", "Command", "CommandRegistry", "CommandSet", "Handler", "Option", "Where"]
+
+Handler: TypeAlias = "Callable[[Any, Call], Result]"
+"""Carries a command out; the context it gets is opaque to the language."""
+
+_SUGGESTIONS = 3
+_LIKENESS = 0.7
+_COMPARED_CHARS = 80
+
+
+class Where(Enum):
+    """Whether a command takes an option list after ``where``.
+
+    ``CONDITION`` commands take a condition on data instead of options.
+    """
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+    CONDITION = "condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A word behind the name of a command, or behind its ``=``.
+
+    Attributes
+    ----------
+    name : str
+        Key of its value in `Call.arguments`.
+    type : ValueType
+    repeatable : bool
+        Takes all words that are left; its value is a tuple.
+    """
+
+    name: str
+    type: ValueType
+    required: bool = True
+    repeatable: bool = False
+    help: str = ""
+
+    @property
+    def metavar(self) -> str:
+        """How usage lines show it."""
+        shown = f"<{self.name}>" + (" …" if self.repeatable or self.type.greedy else "")
+        return shown if self.required else f"[{shown}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A pair ``key = value`` of an option list.
+
+    Attributes
+    ----------
+    default : Any
+        Value when the option is not given; repeatable options default to ``()``.
+    secret : bool
+        The value is never shown, logged or kept in a history.
+    metavar : str or None
+        How usage lines show the value; by default as its type says.
+    """
+
+    key: str
+    type: ValueType
+    required: bool = False
+    repeatable: bool = False
+    default: Any = None
+    help: str = ""
+    secret: bool = False
+    metavar: str | None = None
+
+    @property
+    def usage(self) -> str:
+        """``key = <value>``."""
+        return f"{self.key} = {self.metavar or self.type.metavar}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command, declared once: parsing, checks, help and documentation follow from it.
+
+    Attributes
+    ----------
+    name : str
+        One or more words separated by single blanks.
+    value : Argument or None
+        What follows ``=`` behind the arguments.
+    text : bool
+        Everything behind the name is free text.
+    keyword : str
+        ``where`` or ``using``.
+    permission : Permission
+        Level a peer needs to call it.
+    """
+
+    name: str
+    summary: str
+    handler: Handler
+    examples: tuple[str, ...] = ()
+    arguments: tuple[Argument, ...] = ()
+    value: Argument | None = None
+    options: tuple[Option, ...] = ()
+    where: Where = Where.NONE
+    text: bool = False
+    permission: Permission = Permission.NEVER
+    details: str = ""
+    related: tuple[str, ...] = ()
+    group: str = ""
+    keyword: str = "where"
+
+    def __post_init__(self) -> None:
+        """Refuse declarations that contradict themselves."""
+        words = self.name.split(" ")
+        if not self.name or not all(words) or self.name.lower() != self.name:
+            raise ConfigurationError(f"'{self.name}' is not a name of a command")
+        keys = [option.key for option in self.options]
+        if len(set(keys)) != len(keys):
+            raise ConfigurationError(f"'{self.name}' declares an option twice")
+        if self.options and self.where not in (Where.OPTIONAL, Where.REQUIRED):
+            raise ConfigurationError(f"'{self.name}' declares options but takes no option list")
+        if any(a.repeatable or a.type.greedy for a in self.arguments[:-1]):
+            raise ConfigurationError(f"'{self.name}' has words behind an argument that takes all")
+        if self.text and (self.options or self.value or len(self.arguments) != 1):
+            raise ConfigurationError(f"'{self.name}' takes free text and nothing else")
+
+    @property
+    def remote(self) -> bool:
+        """Whether the last argument is a command for another node."""
+        return bool(self.arguments) and isinstance(self.arguments[-1].type, Remote)
+
+    @property
+    def usage(self) -> str:
+        """One line that shows the form of the command."""
+        parts = [self.name, *(argument.metavar for argument in self.arguments)]
+        if self.value is not None:
+            tail = f"= <{self.value.name}>"
+            parts.append(tail if self.value.required else f"[{tail}]")
+        if self.where is Where.CONDITION:
+            parts.append(f"[{self.keyword} <condition>]")
+        elif self.where is not Where.NONE:
+            required = [option.usage for option in self.options if option.required]
+            shown = " and ".join([*required, "…"] if len(required) < len(self.options) else required)
+            tail = f"{self.keyword} {shown}"
+            parts.append(tail if self.where is Where.REQUIRED else f"[{tail}]")
+        return " ".join(parts)
+
+    def option(self, key: str) -> Option | None:
+        """Return the option of that key, ``None`` if there is none."""
+        return next((option for option in self.options if option.key == key), None)
+
+
+class CommandSet:
+    """Commands of one module, in the order of their declaration.
+
+    Parameters
+    ----------
+    group : str
+        Heading under which ``help`` lists them.
+
+    Examples
+    --------
+    >>> commands = CommandSet(group="node")
+    >>> @commands.command("get version", summary="show the version")
+    ... def _version(context, call):
+    ...     return Result("1.0", "1.0")
+    """
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+        self._commands: list[Command] = []
+
+    def command(
+        self,
+        name: str,
+        *,
+        summary: str,
+        examples: tuple[str, ...] = (),
+        arguments: tuple[Argument, ...] = (),
+        value: Argument | None = None,
+        options: tuple[Option, ...] = (),
+        where: Where = Where.NONE,
+        text: bool = False,
+        permission: Permission = Permission.NEVER,
+        details: str = "",
+        related: tuple[str, ...] = (),
+        keyword: str = "where",
+    ) -> Callable[[Handler], Handler]:
+        """Return a decorator that declares a command and leaves its handler as it is.
+
+        The parameters are those of `Command`.
+        """
+
+        def declare(handler: Handler) -> Handler:
+            self._commands.append(
+                Command(
+                    name=name,
+                    summary=summary,
+                    handler=handler,
+                    examples=examples,
+                    arguments=arguments,
+                    value=value,
+                    options=options,
+                    where=where,
+                    text=text,
+                    permission=permission,
+                    details=details,
+                    related=related,
+                    group=self.group,
+                    keyword=keyword,
+                )
+            )
+            return handler
+
+        return declare
+
+    def __iter__(self) -> Iterator[Command]:
+        """Yield the commands in the order of their declaration."""
+        return iter(self._commands)
+
+    def __len__(self) -> int:
+        """Return the number of commands."""
+        return len(self._commands)
+
+
+class CommandRegistry:
+    """All commands of a node. Does not change after it is made; any thread may use it.
+
+    Parameters
+    ----------
+    sets : iterable of CommandSet
+
+    Raises
+    ------
+    ConfigurationError
+        Two commands have one name.
+    """
+
+    def __init__(self, sets: Iterable[CommandSet]) -> None:
+        self._commands: dict[tuple[str, ...], Command] = {}
+        for declared in sets:
+            for command in declared:
+                words = tuple(command.name.split(" "))
+                if words in self._commands:
+                    raise ConfigurationError(f"command '{command.name}' is declared twice")
+                self._commands[words] = command
+        self._longest = max((len(words) for words in self._commands), default=0)
+        self._families = {
+            words[:n] for words in self._commands for n in range(1, len(words))
+        }
+
+    def __iter__(self) -> Iterator[Command]:
+        """Yield the commands in the order of their declaration."""
+        return iter(self._commands.values())
+
+    def __len__(self) -> int:
+        """Return the number of commands."""
+        return len(self._commands)
+
+    def names(self) -> list[str]:
+        """Return the names of all commands in alphabetical order."""
+        return sorted(command.name for command in self)
+
+    def get(self, name: str) -> Command | None:
+        """Return the command of exactly that name, ``None`` if there is none."""
+        return self._commands.get(tuple(name.split(" ")))
+
+    def longest(self, words: Sequence[str | None]) -> Command | None:
+        """Return the command with the longest name that the words begin with.
+
+        ``None`` among the words stands for something that cannot be part of a name.
+        """
+        for n in range(min(len(words), self._longest), 0, -1):
+            found = self._commands.get(tuple(words[:n]))  # type: ignore[arg-type]
+            if found is not None:
+                return found
+        return None
+
+    def is_family(self, words: Sequence[str | None]) -> bool:
+        """Return whether longer names of commands begin with these words."""
+        return tuple(words) in self._families
+
+    def groups(self) -> dict[str, list[Command]]:
+        """Return the commands by group, both in alphabetical order."""
+        found: dict[str, list[Command]] = {}
+        for command in sorted(self, key=lambda command: command.name):
+            found.setdefault(command.group, []).append(command)
+        return dict(sorted(found.items()))
+
+    def first_words(self) -> set[str]:
+        """Return the words that commands begin with; they cannot name variables."""
+        return {words[0] for words in self._commands}
+
+    def nearest(self, words: Sequence[str]) -> list[str]:
+        """Return up to three names that the words probably meant, best first."""
+        likeness = {}
+        for name in self._commands:
+            given = " ".join(words[: len(name)])[:_COMPARED_CHARS]
+            matcher = difflib.SequenceMatcher(None, given, " ".join(name))
+            # The very same words were looked up already and did not fit.
+            if matcher.quick_ratio() >= _LIKENESS and _LIKENESS <= matcher.ratio() < 1:
+                likeness[" ".join(name)] = matcher.ratio()
+        best = sorted(likeness, key=lambda name: (-likeness[name], name))
+        return best[:_SUGGESTIONS]

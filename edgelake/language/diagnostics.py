@@ -1,0 +1,70 @@
+"""Errors as people read them: one line everywhere, with a caret on terminals."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from edgelake.errors import EdgeLakeError
+
+__all__ = ["format_error", "format_error_block"]
+
+_NEAR_CHARS = 30
+_LINE_CHARS = 160
+
+
+def format_error(error: BaseException, text: str | None = None) -> str:
+    """Return one line: ``error <code>: <what>: <where; what to write>``.
+
+    Parameters
+    ----------
+    error : BaseException
+        Errors from outside the tree of `edgelake.errors` count as code 3.
+    text : str or None
+        The command; its word at the fault is then quoted.
+    """
+    code = getattr(error, "code", EdgeLakeError.code)
+    parts = [f"error {code}: {_one_line(str(error) or type(error).__name__)}"]
+    advice = [part for part in (_where(error, text), getattr(error, "hint", None)) if part]
+    if advice:
+        parts.append("; ".join(_one_line(part) for part in advice))
+    return ": ".join(parts)
+
+
+def format_error_block(error: BaseException, text: str) -> str:
+    """Return the line of `format_error`, the faulty line of the text, and a caret under the fault."""
+    shown = format_error(error)
+    column = getattr(error, "column", None)
+    if column is None:
+        return shown
+    lines = text.split("\n")
+    line = lines[min((getattr(error, "line", None) or 1), len(lines)) - 1].rstrip("\r")
+    start = max(0, column - 1 - _LINE_CHARS // 2) if len(line) > _LINE_CHARS else 0
+    part = line[start : start + _LINE_CHARS]
+    before = part[: column - 1 - start].ljust(column - 1 - start)
+    gap = "".join("\t" if c == "\t" else " " * _width(c) for c in before)
+    return f"{shown}\n  {part}\n  {gap}^"
+
+
+def _where(error: BaseException, text: str | None) -> str:
+    column = getattr(error, "column", None)
+    line = getattr(error, "line", None)
+    if column is None:
+        return "" if line is None else f"at line {line}"
+    where = f"at column {column}" if line is None else f"at line {line}, column {column}"
+    if text:
+        lines = text.split("\n")
+        rest = lines[min(line or 1, len(lines)) - 1][column - 1 :].split()
+        if rest:
+            where += f" near '{rest[0][:_NEAR_CHARS]}'"
+    return where
+
+
+def _one_line(text: str) -> str:
+    return " ".join(part.strip() for part in text.splitlines() if part.strip())
+
+
+def _width(char: str) -> int:
+    """Return how many columns of a terminal a character takes."""
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -1,0 +1,199 @@
+"""Help texts and the page of all commands, from the declarations alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from edgelake.errors import UnknownCommand
+from edgelake.interfaces import Permission
+from edgelake.language.command import Argument, Command, CommandRegistry, Option, Where
+
+__all__ = ["help_for", "help_overview", "markdown_page"]
+
+_CALLERS = {
+    Permission.READ: "other nodes at level read and above",
+    Permission.METADATA: "other nodes at level metadata and above",
+    Permission.ADMIN: "other nodes at level admin",
+    Permission.NEVER: "nobody but this node's console, scripts and programs",
+}
+
+_FORMS = (
+    ("name = words", "gives a variable a value; `name = command` keeps the command's answer"),
+    ("!name", "shows a value; in a command it stands for the value"),
+    ("$NAME", "stands for a value of the environment"),
+    ("… & …", "several commands on one line"),
+    ("# …", "a comment, at the start of a line or of a word"),
+    ("< … >", "one command over several lines"),
+)
+
+
+def help_overview(registry: CommandRegistry) -> str:
+    """Return the list of all commands by group, one line each."""
+    width = max((len(name) for name in registry.names()), default=0)
+    lines: list[str] = []
+    for group, commands in registry.groups().items():
+        lines.append(group)
+        lines.extend(f"  {command.name.ljust(width)}  {command.summary}" for command in commands)
+        lines.append("")
+    lines.append("'help <command>' explains one of them.")
+    return "\n".join(lines)
+
+
+def help_for(registry: CommandRegistry, words: Sequence[str]) -> str:
+    """Return the help of a command, or the list of the commands that begin with the words.
+
+    Raises
+    ------
+    UnknownCommand
+        Nothing begins with the words; the hint names the nearest commands.
+    """
+    command = registry.get(" ".join(words))
+    if command is not None:
+        return _page(command)
+    prefix = " ".join(words)
+    family = [name for name in registry.names() if name.startswith(prefix + " ")]
+    if family:
+        width = max(len(name) for name in family)
+        listed = [f"  {name.ljust(width)}  {_summary(registry, name)}" for name in family]
+        return "\n".join([f"commands that begin with '{prefix}':", *listed])
+    longest = registry.longest(words)
+    if longest is not None:
+        return _page(longest)
+    nearest = registry.nearest(words)
+    hint = (
+        "did you mean " + " or ".join(f"'help {name}'" for name in nearest) + "?"
+        if nearest
+        else "'help' lists the commands"
+    )
+    raise UnknownCommand(f"no command '{prefix}'", hint=hint)
+
+
+def markdown_page(registry: CommandRegistry) -> str:
+    """Return the page ``docs/commands.md``; the same registry always gives the same text."""
+    lines = [
+        "# Commands",
+        "",
+        "This page is made by `make docs` from the declarations in `edgelake/commands/`.",
+        "",
+        "Besides commands, a line may hold:",
+        "",
+        "| form | meaning |",
+        "|---|---|",
+        *(f"| `{form}` | {meaning} |" for form, meaning in _FORMS),
+        "",
+    ]
+    for group, commands in registry.groups().items():
+        lines += [f"- [{group}](#{_anchor(group)}): "]
+        lines[-1] += ", ".join(f"[{c.name}](#{_anchor(c.name)})" for c in commands)
+    for group, commands in registry.groups().items():
+        lines += ["", f"## {group}"]
+        for command in commands:
+            lines += ["", *_markdown(command)]
+    return "\n".join(lines) + "\n"
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _page(command: Command) -> str:
+    """Return the help of one command as text."""
+    lines = ["Usage:", f"  {command.usage}", "", f"{command.summary[:1].upper()}{command.summary[1:]}."]
+    if command.details:
+        lines += ["", command.details]
+    arguments = _arguments(command)
+    if arguments:
+        lines += ["", "Arguments:", *_columns([_argument_row(a) for a in arguments])]
+    if command.options:
+        heads = ("option", "type", "default", "meaning")
+        lines += ["", "Options:", *_columns([heads, *(_option_row(o) for o in command.options)])]
+    if command.examples:
+        lines += ["", "Examples:", *(f"  {example}" for example in command.examples)]
+    lines += ["", f"May be called by: {_CALLERS[command.permission]}."]
+    if command.related:
+        lines += ["", f"See also: {', '.join(command.related)}"]
+    return "\n".join(lines)
+
+
+def _markdown(command: Command) -> Iterator[str]:
+    """Yield the lines of one command's section."""
+    yield f"### {command.name}"
+    yield ""
+    yield f"{command.summary[:1].upper()}{command.summary[1:]}."
+    yield ""
+    yield "```"
+    yield command.usage
+    yield "```"
+    if command.details:
+        yield ""
+        yield command.details
+    arguments = _arguments(command)
+    if arguments:
+        yield from ("", "| argument | type | required | meaning |", "|---|---|---|---|")
+        for argument in arguments:
+            yield _row(f"`{argument.name}`", *_argument_row(argument)[1:])
+    if command.options:
+        yield from ("", "| option | type | default | meaning |", "|---|---|---|---|")
+        for option in command.options:
+            key, kind, default, meaning = _option_row(option)
+            yield _row(f"`{key}`", kind, default, meaning)
+    if command.where is Where.CONDITION:
+        yield ""
+        yield f"Takes a condition after `{command.keyword}`."
+    if command.examples:
+        yield from ("", "```", *command.examples, "```")
+    yield ""
+    yield f"May be called by: {_CALLERS[command.permission]}."
+    if command.related:
+        yield ""
+        yield "See also: " + ", ".join(f"[{name}](#{_anchor(name)})" for name in command.related)
+
+
+def _arguments(command: Command) -> list[Argument]:
+    return [*command.arguments, *([command.value] if command.value else [])]
+
+
+def _argument_row(argument: Argument) -> tuple[str, str, str, str]:
+    required = "required" if argument.required else "optional"
+    kind = argument.type.describe() + (", may be repeated" if argument.repeatable else "")
+    return argument.name, kind, required, argument.help
+
+
+def _option_row(option: Option) -> tuple[str, str, str, str]:
+    kind = option.type.describe() + (", may be repeated" if option.repeatable else "")
+    default = "required" if option.required else _shown(option.default)
+    meaning = option.help + (" (never shown)" if option.secret else "")
+    return option.key, kind, default, meaning.strip()
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    return [
+        ("  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _anchor(heading: str) -> str:
+    """Return the anchor that renderers of Markdown give a heading."""
+    kept = (c for c in heading.lower() if c.isalnum() or c in " -_")
+    return "".join(kept).replace(" ", "-")
+
+
+def _summary(registry: CommandRegistry, name: str) -> str:
+    command = registry.get(name)
+    return command.summary if command else ""

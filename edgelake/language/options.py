@@ -1,0 +1,215 @@
+"""Option lists: ``key = value and key = value``, checked against a declaration."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from edgelake.errors import (
+    CommandSyntaxError,
+    DuplicateOption,
+    EdgeLakeError,
+    MissingOption,
+    UnknownOption,
+)
+from edgelake.language.command import Command, Option
+from edgelake.language.places import place
+from edgelake.language.syntax import (
+    And,
+    CommandStatement,
+    Condition,
+    Group,
+    Item,
+    Not,
+    Or,
+    Quoted,
+    Test,
+    Word,
+)
+from edgelake.language.variables import Variables
+
+__all__ = ["Given", "OptionReader"]
+
+_E = TypeVar("_E", bound=EdgeLakeError)
+_Items: TypeAlias = tuple[Item, ...]
+_Typed: TypeAlias = Callable[[str, Callable[[Sequence[Item], Variables], Any], _Items], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Options of one call.
+
+    Attributes
+    ----------
+    values : dict of str to Any
+        All declared options; defaults where nothing was given.
+    given : dict of str to tuple
+        For each option that was written, the words of each of its values.
+    """
+
+    values: dict[str, Any]
+    given: dict[str, tuple[_Items, ...]]
+
+
+class OptionReader:
+    """Reads the option list of one statement.
+
+    Parameters
+    ----------
+    command : Command
+    statement : CommandStatement
+    typed : callable
+        Returns the typed value of words, its errors placed.
+    """
+
+    def __init__(self, command: Command, statement: CommandStatement, typed: _Typed) -> None:
+        self._command = command
+        self._statement = statement
+        self._typed = typed
+        self._values: dict[str, list[Any]] = {}
+        self._items: dict[str, list[_Items]] = {}
+
+    def read(self, where: Condition | None) -> Given:
+        """Return the options; without a list, the defaults.
+
+        Raises
+        ------
+        CommandSyntaxError, UnknownOption, MissingOption, DuplicateOption, WrongValue, BadJson
+        """
+        for part in self._parts(where):
+            self._pair(part)
+        values: dict[str, Any] = {}
+        for option in self._command.options:
+            found = self._values.get(option.key)
+            if found is None:
+                if option.required:
+                    raise self._fault(
+                        MissingOption(
+                            f"option '{option.key}' is required", hint=f"add: {option.usage}"
+                        ),
+                        self._statement.end,
+                    )
+                empty = option.repeatable and option.default is None
+                values[option.key] = () if empty else option.default
+            else:
+                values[option.key] = tuple(found) if option.repeatable else found[0]
+        return Given(values, {key: tuple(items) for key, items in self._items.items()})
+
+    # --------------------------------------------------------------- pairs
+
+    def _parts(self, where: Condition | None) -> Sequence[Condition]:
+        """Return the pairs of a list that ``and`` joins."""
+        if where is None:
+            return ()
+        if isinstance(where, Or):
+            raise self._fault(
+                CommandSyntaxError("'or' cannot join options", hint="write 'and', or quote a text"),
+                where.parts[1].start,
+            )
+        return where.parts if isinstance(where, And) else (where,)
+
+    def _pair(self, part: Condition) -> None:
+        if isinstance(part, Not) or not isinstance(part, Test):
+            raise self._fault(
+                CommandSyntaxError("not an option", hint="write key = value"), part.start
+            )
+        if part.operator != "=":
+            raise self._no_equals(part)
+        option = self._option(part)
+        for items in self._single_values(option, part.right):
+            value = self._typed(option.key, option.type.take, items)
+            self._add(option, value, items)
+
+    def _no_equals(self, part: Test) -> CommandSyntaxError:
+        """Return the error for a pair without ``=``."""
+        if part.operator:
+            return self._fault(
+                CommandSyntaxError(f"'{part.operator}' in an option", hint="write '='"),
+                part.operator_start,
+            )
+        key = self._text(part.left[:1])
+        if len(part.left) == 1 and isinstance(part.left[0], Group):
+            return self._fault(
+                CommandSyntaxError("not an option", hint="write key = value without parentheses"),
+                part.start,
+            )
+        return self._fault(
+            CommandSyntaxError(f"missing '=' after '{key}'", hint=f"write {key} = value"),
+            part.left[0].end,
+        )
+
+    def _option(self, part: Test) -> Option:
+        """Return the declared option of a pair."""
+        key = self._text(part.left)
+        option = self._command.option(key)
+        if option is not None:
+            return option
+        name, keys = self._command.name, [option.key for option in self._command.options]
+        nearest = difflib.get_close_matches(key.lower(), keys, n=1)
+        listed = "options: " + ", ".join(keys) if keys else "it has none"
+        hint = f"did you mean '{nearest[0]}'? {listed}" if nearest else listed
+        raise self._fault(
+            UnknownOption(f"'{name}' has no option '{key}'", hint=hint), part.left[0].start
+        )
+
+    def _single_values(self, option: Option, right: _Items) -> list[_Items]:
+        """Return the words of each value; ``(a, b)`` gives two."""
+        only = right[0]
+        if len(right) > 1 or not isinstance(only, Group) or option.type.takes_groups:
+            return [right]
+        found: list[_Items] = []
+        for entry in only.entries:
+            if not isinstance(entry, Test) or entry.operator:
+                raise self._fault(
+                    CommandSyntaxError(
+                        f"'{option.key}' takes no nested options", hint=f"write {option.usage}"
+                    ),
+                    only.start,
+                )
+            found.append(entry.left)
+        if not found:
+            raise self._fault(
+                CommandSyntaxError(
+                    f"missing value of '{option.key}'", hint=f"write {option.usage}"
+                ),
+                only.start,
+            )
+        return found
+
+    def _add(self, option: Option, value: Any, items: _Items) -> None:
+        key = option.key
+        before = self._values.setdefault(key, [])
+        if value in before:
+            raise self._fault(
+                DuplicateOption(
+                    f"{key} = {self._text(items)} is given twice", hint="leave one of them out"
+                ),
+                items[0].start,
+            )
+        if before and not option.repeatable:
+            raise self._fault(
+                DuplicateOption(
+                    f"'{key}' takes one value and has two", hint="leave one of them out"
+                ),
+                items[0].start,
+            )
+        before.append(value)
+        self._items.setdefault(key, []).append(items)
+
+    # --------------------------------------------------------------- parts
+
+    def _text(self, items: _Items) -> str:
+        """Return words as written, blanks made single, double quotes removed."""
+        return " ".join(
+            item.text
+            if isinstance(item, Quoted)
+            else item.literal
+            if isinstance(item, Word) and item.literal is not None
+            else self._statement.text[item.start : item.end]
+            for item in items
+        )
+
+    def _fault(self, error: _E, offset: int) -> _E:
+        return place(error, self._statement.text, offset)

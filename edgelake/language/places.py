@@ -1,0 +1,36 @@
+"""Where in a text an error lies."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from edgelake.errors import EdgeLakeError
+
+__all__ = ["column_of", "place"]
+
+_E = TypeVar("_E", bound=EdgeLakeError)
+
+
+def column_of(text: str, offset: int) -> int:
+    """Return the column, from 1, of a character counted from 0, in its own line."""
+    offset = min(offset, len(text))
+    return offset - (text.rfind("\n", 0, offset) + 1) + 1
+
+
+def place(error: _E, text: str, offset: int) -> _E:
+    """Return the error with its column, and its line if the text has several.
+
+    Parameters
+    ----------
+    error : EdgeLakeError
+        Changed in place.
+    text : str
+        The text that was parsed.
+    offset : int
+        Character from 0; one past the end means "here something is missing".
+    """
+    offset = min(offset, len(text))
+    error.column = column_of(text, offset)
+    if "\n" in text:
+        error.line = text.count("\n", 0, offset) + 1
+    return error

@@ -1,0 +1,344 @@
+"""Typed nodes of parsed commands. They hold text and places, never values of variables.
+
+``start`` and ``end`` count characters from 0 in the text that was parsed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+__all__ = [
+    "And",
+    "Assignment",
+    "CommandStatement",
+    "Condition",
+    "Filtered",
+    "Group",
+    "Item",
+    "JsonItem",
+    "Literal",
+    "Mark",
+    "Not",
+    "Or",
+    "Piece",
+    "Quoted",
+    "Ref",
+    "RefKind",
+    "Shape",
+    "Show",
+    "Statement",
+    "Test",
+    "Word",
+]
+
+# ------------------------------------------------------------------ pieces
+
+
+class RefKind(Enum):
+    """Where a reference finds its value."""
+
+    LOCAL = "!"
+    REMOTE = "!!"
+    ENVIRONMENT = "$"
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Text of a word that stands for itself."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A reference ``!name``, ``!!name`` or ``$NAME`` inside a word.
+
+    Attributes
+    ----------
+    cast : str
+        ``int``, ``float``, ``bool``, ``str``, ``len``, ``name``, or empty.
+    cut : tuple of two ints or None, or None
+        Bounds of the slice ``[a:b]``.
+    """
+
+    kind: RefKind
+    name: str
+    start: int
+    end: int
+    cast: str = ""
+    cut: tuple[int | None, int | None] | None = None
+
+    @property
+    def shown(self) -> str:
+        """The reference as written, without cast and slice."""
+        return self.kind.value + self.name
+
+
+Piece: TypeAlias = Literal | Ref
+
+# ------------------------------------------------------------------- items
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word without quotes: literal text and references that touch."""
+
+    pieces: tuple[Piece, ...]
+    start: int
+    end: int
+
+    @property
+    def literal(self) -> str | None:
+        """The text of a word without references, else ``None``."""
+        if len(self.pieces) == 1 and isinstance(self.pieces[0], Literal):
+            return self.pieces[0].text
+        return None
+
+    @property
+    def reference(self) -> Ref | None:
+        """The reference if the word is nothing else, else ``None``."""
+        if len(self.pieces) == 1 and isinstance(self.pieces[0], Ref):
+            return self.pieces[0]
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A quoted word.
+
+    Attributes
+    ----------
+    text : str
+        Between the quotes.
+    quote : str
+        The quote character; only ``"`` is not part of the word's value.
+    word : Word or None
+        What to expand when ``"…"`` holds exactly one reference.
+    """
+
+    text: str
+    quote: str
+    start: int
+    end: int
+    word: Word | None = None
+
+    @property
+    def kept(self) -> str:
+        """The word's value as text: single and back quotes belong to it."""
+        return self.text if self.quote == '"' else f"{self.quote}{self.text}{self.quote}"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonItem:
+    """``{…}`` or ``[…]`` as written; references inside are found when it is expanded."""
+
+    source: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A sign that is a word of its own: ``=``, ``+``, a comparison, ``,`` or ``&``."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group in parentheses.
+
+    Attributes
+    ----------
+    source : str
+        As written, with the parentheses.
+    entries : tuple
+        What commas separate; empty in free text, where only ``items`` count.
+    items : tuple of Item
+        Everything inside in order, for free text.
+    """
+
+    source: str
+    start: int
+    end: int
+    entries: tuple[Entry, ...] = ()
+    items: tuple[Item, ...] = ()
+
+
+Item: TypeAlias = Word | Quoted | JsonItem | Mark | Group
+
+# -------------------------------------------------------------- conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """``left operator right``, or ``left`` alone with an empty operator.
+
+    Operators: ``= == != < > <= >=``, ``in contains startswith endswith with``.
+    """
+
+    left: tuple[Item, ...]
+    operator: str
+    right: tuple[Item, ...]
+    start: int
+    end: int
+    operator_start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite of ``part``."""
+
+    part: Condition
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """True when all parts are."""
+
+    parts: tuple[Condition, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """True when one part is."""
+
+    parts: tuple[Condition, ...]
+    start: int
+    end: int
+
+
+Condition: TypeAlias = Test | Not | And | Or
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """``words where condition`` as entry of a group."""
+
+    items: tuple[Item, ...]
+    condition: Condition
+    start: int
+    end: int
+
+
+Entry: TypeAlias = Condition | Filtered
+
+# -------------------------------------------------------------- statements
+
+
+class Shape(Enum):
+    """How the words of a command are arranged; its first word decides."""
+
+    TEXT = "free"
+    VERB = "verb"
+    REMOTE = "remote"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandStatement:
+    """A command as written; `edgelake.language.bind` finds what it means.
+
+    Attributes
+    ----------
+    words : tuple of Item
+        All words up to ``=``, ``where`` or ``bring``, the name included.
+    tail : tuple of Item
+        What follows ``=``; empty when ``equals`` is ``None``.
+    equals : Mark or None
+        The ``=`` before ``tail``.
+    where : Condition or None
+        The option list or condition.
+    keyword : Literal or None
+        ``where`` or ``using``, with its place.
+    bring : tuple of Item
+        ``bring`` and what follows it.
+    destination : tuple of Item
+        Words that name other nodes, of commands that run elsewhere.
+    text : str
+        The whole text that was parsed.
+    """
+
+    shape: Shape
+    words: tuple[Item, ...]
+    text: str
+    start: int
+    end: int
+    equals: Mark | None = None
+    tail: tuple[Item, ...] = ()
+    keyword: Literal | None = None
+    where: Condition | None = None
+    bring: tuple[Item, ...] = ()
+    destination: tuple[Item, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The command as written."""
+        return self.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """``target = words`` or ``target = command``.
+
+    Attributes
+    ----------
+    name : str
+        What the target names: a variable, ``$NAME``; empty for ``[file = …]``.
+    indices : tuple of JsonItem
+        What follows the name: ``[key]``, ``[]``, ``{}``.
+    items : tuple of Item
+        The words of the value; empty when a command gives it.
+    """
+
+    name: str
+    indices: tuple[JsonItem, ...]
+    items: tuple[Item, ...]
+    command: CommandStatement | None
+    text: str
+    start: int
+    end: int
+    target_end: int
+
+    @property
+    def plain_target(self) -> bool:
+        """Whether the target is the name of a variable and nothing else."""
+        return bool(self.name) and not self.indices and not self.name.startswith("$")
+
+    @property
+    def target_text(self) -> str:
+        """The name of a plain target; any other target as written."""
+        return self.name if self.plain_target else self.text[self.start : self.target_end]
+
+    @property
+    def source(self) -> str:
+        """The assignment as written."""
+        return self.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """``!x`` or ``!a + !b``: print a value."""
+
+    items: tuple[Item, ...]
+    text: str
+    start: int
+    end: int
+
+    @property
+    def source(self) -> str:
+        """The statement as written."""
+        return self.text[self.start : self.end]
+
+
+Statement: TypeAlias = CommandStatement | Assignment | Show

@@ -1,0 +1,538 @@
+"""Types of options and arguments: what is accepted, and what it becomes.
+
+Each type says how it is shown (`ValueType.metavar`), what it accepts
+(`ValueType.describe`), reads one text (`ValueType.parse`) and, where the form
+of the words matters, the words themselves (`ValueType.take`). Durations come
+out in seconds, sizes in bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NewType
+
+from edgelake.errors import BadJson, WrongValue
+from edgelake.language.syntax import Group, Item, Mark, Quoted, Ref, RefKind, Test, Word
+from edgelake.language.variables import Variables, expand_json, expand_text
+from edgelake.language.wiretext import remote_text
+
+__all__ = [
+    "Address",
+    "AddressType",
+    "Boolean",
+    "Bytes",
+    "Duration",
+    "Integer",
+    "Json",
+    "JsonText",
+    "Name",
+    "OneOf",
+    "PathType",
+    "PolicyTypes",
+    "Port",
+    "Reference",
+    "Remote",
+    "Seconds",
+    "Size",
+    "Text",
+    "ValueType",
+    "VariableName",
+    "Words",
+    "reference_in",
+]
+
+Seconds = NewType("Seconds", float)
+"""A time span in seconds."""
+
+Bytes = NewType("Bytes", int)
+"""A size in bytes."""
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) (second|minute|hour|day|week)s?")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+_SIZE = re.compile(r"([0-9]{1,12}) ?(|[kmgt]b)", re.IGNORECASE)
+_FACTORS = {"": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
+_NAME = re.compile(r"[^\s\"'`{}\[\](),=+&<>!$:/;#]+")
+
+
+class ValueType:
+    """A type of values; the types of this module derive from it. Immutable.
+
+    Attributes
+    ----------
+    metavar : str
+        How usage lines show a value.
+    greedy : bool
+        As last argument it takes all words that are left.
+    takes_groups : bool
+        Parentheses belong to the value; otherwise they list several values.
+    """
+
+    metavar: str = "<value>"
+    greedy: bool = False
+    takes_groups: bool = False
+
+    def parse(self, text: str) -> Any:
+        """Return the value that a text stands for.
+
+        Raises
+        ------
+        WrongValue
+            The text does not fit; the caller knows the column.
+        """
+        raise NotImplementedError
+
+    def take(self, items: Sequence[Item], variables: Variables) -> Any:
+        """Return the value of the words of one option or argument.
+
+        Raises
+        ------
+        WrongValue, BadJson, UndefinedVariable
+        """
+        return self.parse(expand_text(items, variables, strict=True, resolve=True))
+
+    def describe(self) -> str:
+        """Return what is accepted, for help and documentation."""
+        return "text"
+
+    def choices(self) -> tuple[str, ...]:
+        """Return all accepted texts if they are few, for completion."""
+        return ()
+
+    def claims(self, item: Item) -> bool:
+        """Return whether a word can be of this type by its form alone."""
+        return True
+
+
+class Text(ValueType):
+    """Any text.
+
+    Parameters
+    ----------
+    empty : bool
+        Whether ``""`` is accepted.
+    """
+
+    metavar = "<text>"
+
+    def __init__(self, *, empty: bool = False) -> None:
+        self._empty = empty
+
+    def parse(self, text: str) -> str:
+        """Return the text itself."""
+        if not text and not self._empty:
+            raise WrongValue("the value is empty", hint="write a text")
+        return text
+
+
+class PathType(Text):
+    """Path of a file or folder."""
+
+    metavar = "<path>"
+
+    def parse(self, text: str) -> str:
+        """Return the path as written."""
+        if "\0" in text:
+            raise WrongValue("a path cannot hold a NUL character", hint="write a path")
+        return super().parse(text)
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "path"
+
+
+class Name(ValueType):
+    """Name of something: letters, digits, ``_``, ``-`` and ``.``."""
+
+    metavar = "<name>"
+
+    def parse(self, text: str) -> str:
+        """Return the name."""
+        if not _NAME.fullmatch(text):
+            raise WrongValue(f"'{text}' is not a name", hint="write letters, digits, _ - and .")
+        return text
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "name"
+
+
+class VariableName(Name):
+    """Name of a variable, as it is written: ``x``, ``!x``, or ``$X`` of the environment."""
+
+    def take(self, items: Sequence[Item], variables: Variables) -> str:
+        """Return ``x`` or ``$X``."""
+        reference = reference_in(items)
+        if reference is None or reference.cast or reference.kind is RefKind.REMOTE:
+            return self.parse(expand_text(items, variables, strict=True))
+        return reference.shown if reference.kind is RefKind.ENVIRONMENT else reference.name
+
+
+class Integer(ValueType):
+    """A whole number.
+
+    Parameters
+    ----------
+    minimum, maximum : int or None
+        Bounds, both allowed; without a negative minimum no sign is accepted.
+    """
+
+    metavar = "<number>"
+
+    def __init__(self, minimum: int | None = 0, maximum: int | None = None) -> None:
+        self._minimum = minimum
+        self._maximum = maximum
+
+    def parse(self, text: str) -> int:
+        """Return the number."""
+        if not _INTEGER.fullmatch(text):
+            raise WrongValue(f"'{text}' is not a whole number", hint=f"write {self.describe()}")
+        value = int(text)
+        if (self._minimum is not None and value < self._minimum) or (
+            self._maximum is not None and value > self._maximum
+        ):
+            raise WrongValue(
+                f"{value} is not {self._range() or 'in range'}", hint=f"write {self.describe()}"
+            )
+        return value
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        bounds = self._range()
+        return f"whole number {bounds}" if bounds else "whole number"
+
+    def _range(self) -> str:
+        if self._minimum is not None and self._maximum is not None:
+            return f"in {self._minimum}..{self._maximum}"
+        if self._minimum is not None:
+            return f"{self._minimum} or more"
+        return "" if self._maximum is None else f"{self._maximum} or less"
+
+
+class Port(Integer):
+    """A TCP port, 1..65535.
+
+    Parameters
+    ----------
+    zero : bool
+        Whether 0, the choice of the system, is accepted.
+    """
+
+    metavar = "<port>"
+
+    def __init__(self, *, zero: bool = False) -> None:
+        super().__init__(0 if zero else 1, 65_535)
+
+    def parse(self, text: str) -> int:
+        """Return the port."""
+        try:
+            return super().parse(text)
+        except WrongValue as exc:
+            message = f"'{text}' is not a port"
+            raise WrongValue(message, hint=f"write a {self.describe()}") from exc
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return f"port {self._range()}"
+
+
+class Boolean(ValueType):
+    """``true`` or ``false``, in any case."""
+
+    metavar = "<true|false>"
+
+    def parse(self, text: str) -> bool:
+        """Return the truth value."""
+        lowered = text.lower()
+        if lowered not in ("true", "false"):
+            raise WrongValue(f"'{text}' is not true or false", hint="write true or false")
+        return lowered == "true"
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "true or false"
+
+    def choices(self) -> tuple[str, ...]:
+        """Return both."""
+        return ("true", "false")
+
+
+class OneOf(ValueType):
+    """One of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+        self.metavar = "<" + "|".join(words) + ">"
+
+    def parse(self, text: str) -> str:
+        """Return the word."""
+        if text not in self._words:
+            raise WrongValue(f"'{text}' is not allowed", hint=f"write {self.describe()}")
+        return text
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        if len(self._words) < 2:
+            return "".join(self._words)
+        return ", ".join(self._words[:-1]) + " or " + self._words[-1]
+
+    def choices(self) -> tuple[str, ...]:
+        """Return the words."""
+        return self._words
+
+
+class Duration(ValueType):
+    """A time span: ``30 seconds``, ``1 minute``, ``2 hours``, ``1 day``, ``2 weeks``.
+
+    Parameters
+    ----------
+    zero : bool
+        Whether no time at all is accepted.
+    """
+
+    metavar = "<time>"
+    greedy = True
+
+    def __init__(self, *, zero: bool = False) -> None:
+        self._zero = zero
+
+    def parse(self, text: str) -> Seconds:
+        """Return the span in seconds."""
+        match = _DURATION.fullmatch(text)
+        if match is None:
+            raise WrongValue(f"'{text}' is not a time", hint=f"write {self.describe()}")
+        value = Seconds(float(match[1]) * _SECONDS[match[2]])
+        if value == 0 and not self._zero:
+            raise WrongValue(f"'{text}' is no time at all", hint="write a time above 0")
+        return value
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "a number and seconds, minutes, hours, days or weeks, for example 30 seconds"
+
+
+class Size(ValueType):
+    """An amount of data: ``5000``, ``10KB``, ``10 MB``; units count in steps of 1024."""
+
+    metavar = "<size>"
+    greedy = True
+
+    def parse(self, text: str) -> Bytes:
+        """Return the size in bytes."""
+        match = _SIZE.fullmatch(text)
+        if match is None:
+            raise WrongValue(f"'{text}' is not a size", hint=f"write {self.describe()}")
+        return Bytes(int(match[1]) * _FACTORS[match[2].lower()])
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "bytes, or a number with KB, MB, GB or TB, for example 10MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a node listens: host name or IP, and port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return ``host:port``."""
+        return f"{self.host}:{self.port}"
+
+
+class AddressType(ValueType):
+    """``host:port``."""
+
+    metavar = "<ip:port>"
+
+    def parse(self, text: str) -> Address:
+        """Return host and port."""
+        host, colon, port = text.rpartition(":")
+        hint = f"write {self.describe()}"
+        if not colon or not _HOST.fullmatch(host):
+            raise WrongValue(f"'{text}' is not ip:port", hint=hint)
+        try:
+            return Address(host, Port().parse(port))
+        except WrongValue as exc:
+            raise WrongValue(f"port '{port}' of '{text}' is not in 1..65535", hint=hint) from exc
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "ip:port, for example 10.0.0.7:32048"
+
+
+class JsonText(str):
+    """JSON as text, with the same as Python data.
+
+    Attributes
+    ----------
+    data : Any
+        What the text says: ``dict``, ``list``, ``str``, number, ``bool`` or ``None``.
+    """
+
+    __slots__ = ("data",)
+
+    data: Any
+
+    @classmethod
+    def read(cls, text: str) -> JsonText:
+        """Return the text with its data.
+
+        Raises
+        ------
+        BadJson
+        """
+        try:
+            data = json.loads(text, parse_constant=_refuse_constant)
+        except json.JSONDecodeError as exc:
+            message = f"not JSON: {exc.msg.lower()} at character {exc.pos + 1} of the value"
+            raise BadJson(message, hint='write for example {"device": {"name": "d1"}}') from exc
+        except (ValueError, RecursionError) as exc:
+            raise BadJson("not JSON: " + (str(exc) or "nested too deep").lower()) from exc
+        made = cls(text)
+        made.data = data
+        return made
+
+
+class Json(ValueType):
+    """A JSON object; references inside are replaced, also in the value of a variable.
+
+    Parameters
+    ----------
+    any_value : bool
+        Whether lists, texts and numbers are accepted too.
+    """
+
+    metavar = "<json>"
+
+    def __init__(self, *, any_value: bool = False) -> None:
+        self._any = any_value
+
+    def parse(self, text: str) -> JsonText:
+        """Return the text with its data."""
+        found = JsonText.read(text)
+        if not self._any and not isinstance(found.data, dict):
+            raise BadJson("a JSON object is needed", hint='write for example {"device": {…}}')
+        return found
+
+    def take(self, items: Sequence[Item], variables: Variables) -> JsonText:
+        """Return the JSON of an object, or of the variable that holds one."""
+        text = expand_text(items, variables, strict=True, resolve=True)
+        if reference_in(items) is not None:
+            text = expand_json(text, variables, strict=True)
+        return self.parse(text)
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "JSON" if self._any else "JSON object, or !variable that holds one"
+
+
+class PolicyTypes(ValueType):
+    """Kinds of policies: ``device``, ``*``, or ``(device, operator)``. A tuple of names."""
+
+    metavar = "<type>"
+    takes_groups = True
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        """Return one name, or ``*``, as a tuple."""
+        if text == "*":
+            return ("*",)
+        return (Name().parse(text),)
+
+    def take(self, items: Sequence[Item], variables: Variables) -> tuple[str, ...]:
+        """Return the names, each once, in the order given."""
+        if len(items) == 1 and isinstance(items[0], Group):
+            found: dict[str, None] = {}
+            for entry in items[0].entries:
+                if not isinstance(entry, Test) or entry.operator:
+                    raise WrongValue("not a list of types", hint="write (type, type)")
+                text = expand_text(entry.left, variables, strict=True)
+                found.update(dict.fromkeys(self.parse(text)))
+            if not found:
+                raise WrongValue("the list of types is empty", hint="write (type, type) or *")
+            return tuple(found)
+        return super().take(items, variables)  # type: ignore[no-any-return]
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "a type, (type, type) or *"
+
+
+class Reference(ValueType):
+    """A reference ``!name`` or ``$NAME``; its value is the value of the variable."""
+
+    metavar = "<!name>"
+
+    def parse(self, text: str) -> str:
+        """Return the text; only `take` knows whether it came from a reference."""
+        return text
+
+    def take(self, items: Sequence[Item], variables: Variables) -> str:
+        """Return the value referred to."""
+        if len(items) != 1 or not self.claims(items[0]):
+            raise WrongValue("not a reference", hint="write !name or $NAME")
+        return expand_text(items, variables, strict=True)
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "!name or $NAME"
+
+    def claims(self, item: Item) -> bool:
+        """Return whether the word begins with a reference."""
+        word = item.word if isinstance(item, Quoted) else item
+        return isinstance(word, Word) and isinstance(word.pieces[0], Ref)
+
+
+class Words(ValueType):
+    """Free text: all words that are left, joined by one blank."""
+
+    metavar = "<words>"
+    greedy = True
+
+    def parse(self, text: str) -> str:
+        """Return the text itself."""
+        return text
+
+    def take(self, items: Sequence[Item], variables: Variables) -> str:
+        """Return the text; undefined references are empty."""
+        return self.parse(expand_text(items, variables, resolve=True))
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "words"
+
+
+class Remote(ValueType):
+    """A command for another node: all words that are left, as they travel."""
+
+    metavar = "<command>"
+    greedy = True
+
+    def parse(self, text: str) -> str:
+        """Return the text itself."""
+        return text
+
+    def take(self, items: Sequence[Item], variables: Variables) -> str:
+        """Return the command text for the wire."""
+        return remote_text(items, variables)
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "a command"
+
+
+def reference_in(items: Sequence[Item]) -> Ref | None:
+    """Return the reference if the words are one reference and nothing else."""
+    if len(items) != 1 or isinstance(items[0], Mark):
+        return None
+    word = items[0].word if isinstance(items[0], Quoted) else items[0]
+    return word.reference if isinstance(word, Word) else None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON value")

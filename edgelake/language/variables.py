@@ -1,0 +1,351 @@
+"""The dictionary of a node, and the values that references in words stand for.
+
+A reference is expanded in the word where it stands, after parsing: whatever
+its value holds, the command keeps its shape.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgelake import limits
+from edgelake.errors import BadJson, NotPermitted, UndefinedVariable
+from edgelake.language.syntax import (
+    Condition,
+    Group,
+    Item,
+    JsonItem,
+    Literal,
+    Mark,
+    Not,
+    Quoted,
+    Ref,
+    RefKind,
+    Test,
+    Word,
+)
+from edgelake.language.words import REFERENCE, reference_of, split_word
+
+__all__ = [
+    "Variables",
+    "expand_item",
+    "expand_json",
+    "expand_text",
+    "expand_words",
+    "join_words",
+    "lookup",
+]
+
+_JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"|' + REFERENCE.pattern, re.DOTALL)
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_JSON_DEPTH = 8
+
+
+class Variables:
+    """Names and their values, all text. Thread-safe.
+
+    Parameters
+    ----------
+    initial : mapping or None
+        Entries present at start.
+    environment : mapping or None
+        What ``$NAME`` refers to; by default the environment of the process.
+    """
+
+    def __init__(
+        self,
+        initial: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._entries: dict[str, str] = dict(initial or {})
+        self._environment: Mapping[str, str] | None = (
+            os.environ if environment is None else environment
+        )
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> str | None:
+        """Return the value of a name, ``None`` if it has none."""
+        with self._lock:
+            return self._entries.get(name)
+
+    def set(self, name: str, value: str) -> None:
+        """Give a name a value; an empty one is kept as it is."""
+        with self._lock:
+            self._entries[name] = value
+
+    def delete(self, name: str) -> None:
+        """Forget a name; nothing happens if it is not known."""
+        with self._lock:
+            self._entries.pop(name, None)
+
+    def items(self) -> list[tuple[str, str]]:
+        """Return names and values of this moment, in alphabetical order."""
+        with self._lock:
+            return sorted(self._entries.items())
+
+    def environment(self, name: str) -> str | None:
+        """Return a value of the environment, ``None`` if it has none.
+
+        Raises
+        ------
+        NotPermitted
+            A peer asks; the environment is not for others.
+        """
+        if self._environment is None:
+            raise NotPermitted(
+                f"'${name}' is not permitted from remote",
+                hint="the environment of a node is only for its own console and scripts",
+            )
+        return self._environment.get(name)
+
+    def for_peers(self) -> Variables:
+        """Return a view for commands of peers: the same entries, no environment."""
+        view = Variables.__new__(Variables)
+        view._entries = self._entries
+        view._lock = self._lock
+        view._environment = None
+        return view
+
+
+# ------------------------------------------------------------------ values
+
+
+def lookup(reference: Ref, variables: Variables) -> str | None:
+    """Return what a reference stands for, ``None`` if it is undefined.
+
+    A cast that fails gives an empty text. ``!!name`` gives ``!name``, which
+    the node that gets it expands.
+    """
+    if reference.kind is RefKind.REMOTE:
+        return _written(reference)
+    if reference.kind is RefKind.LOCAL:
+        value = variables.get(reference.name)
+    else:
+        value = variables.environment(reference.name)
+        if value is not None and value.startswith("!"):
+            word = split_word(value, 0)
+            value = expand_item(word, variables, strict=False)
+    if value is None:
+        return None
+    if reference.cut is not None:
+        value = value[slice(*reference.cut)]
+    return _cast(value, reference.cast) if reference.cast else value
+
+
+def expand_item(item: Item, variables: Variables, *, strict: bool) -> str:
+    """Return the text of one item with its references replaced.
+
+    Parameters
+    ----------
+    strict : bool
+        An undefined reference is an error; otherwise its word becomes empty.
+
+    Raises
+    ------
+    UndefinedVariable
+        Only if strict; column and line are left to the caller's text.
+    """
+    if isinstance(item, Word):
+        return _expand_word(item, variables, strict=strict)
+    if isinstance(item, Quoted):
+        if item.word is not None:
+            return _expand_word(item.word, variables, strict=strict)
+        return item.kept
+    if isinstance(item, JsonItem):
+        return expand_json(item.source, variables, strict=strict)
+    if isinstance(item, Group):
+        return _expand_group(item, variables, strict=strict)
+    return item.text
+
+
+def expand_words(items: Sequence[Item], variables: Variables, *, strict: bool) -> list[str]:
+    """Return the texts of items, one for each."""
+    return [expand_item(item, variables, strict=strict) for item in items]
+
+
+def join_words(items: Sequence[Item], variables: Variables) -> str:
+    """Return free text: words joined by one blank, undefined references empty."""
+    return " ".join(expand_words(items, variables, strict=False))
+
+
+def expand_text(
+    items: Sequence[Item], variables: Variables, *, strict: bool = False, resolve: bool = False
+) -> str:
+    """Return a value: words joined by one blank, or by nothing around ``+``.
+
+    JSON stays as written unless ``resolve``: a stored policy takes the values
+    that references in it have when it is used.
+    """
+    text = ""
+    glued = True
+    for n, item in enumerate(items):
+        if isinstance(item, Mark) and item.text == "+":
+            if 0 < n < len(items) - 1:
+                glued = True
+                continue
+        if isinstance(item, JsonItem) and not resolve:
+            part = item.source
+        else:
+            part = expand_item(item, variables, strict=strict)
+        text += part if glued else " " + part
+        glued = isinstance(item, Mark) and item.text == "+"
+    return text
+
+
+def expand_json(source: str, variables: Variables, *, strict: bool, depth: int = 0) -> str:
+    """Return JSON text with references replaced.
+
+    A reference without quotes becomes a number, ``true``, ``false``, ``null``, an
+    object or a list if its value is one, else a string; ``"!name"`` always
+    becomes a string. References inside values that are JSON are replaced too.
+
+    Raises
+    ------
+    UndefinedVariable
+        Only if strict; an undefined reference is an empty string otherwise.
+    BadJson
+        Values refer to one another too deep.
+    """
+    if "!" not in source and "$" not in source:
+        return source
+    if depth > _JSON_DEPTH:
+        raise BadJson(f"references inside JSON go more than {_JSON_DEPTH} deep")
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1] is None:
+            inner = match[0][1:-1]
+            whole = REFERENCE.fullmatch(inner)
+            if whole is None:
+                return match[0]
+            return json.dumps(_value(reference_of(whole, 0)), ensure_ascii=False)
+        reference = reference_of(match, 0)
+        value = _value(reference)
+        if value[:1] in ("{", "["):
+            return expand_json(value, variables, strict=strict, depth=depth + 1)
+        if reference.cast != "str" and (
+            value in ("true", "false", "null") or _NUMBER.fullmatch(value)
+        ):
+            return value
+        return json.dumps(value, ensure_ascii=False)
+
+    def _value(reference: Ref) -> str:
+        value = lookup(reference, variables)
+        if value is None and strict:
+            raise _undefined(reference)
+        return value or ""
+
+    return _JSON_PART.sub(replace, source)
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _undefined(reference: Ref) -> UndefinedVariable:
+    write = f"set {reference.name} = …" if reference.kind is RefKind.LOCAL else "set it first"
+    return UndefinedVariable(f"'{reference.shown}' has no value", hint=write)
+
+
+def _written(reference: Ref) -> str:
+    text = f"!{reference.name}"
+    if reference.cast:
+        text += f".{reference.cast}"
+    if reference.cut is not None:
+        first, last = ("" if bound is None else str(bound) for bound in reference.cut)
+        text += f"[{first}:{last}]"
+    return text
+
+
+def _expand_word(word: Word, variables: Variables, *, strict: bool) -> str:
+    if word.literal is not None:
+        return word.literal
+    parts: list[str] = []
+    for piece in word.pieces:
+        if isinstance(piece, Literal):
+            parts.append(piece.text)
+            continue
+        value = lookup(piece, variables)
+        if value is None:
+            if strict:
+                raise _undefined(piece)
+            return ""
+        parts.append(value)
+    return "".join(parts)
+
+
+def _expand_group(group: Group, variables: Variables, *, strict: bool) -> str:
+    """Return a group as written, with the references inside replaced."""
+    parts: list[str] = []
+    at = group.start
+    for item in _flat(group):
+        if isinstance(item, Literal | Mark):
+            continue
+        parts.append(group.source[at - group.start : item.start - group.start])
+        quote = '"' if isinstance(item, Quoted) and item.quote == '"' else ""
+        parts.append(quote + expand_item(item, variables, strict=strict) + quote)
+        at = item.end
+    parts.append(group.source[at - group.start :])
+    return "".join(parts)
+
+
+def _flat(group: Group) -> list[Item]:
+    """Return the items of a group in order."""
+    found: list[Item] = list(group.items)
+    for entry in group.entries:
+        if isinstance(entry, Condition):
+            found.extend(_condition_items(entry))
+        else:
+            found.extend(entry.items)
+            found.extend(_condition_items(entry.condition))
+    return sorted(found, key=lambda item: item.start)
+
+
+def _condition_items(condition: Condition) -> list[Item]:
+    if isinstance(condition, Test):
+        return [*condition.left, *condition.right]
+    if isinstance(condition, Not):
+        return _condition_items(condition.part)
+    return [item for part in condition.parts for item in _condition_items(part)]
+
+
+def _cast(value: str, cast: str) -> str:
+    try:
+        return _CASTS[cast](value)
+    except (ValueError, OverflowError, RecursionError):
+        return ""
+
+
+def _as_bool(value: str) -> str:
+    if value.lower() not in ("true", "false"):
+        raise ValueError(value)
+    return value.lower()
+
+
+def _as_number(value: str, kind: type[int] | type[float]) -> str:
+    if len(value) > limits.MAX_NUMBER_CHARS:
+        raise ValueError(value)
+    return str(kind(value))
+
+
+def _length(value: str) -> str:
+    if value[:1] in ("{", "["):
+        try:
+            data: Any = json.loads(value)
+        except ValueError:
+            return str(len(value))
+        return str(len(data))
+    return str(len(value))
+
+
+_CASTS = {
+    "int": lambda value: _as_number(value, int),
+    "float": lambda value: _as_number(value, float),
+    "bool": _as_bool,
+    "str": str,
+    "len": _length,
+    "name": lambda value: "_".join(value.lower().split()),
+}

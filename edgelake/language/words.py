@@ -1,0 +1,141 @@
+"""From tokens to words: which of them touch, and where references stand inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from lark import Token
+
+from edgelake.language.syntax import (
+    Item,
+    JsonItem,
+    Literal,
+    Mark,
+    Piece,
+    Quoted,
+    Ref,
+    RefKind,
+    Word,
+)
+
+__all__ = ["REFERENCE", "item_of", "join_touching", "reference_of", "split_word"]
+
+CASTS = ("int", "float", "bool", "str", "len", "name")
+
+# A reference stands at the start of a word or after a colon (``!ip:!port``).
+REFERENCE = re.compile(r"(!!?|\$)([^\s\"'`{}\[\](),=+&<>!$:/;]+)")
+_CUT = re.compile(r"\[(-?\d{1,9})?:(-?\d{1,9})?\]")
+_MARKS = frozenset({"EQUALS", "COMPARISON", "PLUS", "COMMA", "AMPERSAND"})
+_QUOTED = frozenset({"DOUBLE_QUOTED", "SINGLE_QUOTED", "BACK_QUOTED"})
+
+
+def item_of(token: Token) -> Item:
+    """Return the item that one token makes; words that touch are joined later."""
+    start = token.start_pos or 0
+    end = start + len(token)
+    if token.type in _MARKS:
+        return Mark(str(token), start, end)
+    if token.type in _QUOTED:
+        return _quoted(str(token), start, end)
+    return split_word(str(token), start)
+
+
+def split_word(text: str, start: int) -> Word:
+    """Return a word with its references found."""
+    end = start + len(text)
+    if "!" not in text and "$" not in text:
+        return Word((Literal(text, start, end),), start, end)
+    return Word(tuple(_pieces(text, start)), start, end)
+
+
+def reference_of(match: re.Match[str], start: int) -> Ref:
+    """Return the reference that `REFERENCE` found; dots at its end are not part of it."""
+    name = match[2].rstrip(".") or match[2]
+    kind = RefKind(match[1])
+    stem, dot, cast = name.rpartition(".")
+    end = start + len(match[1]) + len(name)
+    if dot and stem and cast in CASTS:
+        return Ref(kind, stem, start, end, cast)
+    return Ref(kind, name, start, end)
+
+
+def join_touching(items: Iterable[Item], text: str) -> tuple[Item, ...]:
+    """Return the items with words and brackets joined where nothing separates them.
+
+    ``depth[3]``, ``[a][b]``, ``[ip]:[port]`` and ``!x[0:5]`` are one word each.
+    """
+    joined: list[Item] = []
+    for item in items:
+        last = joined[-1] if joined else None
+        if last is not None and last.end == item.start and _joins(last) and _joins(item):
+            joined[-1] = _join(last, item, text)
+        else:
+            joined.append(item)
+    return tuple(joined)
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _quoted(token: str, start: int, end: int) -> Quoted:
+    inner, quote = token[1:-1], token[0]
+    word = None
+    if quote == '"' and inner[:1] in ("!", "$") and not any(c.isspace() for c in inner):
+        found = split_word(inner, start + 1)
+        if isinstance(found.pieces[0], Ref) and not any(
+            isinstance(piece, Literal) and not piece.text.startswith("/")
+            for piece in found.pieces[1:]
+        ):
+            word = found
+    return Quoted(inner, quote, start, end, word)
+
+
+def _pieces(text: str, start: int) -> Iterator[Piece]:
+    begin = 0
+    position = 0
+    while position < len(text):
+        match = REFERENCE.match(text, position)
+        if match is None:
+            colon = text.find(":", position)
+            position = colon + 1 if colon >= 0 else len(text)
+            continue
+        if match.start() > begin:
+            yield Literal(text[begin : match.start()], start + begin, start + match.start())
+        reference = reference_of(match, start + match.start())
+        yield reference
+        begin = position = reference.end - start
+    if begin < len(text):
+        yield Literal(text[begin:], start + begin, start + len(text))
+
+
+def _joins(item: Item) -> bool:
+    return isinstance(item, Word) or (isinstance(item, JsonItem) and item.source[0] == "[")
+
+
+def _join(left: Item, right: Item, text: str) -> Word:
+    pieces = [*_as_pieces(left)]
+    added = [*_as_pieces(right)]
+    last = pieces[-1]
+    if isinstance(right, JsonItem) and isinstance(last, Ref) and last.cut is None:
+        cut = _CUT.fullmatch(right.source)
+        if cut is not None:
+            bounds = tuple(int(bound) if bound else None for bound in cut.groups())
+            pieces[-1] = Ref(
+                last.kind, last.name, last.start, right.end, last.cast, (bounds[0], bounds[1])
+            )
+            added = []
+    for piece in added:
+        last = pieces[-1]
+        if isinstance(piece, Literal) and isinstance(last, Literal):
+            pieces[-1] = Literal(text[last.start : piece.end], last.start, piece.end)
+        else:
+            pieces.append(piece)
+    return Word(tuple(pieces), left.start, right.end)
+
+
+def _as_pieces(item: Item) -> tuple[Piece, ...]:
+    if isinstance(item, Word):
+        return item.pieces
+    assert isinstance(item, JsonItem)
+    return (Literal(item.source, item.start, item.end),)
