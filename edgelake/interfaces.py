@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 __all__ = [
+    "LedgerFileAccess",
+    "LedgerRows",
     "Notice",
     "NoticeSink",
     "Permission",
+    "PolicyRow",
+    "RowChanges",
     "Result",
     "ServiceState",
     "ServiceStatus",
@@ -130,3 +135,86 @@ class NoticeSink(Protocol):
 
     def __call__(self, notice: Notice, /) -> None:
         """Take one notice; must not block and must not raise."""
+
+
+# -------------------------------------------------------------- ledger
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """One policy as the SQL table ``ledger`` holds it.
+
+    Attributes
+    ----------
+    policy_type : str
+        Root key.
+    policy_id : str
+        ``id`` of the body; unique over the table.
+    date : str
+        ``date`` of the body; empty if it has none.
+    policy : str
+        The whole policy as compact JSON, one line without a line feed.
+    company, status : str or None
+        Attributes of the body that have a column.
+    """
+
+    policy_type: str
+    policy_id: str
+    date: str
+    policy: str
+    company: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowChanges:
+    """How many rows one `LedgerRows.replace_all` touched."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+class LedgerRows(Protocol):
+    """The table ``ledger`` of any database; safe to use from several threads.
+
+    Every change is one transaction and durable when the method returns.
+    """
+
+    def version(self) -> object:
+        """Return a token that differs after any change, by this process or another one."""
+
+    def read(self) -> list[str]:
+        """Return the policies' texts as stored, ordered by date and then by age of the row."""
+
+    def insert(self, row: PolicyRow, host: str, *, ignore: bool = False) -> bool:
+        """Add a row; return whether it is new.
+
+        Raises `PolicyConflict` for an id that exists, unless ``ignore``.
+        """
+
+    def delete(self, policy_ids: Sequence[str]) -> None:
+        """Remove one row per id; raise `PolicyRowMissing` and change nothing if one lacks."""
+
+    def replace_all(self, rows: Sequence[PolicyRow], host: str) -> RowChanges:
+        """Make the table hold exactly these policies, and return what that took."""
+
+
+class LedgerFileAccess(Protocol):
+    """The file of the local ledger; calls are made by one thread at a time."""
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+
+    def read(self) -> bytes | None:
+        """Return the whole content, ``None`` if there is no file."""
+
+    def replace(self, data: bytes) -> None:
+        """Put new content in the file's place, durably and at once, or raise and keep the old."""
+
+    def set_aside(self, damaged: bytes) -> None:
+        """Keep damaged text in a file beside the ledger, for a person to look at."""
+
+    def stamp(self) -> object:
+        """Return a token that differs after the file was replaced; ``None`` without a file."""

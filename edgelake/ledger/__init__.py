@@ -1,0 +1,63 @@
+"""Policies and the local ledger: pure logic over text and data.
+
+What this is: the policy model (shape, id, date), the ledger file's format,
+the merge of a master's ledger with local changes, conditions over policies.
+What it is not: it opens no file, database or connection; the ledger's file
+comes in through `edgelake.interfaces.LedgerFileAccess`.
+"""
+
+from __future__ import annotations
+
+from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
+from edgelake.ledger.policy import (
+    Policy,
+    complete,
+    literal,
+    parse_policy,
+    policy_id,
+    policy_of,
+)
+from edgelake.ledger.query import (
+    OPERATORS,
+    AllOf,
+    AnyOf,
+    Attribute,
+    Compare,
+    Not,
+    Predicate,
+    Truth,
+    matches,
+)
+from edgelake.ledger.render import pretty, python_text
+from edgelake.ledger.snapshot import EMPTY_LEDGER, Snapshot, md5_of
+from edgelake.ledger.store import Adoption, LocalLedger
+
+__all__ = [
+    "EMPTY_LEDGER",
+    "OPERATORS",
+    "Adoption",
+    "AllOf",
+    "AnyOf",
+    "Attribute",
+    "Compare",
+    "Damage",
+    "DeleteMarker",
+    "LedgerImage",
+    "LocalLedger",
+    "Not",
+    "Policy",
+    "Predicate",
+    "Snapshot",
+    "Truth",
+    "complete",
+    "join",
+    "literal",
+    "matches",
+    "md5_of",
+    "parse_ledger",
+    "parse_policy",
+    "policy_id",
+    "policy_of",
+    "pretty",
+    "python_text",
+]

@@ -1,0 +1,287 @@
+"""Lines of a ledger file: read, checked, and divided into the master's and the local ones.
+
+A ledger file is the master's bytes, unchanged, and after them the local
+lines: policies with ``"ledger": "local"`` that the master has not confirmed,
+and delete markers. The division is found again from the file alone:
+
+1. after the last blank line, if every line behind it is local and a line
+   stands before it (the blank line belongs to neither part);
+2. else before the unbroken run of local lines at the end.
+
+`join` writes the blank line only where rule 2 alone would divide wrongly, so
+that a file is in nearly all cases just one part after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from edgelake.errors import BadJson, LedgerInvalid, PolicyInvalid
+from edgelake.ledger import jsontext
+from edgelake.ledger.policy import Policy, policy_of
+
+__all__ = [
+    "Damage",
+    "DeleteMarker",
+    "LedgerImage",
+    "Line",
+    "join",
+    "parse_ledger",
+]
+
+_MARKER_TYPE = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A line that is left out of the ledger.
+
+    Attributes
+    ----------
+    line : int
+        1-based number in the file.
+    reason : str
+    policy_id : str
+        Empty if the line has none.
+    text : bytes
+        The line as it stood.
+    """
+
+    line: int
+    reason: str
+    policy_id: str = ""
+    text: bytes = b""
+
+    def __str__(self) -> str:
+        """Return the place and the reason."""
+        return f"line {self.line}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteMarker:
+    """A policy deleted on this node.
+
+    Attributes
+    ----------
+    id : str
+    master : str or None
+        ``ip:port`` that has to drop it; ``None`` hides it on this node alone.
+    """
+
+    id: str
+    master: str | None = None
+
+    def to_line(self) -> str:
+        """Return the marker as a line of a ledger file, without line feed."""
+        body = {"id": self.id, "ledger": "local"}
+        if self.master is not None:
+            body["master"] = self.master
+        return jsontext.dump({_MARKER_TYPE: body})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a file: its number, its bytes with the line feed, and what it says.
+
+    ``policy`` is ``None`` for a blank line and for one that is no policy;
+    ``fault`` says why it is none.
+    """
+
+    number: int
+    raw: bytes
+    policy: Policy | None = None
+    fault: str = ""
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing is written on the line."""
+        return not self.raw.strip()
+
+    @property
+    def local(self) -> bool:
+        """Whether the line is a local policy or a delete marker."""
+        return self.policy is not None and bool(self.policy.id) and self.policy.ledger == "local"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerImage:
+    """What a ledger file says.
+
+    Attributes
+    ----------
+    master : bytes
+        The master's part, byte for byte; empty when none was received.
+    policies : tuple of Policy
+        Those of the master's part, in its order, ids unique.
+    local : tuple of Policy
+        Local policies the master's part does not have.
+    deletes : tuple of DeleteMarker
+    damage : tuple of Damage
+        Lines that are not JSON; they belong to no part.
+    quarantine : tuple of Damage
+        Lines of the master's part that are JSON and no usable policy.
+    """
+
+    master: bytes = b""
+    policies: tuple[Policy, ...] = ()
+    local: tuple[Policy, ...] = ()
+    deletes: tuple[DeleteMarker, ...] = ()
+    damage: tuple[Damage, ...] = ()
+    quarantine: tuple[Damage, ...] = ()
+
+
+def parse_ledger(data: bytes, *, strict: bool = False) -> LedgerImage:
+    """Return what the bytes of a ledger file say.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8, one policy a line. Blank lines are ignored.
+    strict : bool
+        The bytes come from a master: all of them are its part, and a line that
+        is not JSON, or a last line without line feed, is a fault of the transfer.
+
+    Raises
+    ------
+    LedgerInvalid
+        ``strict`` only; names the line.
+
+    Notes
+    -----
+    An entry that is JSON and no usable policy (no id, an id used before) is
+    reported in ``quarantine`` in either case and never stops the others.
+    """
+    lines, damage = _read(data)
+    if strict:
+        if damage:
+            raise LedgerInvalid(f"the ledger is not usable: {damage[0]}")
+        if data and not data.endswith(b"\n"):
+            raise LedgerInvalid(f"the ledger is cut: line {len(lines)} has no line feed")
+        split, rest = len(lines), len(lines)
+    else:
+        split, rest = _division(lines)
+    head = lines[:split]
+    policies, quarantine = _index(head)
+    local, deletes = _local(lines[rest:], {policy.id for policy in policies})
+    return LedgerImage(
+        master=b"".join(line.raw for line in head),
+        policies=policies,
+        local=local,
+        deletes=deletes,
+        damage=tuple(damage),
+        quarantine=quarantine,
+    )
+
+
+def join(master: bytes, local: Iterable[str]) -> bytes:
+    """Return the bytes of a file with the master's part and the local lines.
+
+    `parse_ledger` of the result finds ``master`` again, byte for byte.
+    """
+    tail = "".join(line + "\n" for line in local).encode()
+    plain = master + tail
+    if not master or _divides_after(plain, len(master)):
+        return plain
+    return master + b"\n" + tail
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _read(data: bytes) -> tuple[list[Line], list[Damage]]:
+    """Return the lines that are JSON or blank, and the others."""
+    lines: list[Line] = []
+    damage: list[Damage] = []
+    for number, raw in enumerate(_split(data), 1):
+        try:
+            lines.append(_parse_line(number, raw))
+        except BadJson as exc:
+            damage.append(Damage(number, str(exc), text=raw))
+        except UnicodeDecodeError:
+            damage.append(Damage(number, "the line is not UTF-8", text=raw))
+        except PolicyInvalid as exc:
+            lines.append(Line(number, raw, fault=str(exc)))
+    return lines, damage
+
+
+def _split(data: bytes) -> list[bytes]:
+    lines = data.split(b"\n")
+    tail = lines.pop()
+    whole = [line + b"\n" for line in lines]
+    if tail:
+        whole.append(tail)
+    return whole
+
+
+def _parse_line(number: int, raw: bytes) -> Line:
+    text = raw.decode().strip()
+    if not text:
+        return Line(number, raw)
+    return Line(number, raw, policy_of(jsontext.parse(text), text=text))
+
+
+def _division(lines: Sequence[Line]) -> tuple[int, int]:
+    """Return where the master's part ends and where the local lines begin."""
+    end = len(lines)
+    run = end
+    while run and lines[run - 1].local:
+        run -= 1
+    if run > 1 and lines[run - 1].blank:
+        return run - 1, run
+    return run, run
+
+
+def _divides_after(data: bytes, size: int) -> bool:
+    """Tell whether a file would be divided after ``size`` bytes, reading no more than needed."""
+    end = len(data)
+    while end:
+        start = data.rfind(b"\n", 0, end - 1) + 1
+        raw = data[start:end]
+        try:
+            line = _parse_line(0, raw)
+        except (BadJson, PolicyInvalid, UnicodeDecodeError):
+            break
+        if not line.local:
+            return end == size and not (line.blank and start > 0)
+        end = start
+    return end == size
+
+
+def _index(lines: Sequence[Line]) -> tuple[tuple[Policy, ...], tuple[Damage, ...]]:
+    found: dict[str, Policy] = {}
+    quarantine: list[Damage] = []
+    for line in lines:
+        policy = line.policy
+        if policy is None:
+            if line.fault:
+                quarantine.append(Damage(line.number, line.fault, text=line.raw))
+        elif not policy.id:
+            reason = f"policy of type '{policy.type}' has no id"
+            quarantine.append(Damage(line.number, reason, text=line.raw))
+        elif policy.id in found:
+            reason = f"id '{policy.id}' of type '{policy.type}' was used before"
+            quarantine.append(Damage(line.number, reason, policy.id, line.raw))
+        else:
+            found[policy.id] = policy
+    return tuple(found.values()), tuple(quarantine)
+
+
+def _local(
+    lines: Sequence[Line], confirmed: set[str]
+) -> tuple[tuple[Policy, ...], tuple[DeleteMarker, ...]]:
+    policies: dict[str, Policy] = {}
+    deletes: dict[str, DeleteMarker] = {}
+    for line in lines:
+        policy = line.policy
+        if policy is None:
+            continue
+        if policy.type == _MARKER_TYPE:
+            master = policy.body.get("master")
+            policies.pop(policy.id, None)
+            deletes[policy.id] = DeleteMarker(
+                policy.id, master if isinstance(master, str) and master else None
+            )
+        elif policy.id not in confirmed:
+            policies.setdefault(policy.id, policy)
+    return tuple(policies.values()), tuple(deletes.values())

@@ -1,0 +1,257 @@
+"""A policy: its shape, its id, and the line it is in a ledger file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from edgelake.errors import PolicyInvalid
+from edgelake.interfaces import PolicyRow
+from edgelake.ledger import jsontext
+
+__all__ = ["Policy", "complete", "literal", "parse_policy", "policy_id", "policy_of"]
+
+_ID_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "table": ("company", "name", "dbms"),
+    "cluster": ("company", "name", "parent", "table"),
+}
+_HINT = 'write one type with its attributes: {"device": {"name": "d1"}}'
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One JSON object with exactly one root key.
+
+    Attributes
+    ----------
+    type : str
+        The root key, case-sensitive, not empty.
+    body : dict
+        The object under it. Shared by everybody who holds the policy: it is
+        read, never changed.
+    text : str
+        The line it has in a ledger file, without line feed. Kept as received,
+        so that stored, sent and hashed bytes are the same.
+
+    Notes
+    -----
+    Immutable; use from any thread. Source: ledger reference, "The policy model".
+    """
+
+    type: str
+    body: dict[str, Any]
+    text: str
+
+    @property
+    def id(self) -> str:
+        """The ``id``, empty while it has none."""
+        value = self.body.get("id", "")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def date(self) -> str:
+        """The ``date``, empty while it has none."""
+        value = self.body.get("date", "")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def ledger(self) -> str:
+        """``local``, ``global`` or empty, in lower case."""
+        value = self.body.get("ledger", "")
+        return value.lower() if isinstance(value, str) else ""
+
+    def content(self) -> dict[str, Any]:
+        """Return the policy as JSON data: ``{type: body}``."""
+        return {self.type: self.body}
+
+    def to_line(self) -> str:
+        r"""Return the policy as compact JSON on one line, ASCII, without line feed."""
+        return jsontext.dump(self.content())
+
+    def with_ledger(self, value: str) -> Policy:
+        """Return the policy with ``ledger`` set: in its place, or appended."""
+        return _make(self.type, {**self.body, "ledger": value})
+
+    def row(self) -> PolicyRow:
+        """Return the policy as a row of the SQL table.
+
+        Raises
+        ------
+        PolicyInvalid
+            It has no id.
+        """
+        if not self.id:
+            raise PolicyInvalid(f"policy of type '{self.type}' has no id")
+        return PolicyRow(
+            policy_type=self.type,
+            policy_id=self.id,
+            date=self.date,
+            policy=self.text,
+            company=_column(self.body.get("company")),
+            status=_column(self.body.get("status")),
+        )
+
+
+def parse_policy(text: str, *, column: int | None = None) -> Policy:
+    """Return the policy that a JSON text describes.
+
+    Parameters
+    ----------
+    text : str
+        ``{"type": {…}}``, at most `limits.MAX_POLICY_BYTES` bytes.
+    column : int or None
+        1-based column of the text in a command, for errors.
+
+    Raises
+    ------
+    BadJson
+        The text is not JSON.
+    PolicyInvalid
+        It is not a policy, or one that other nodes cannot read.
+    """
+    return policy_of(jsontext.parse(text, column=column), column=column)
+
+
+def policy_of(data: Any, *, text: str | None = None, column: int | None = None) -> Policy:
+    """Return the policy that JSON data describes; see `parse_policy`.
+
+    Parameters
+    ----------
+    data : Any
+        Data as `jsontext.parse` returns it.
+    text : str or None
+        Its line in a ledger file; ``None`` writes it anew.
+    """
+    if not isinstance(data, dict):
+        raise PolicyInvalid(
+            f"a policy is a JSON object, not {_kind(data)}", hint=_HINT, column=column
+        )
+    if len(data) != 1:
+        raise PolicyInvalid(
+            f"a policy has one root key, not {len(data)}", hint=_HINT, column=column
+        )
+    kind, body = next(iter(data.items()))
+    if not kind:
+        raise PolicyInvalid("the type of the policy is empty", hint=_HINT, column=column)
+    if not isinstance(body, dict):
+        raise PolicyInvalid(
+            f"'{kind}' holds {_kind(body)} instead of attributes", hint=_HINT, column=column
+        )
+    identity, date = body.get("id", "?"), body.get("date", "")
+    if not isinstance(identity, str) or not identity:
+        raise PolicyInvalid(
+            f"id of '{kind}' is {_kind(identity)}",
+            hint="write the id as a text, or leave it out to have it computed",
+            column=column,
+        )
+    if not isinstance(date, str):
+        raise PolicyInvalid(
+            f"date of '{kind}' is {_kind(date)}",
+            hint="write 2026-01-31T12:00:00.000000Z, or leave it out",
+            column=column,
+        )
+    return Policy(kind, body, jsontext.dump(data) if text is None else text)
+
+
+# --------------------------------------------------------------------- ids
+
+
+def policy_id(kind: str, body: Mapping[str, Any]) -> str:
+    """Return the id the network computes for a policy without one.
+
+    Parameters
+    ----------
+    kind : str
+        Root key.
+    body : mapping
+        Attributes; ``date`` and ``ledger`` do not enter.
+
+    Returns
+    -------
+    str
+        32 lower-case hex digits.
+
+    Notes
+    -----
+    Source: ledger reference, "The policy id". MD5 names the policy, it
+    protects nothing.
+    """
+    content = {key: value for key, value in body.items() if key not in ("date", "ledger")}
+    if kind in _ID_FIELDS:
+        text = f"{kind}:" + "".join(
+            f"{name}:{_field(content[name])}:" for name in _ID_FIELDS[kind] if name in content
+        )
+    else:
+        text = literal({kind: content})
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def literal(value: Any) -> str:
+    """Return JSON data in the notation that enters ids: ``{'name': 'd1', 'on': True}``.
+
+    Notes
+    -----
+    The notation is that of Python's ``repr`` of parsed JSON, which is what
+    this calls; the nesting of ``value`` is bounded by the parser.
+    """
+    return repr(value)
+
+
+def complete(policy: Policy, now: datetime, *, ledger: str | None = None) -> Policy:
+    """Return the policy with id and date, in the order other nodes write them.
+
+    Without an id: ``date`` and ``ledger`` leave their places, the id and then
+    the date are appended. With an id nothing moves, a missing date is appended.
+
+    Parameters
+    ----------
+    policy : Policy
+    now : datetime
+        Aware; becomes ``YYYY-MM-DDTHH:MM:SS.ffffffZ`` in UTC.
+    ledger : str or None
+        ``local`` or ``global`` is set last, in its place or appended.
+    """
+    body = dict(policy.body)
+    date = body.get("date") or now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if "id" not in body:
+        body.pop("date", None)
+        body.pop("ledger", None)
+        body["id"] = policy_id(policy.type, body)
+    body["date"] = date
+    if ledger is not None:
+        body["ledger"] = ledger
+    return _make(policy.type, body)
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _make(kind: str, body: dict[str, Any]) -> Policy:
+    return Policy(kind, body, jsontext.dump({kind: body}))
+
+
+def _field(value: Any) -> str:
+    return value if isinstance(value, str) else literal(value)
+
+
+def _column(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return "a text" if value else "an empty text"
+    if isinstance(value, list):
+        return "a list"
+    return "an object" if isinstance(value, dict) else "a number"

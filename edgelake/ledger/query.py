@@ -1,0 +1,256 @@
+"""Conditions over policies: a small tree, walked, never evaluated as code.
+
+Two families of comparisons live side by side, as in the command language:
+``=`` and ``with`` of the equality form, and the operators of the expression
+form (``==``, ``!=``, ``>``, …). They differ on purpose: ``=`` looks into lists
+and reads numbers loosely, the others compare two values.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from edgelake.errors import WrongValue
+from edgelake.ledger.policy import Policy
+
+__all__ = [
+    "OPERATORS",
+    "AllOf",
+    "AnyOf",
+    "Attribute",
+    "Compare",
+    "Not",
+    "Path",
+    "Predicate",
+    "Truth",
+    "matches",
+]
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Steps from the body inwards: names of attributes, numbers of list items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """The value at a path, where a comparison could also have a constant."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A comparison of the value at ``path`` with ``value``.
+
+    Attributes
+    ----------
+    path : tuple
+        At least one step; the type of the policy is not part of it.
+    operator : str
+        One of `OPERATORS`.
+    value : str, int, float, bool, None, Attribute, or a sequence of texts for ``with``
+    """
+
+    path: Path
+    operator: str
+    value: Any
+
+    def __post_init__(self) -> None:
+        if self.operator not in OPERATORS:
+            raise WrongValue(
+                f"no comparison '{self.operator}'",
+                hint="write one of: " + " ".join(sorted(OPERATORS)),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Holds if the value at a path, or a constant, is not empty and not zero."""
+
+    operand: Any
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Holds if every part holds; true without parts."""
+
+    parts: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Holds if one part holds; false without parts."""
+
+    parts: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Holds if the part does not."""
+
+    part: Predicate
+
+
+Predicate: TypeAlias = Compare | Truth | AllOf | AnyOf | Not
+
+
+def matches(policy: Policy, predicate: Predicate) -> bool:
+    """Return whether a policy fulfils a condition.
+
+    Never raises for the content of a policy: what cannot be compared is false.
+
+    Notes
+    -----
+    Source: ledger reference, "where, equality form" and "where, expression form".
+    """
+    return _holds(policy.body, predicate)
+
+
+def _holds(body: dict[str, Any], predicate: Predicate) -> bool:
+    match predicate:
+        case Compare(path, sign, value):
+            if sign == "=":
+                return _equal(body, path, _text(value))
+            if sign == "with":
+                return _equal_any(body, path, value)
+            right = _walk(body, value.path) if isinstance(value, Attribute) else value
+            return _compare(_walk(body, path), sign, right)
+        case AllOf(parts):
+            return all(_holds(body, part) for part in parts)
+        case AnyOf(parts):
+            return any(_holds(body, part) for part in parts)
+        case Not(part):
+            return not _holds(body, part)
+        case Truth(operand):
+            value = _walk(body, operand.path) if isinstance(operand, Attribute) else operand
+            return value is not _MISSING and bool(value)
+
+
+# ------------------------------------------------------------------- paths
+
+_MISSING: Any = object()
+
+
+def _walk(value: Any, path: Path) -> Any:
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(str(step), _MISSING)
+        elif isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
+            value = value[step]
+        else:
+            return _MISSING
+    return value
+
+
+# ----------------------------------------------------------- equality form
+
+
+def _equal(body: dict[str, Any], path: Path, wanted: str) -> bool:
+    stored = body.get(str(path[0]), _MISSING)
+    if len(path) == 1:
+        return _equal_value(stored, wanted)
+    for step in path[1:]:
+        if isinstance(stored, list):
+            # As the network does: only the first item that has the attribute counts.
+            stored = next((i for i in stored if isinstance(i, dict) and step in i), _MISSING)
+        stored = stored.get(step, _MISSING) if isinstance(stored, dict) else _MISSING
+    return isinstance(stored, str) and stored.lower() == wanted.lower()
+
+
+def _equal_value(stored: Any, wanted: str) -> bool:
+    if isinstance(stored, str):
+        return stored == "*" or stored.lower() == wanted.lower()
+    if isinstance(stored, list):
+        return wanted.lower() in stored
+    if isinstance(stored, bool):
+        return False
+    if isinstance(stored, int):
+        return _as_integer(wanted) == stored
+    if isinstance(stored, float):
+        return _as_number(wanted) == stored
+    return False
+
+
+def _equal_any(body: dict[str, Any], path: Path, wanted: Sequence[Any]) -> bool:
+    stored = _walk(body, path)
+    texts = [_text(value) for value in wanted]
+    if isinstance(stored, str):
+        return stored.lower() in (text.lower() for text in texts)
+    return isinstance(stored, list) and any(text in stored for text in texts)
+
+
+# --------------------------------------------------------- expression form
+
+
+def _contains(left: str, right: str) -> bool:
+    return right in left
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+_TEXT_COMPARISONS: dict[str, Callable[[str, str], bool]] = {
+    "contains": _contains,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+}
+
+OPERATORS = frozenset({"=", "with", *_COMPARISONS, *_TEXT_COMPARISONS})
+"""Comparisons a `Compare` may have."""
+
+
+def _compare(left: Any, sign: str, right: Any) -> bool:
+    if left is _MISSING or right is _MISSING:
+        return False
+    by_text = _TEXT_COMPARISONS.get(sign)
+    if by_text is not None:
+        if isinstance(left, list):
+            return sign == "contains" and _text(right).lower() in (_text(i).lower() for i in left)
+        return by_text(_text(left).lower(), _text(right).lower())
+    compare = _COMPARISONS[sign]
+    if _is_number(left) or _is_number(right):
+        whole = not isinstance(left, float) and not isinstance(right, float)
+        read = _as_integer if whole else _as_number
+        a, b = read(left), read(right)
+        return a is not None and b is not None and compare(a, b)
+    return compare(_text(left).lower(), _text(right).lower())
+
+
+# ------------------------------------------------------------------ values
+
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,400}\s*", re.ASCII)
+_NUMBER = re.compile(
+    r"\s*[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?\s*", re.ASCII
+)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _as_integer(value: Any) -> int | None:
+    if isinstance(value, str):
+        return int(value) if _INTEGER.fullmatch(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _as_number(value: Any) -> int | float | None:
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else None
+    return value if _is_number(value) else None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

@@ -1,0 +1,393 @@
+"""The local ledger: an image in memory and the file it is read from again.
+
+Every change makes a new immutable image and writes the whole file in one
+step before the image is put in place. At any moment, and after any crash, the
+file is the ledger before or after a change, and reading it gives that image.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgelake.errors import LedgerInvalid, PolicyConflict, PolicyInvalid, PolicyMissing
+from edgelake.interfaces import LedgerFileAccess
+from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
+from edgelake.ledger.policy import Policy
+from edgelake.ledger.query import Predicate, matches
+from edgelake.ledger.snapshot import md5_of
+
+__all__ = ["Adoption", "LocalLedger"]
+
+_NEVER_SYNCED = "0"
+_RESERVED_TYPE = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What `LocalLedger.adopt` did.
+
+    Attributes
+    ----------
+    changed : bool
+        The local ledger differs from before.
+    confirmed : tuple of str
+        Ids of local policies that came back with the master's ledger.
+    policies : tuple of Policy
+        Local policies the master lacks: push them.
+    deletes : tuple of DeleteMarker
+        Deletes the master has not done: those with a ``master`` are sent to it.
+    quarantine : tuple of Damage
+        Entries of the master's ledger that no command sees.
+    """
+
+    changed: bool
+    confirmed: tuple[str, ...]
+    policies: tuple[Policy, ...]
+    deletes: tuple[DeleteMarker, ...]
+    quarantine: tuple[Damage, ...]
+
+
+class _State:
+    """One state of the ledger, with indexes; never changed after it is made."""
+
+    __slots__ = ("by_id", "by_type", "data", "file_hash", "image", "master_hash", "stamp")
+
+    def __init__(
+        self, image: LedgerImage, data: bytes, stamp: object, master_hash: str | None = None
+    ) -> None:
+        self.image = image
+        self.data = data
+        self.stamp = stamp
+        self.file_hash = md5_of(data) if data else _NEVER_SYNCED
+        if master_hash is None:
+            master_hash = md5_of(image.master) if image.master else _NEVER_SYNCED
+        self.master_hash = master_hash
+        hidden = {marker.id for marker in image.deletes}
+        self.by_id: dict[str, Policy] = {}
+        self.by_type: dict[str, list[Policy]] = {}
+        for policy in (*image.policies, *image.local):
+            if policy.id not in hidden and policy.id not in self.by_id:
+                self.by_id[policy.id] = policy
+                self.by_type.setdefault(policy.type, []).append(policy)
+
+
+class LocalLedger:
+    """The ledger of this node: what the master sent, and what was changed here.
+
+    Parameters
+    ----------
+    file : LedgerFileAccess
+        Its file; read when the ledger is first used.
+
+    Notes
+    -----
+    Thread-safe. Changes go one after the other and are durable when the method
+    returns; readers never wait for them and see one whole state. If another
+    process has replaced the file, the next change is made on top of that.
+    A method that raises has changed nothing.
+    """
+
+    def __init__(self, file: LedgerFileAccess) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._state: _State | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the ledger file lies."""
+        return self._file.path
+
+    # ---------------------------------------------------------------- reading
+
+    def find(
+        self, types: Sequence[str] | None = None, predicate: Predicate | None = None
+    ) -> list[Policy]:
+        """Return the policies of these types that fulfil a condition, in ledger order.
+
+        Parameters
+        ----------
+        types : sequence of str or None
+            Root keys; ``None``, nothing or ``*`` among them stands for all.
+        predicate : Predicate or None
+            See `edgelake.ledger.query`.
+        """
+        state = self._current()
+        found: Iterable[Policy]
+        if not types or "*" in types:
+            found = state.by_id.values()
+        elif len(types) == 1:
+            found = state.by_type.get(types[0], ())
+        else:
+            wanted = frozenset(types)
+            found = (policy for policy in state.by_id.values() if policy.type in wanted)
+        if predicate is None:
+            return list(found)
+        return [policy for policy in found if matches(policy, predicate)]
+
+    def get(self, policy_id: str) -> Policy | None:
+        """Return the policy of an id, ``None`` if there is none or it was deleted here."""
+        return self._current().by_id.get(policy_id)
+
+    def __contains__(self, policy_id: object) -> bool:
+        """Whether a policy of that id is visible."""
+        return policy_id in self._current().by_id
+
+    def __len__(self) -> int:
+        """Return how many policies are visible."""
+        return len(self._current().by_id)
+
+    def __iter__(self) -> Iterator[Policy]:
+        """Return the visible policies in ledger order."""
+        return iter(self._current().by_id.values())
+
+    @property
+    def count(self) -> int:
+        """How many policies are visible."""
+        return len(self)
+
+    @property
+    def master_count(self) -> int:
+        """How many policies the master's part has."""
+        return len(self._current().image.policies)
+
+    @property
+    def quarantine(self) -> tuple[Damage, ...]:
+        """Entries of the master's part that no command sees, and why."""
+        return self._current().image.quarantine
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """Lines of the file that could not be read and are not yet repaired."""
+        return self._current().image.damage
+
+    def pending(self) -> tuple[tuple[Policy, ...], tuple[DeleteMarker, ...]]:
+        """Return the local policies and deletes that the master's ledger does not show yet.
+
+        A delete without ``master`` is for this node alone and is not sent.
+        """
+        image = self._current().image
+        return image.local, image.deletes
+
+    def master_hash(self) -> str:
+        """Return the MD5 of the bytes the master sent, ``0`` if there are none."""
+        return self._current().master_hash
+
+    def file_hash(self) -> str:
+        """Return the MD5 of the whole file, ``0`` if it is empty or missing."""
+        return self._current().file_hash
+
+    # ---------------------------------------------------------------- changes
+
+    def load(self) -> tuple[Damage, ...]:
+        """Read the file anew, and repair it: unreadable lines are taken out and set aside.
+
+        Returns
+        -------
+        tuple of Damage
+            The lines taken out.
+
+        Raises
+        ------
+        StorageError
+            The file cannot be read, or the repaired one not be written.
+        """
+        with self._lock:
+            state = self._read()
+            if state.image.damage:
+                self._commit(state, state.image)
+            else:
+                self._state = state
+            return state.image.damage
+
+    def insert_local(self, policy: Policy) -> Policy:
+        """Add a policy of this node; return it as it is stored, with ``ledger`` = ``local``.
+
+        One that was deleted on this node alone is shown again instead.
+
+        Parameters
+        ----------
+        policy : Policy
+            With id and date, see `edgelake.ledger.complete`.
+
+        Raises
+        ------
+        PolicyInvalid
+            It has no id, or its type is reserved.
+        PolicyConflict
+            The id is in the ledger, or its delete is not finished.
+        FileWriteFailed
+        """
+        if not policy.id:
+            raise PolicyInvalid(f"policy of type '{policy.type}' has no id")
+        if policy.type == _RESERVED_TYPE:
+            raise PolicyInvalid(
+                f"type '{_RESERVED_TYPE}' is reserved for deleted policies",
+                hint="write: blockchain delete policy where id = … and local = true",
+            )
+        if policy.ledger != "local":
+            policy = policy.with_ledger("local")
+        with self._lock:
+            state = self._fresh()
+            image = state.image
+            if policy.id in state.by_id:
+                raise PolicyConflict(
+                    f"policy '{policy.id}' exists already",
+                    hint=f"look at it with: blockchain get * where id = {policy.id}",
+                )
+            marker = next((m for m in image.deletes if m.id == policy.id), None)
+            if marker is None:
+                self._commit(state, _with_local(image, (*image.local, policy), image.deletes))
+                return policy
+            hidden = next((p for p in image.policies if p.id == policy.id), None)
+            if marker.master is not None or hidden is None or not _same(policy, hidden):
+                raise PolicyConflict(
+                    f"policy '{policy.id}' is deleted here and still in the master's ledger",
+                    hint="insert it again when the master has dropped it",
+                )
+            deletes = tuple(m for m in image.deletes if m is not marker)
+            self._commit(state, _with_local(image, image.local, deletes))
+            return hidden
+
+    def delete_local(self, policy_id: str, master: str | None = None) -> None:
+        """Delete a policy on this node, at once and across restarts.
+
+        A policy that the master never confirmed is removed. One of the
+        master's ledger is hidden by a marker, until that ledger is without it.
+
+        Parameters
+        ----------
+        policy_id : str
+        master : str or None
+            ``ip:port`` that is to drop it too.
+
+        Raises
+        ------
+        PolicyMissing
+            No such policy is visible. Not raised if its delete waits already
+            and now names a master.
+        FileWriteFailed
+        """
+        with self._lock:
+            state = self._fresh()
+            image = state.image
+            waiting = [marker for marker in image.deletes if marker.id == policy_id]
+            if policy_id not in state.by_id and not (waiting and master is not None):
+                raise PolicyMissing(
+                    f"no policy with id '{policy_id}' in the ledger",
+                    hint="list ids with: blockchain get *",
+                )
+            local = tuple(policy for policy in image.local if policy.id != policy_id)
+            deletes = tuple(marker for marker in image.deletes if marker.id != policy_id)
+            # A local policy may be under way to the master, so its delete is remembered too.
+            if master is not None or len(local) == len(image.local):
+                deletes = (*deletes, DeleteMarker(policy_id, master))
+            self._commit(state, _with_local(image, local, deletes))
+
+    def adopt(self, content: bytes, source: str = "", *, allow_empty: bool = False) -> Adoption:
+        """Take over the master's ledger, and keep what is only local.
+
+        Parameters
+        ----------
+        content : bytes
+            The master's ledger file; stored byte for byte.
+        source : str
+            Who sent it, for errors.
+        allow_empty : bool
+            Take a ledger without policies too.
+
+        Raises
+        ------
+        LedgerInvalid
+            It was damaged on the way, or is empty and may not be. The ledger
+            is as it was.
+        FileWriteFailed
+            Likewise.
+        """
+        sent_by = f" from {source}" if source else ""
+        try:
+            received = parse_ledger(content, strict=True)
+        except LedgerInvalid as exc:
+            raise LedgerInvalid(f"{exc}{sent_by}") from None
+        if not received.policies and not allow_empty:
+            raise LedgerInvalid(f"a ledger without policies{sent_by} was not taken")
+        with self._lock:
+            state = self._fresh()
+            before = state.image
+            ids = {policy.id for policy in received.policies}
+            local = tuple(policy for policy in before.local if policy.id not in ids)
+            deletes = tuple(marker for marker in before.deletes if marker.id in ids)
+            after = LedgerImage(
+                received.master, received.policies, local, deletes, (), received.quarantine
+            )
+            changed = self._commit(state, after)
+        return Adoption(
+            changed=changed,
+            confirmed=tuple(policy.id for policy in before.local if policy.id in ids),
+            policies=local,
+            deletes=deletes,
+            quarantine=received.quarantine,
+        )
+
+    # ------------------------------------------------------------------ parts
+
+    def _current(self) -> _State:
+        state = self._state
+        if state is None:
+            with self._lock:
+                state = self._fresh()
+        return state
+
+    def _fresh(self) -> _State:
+        """Return the state that the next change is based on; under the lock."""
+        state = self._state
+        if state is None or self._file.stamp() not in (state.stamp, None):
+            self._state = state = self._read()
+        return state
+
+    def _read(self) -> _State:
+        stamp = self._file.stamp()
+        data = self._file.read() or b""
+        return _State(parse_ledger(data), data, stamp)
+
+    def _commit(self, state: _State, image: LedgerImage) -> bool:
+        """Write a new image, then show it; return whether anything differs."""
+        lines = [policy.text for policy in image.local]
+        lines += [marker.to_line() for marker in image.deletes]
+        data = join(image.master, lines)
+        changed = data != state.data
+        if not changed and self._file.stamp() is not None:
+            return False
+        damage = state.image.damage
+        if damage:
+            self._file.set_aside(b"".join(_whole_line(entry.text) for entry in damage))
+        if image.damage:
+            image = _with_local(image, image.local, image.deletes)
+        self._file.replace(data)
+        same_master = image.master == state.image.master
+        self._state = _State(
+            image, data, self._file.stamp(), state.master_hash if same_master else None
+        )
+        return changed
+
+
+def _with_local(
+    image: LedgerImage, local: tuple[Policy, ...], deletes: tuple[DeleteMarker, ...]
+) -> LedgerImage:
+    return LedgerImage(image.master, image.policies, local, deletes, (), image.quarantine)
+
+
+def _same(one: Policy, other: Policy) -> bool:
+    """Tell whether two policies of one id have the same content."""
+    free = ("date", "ledger")
+    return one.type == other.type and all(
+        one.body.get(key) == other.body.get(key)
+        for key in one.body.keys() | other.body.keys()
+        if key not in free
+    )
+
+
+def _whole_line(text: bytes) -> bytes:
+    return text if text.endswith(b"\n") else text + b"\n"

@@ -1,0 +1,218 @@
+"""The SQL table ``ledger``: how a master stores the shared ledger.
+
+Columns and indexes are those of existing nodes, so that either can work on
+the other's database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from edgelake.errors import DatabaseError, PolicyConflict, PolicyRowMissing, TableMissing
+from edgelake.interfaces import PolicyRow, RowChanges
+from edgelake.storage.databases import Database
+
+__all__ = ["LedgerTable"]
+
+_CREATE = (
+    """CREATE TABLE IF NOT EXISTS ledger (
+        sequence_id integer primary key autoincrement,
+        policy_type varchar not null,
+        policy_id varchar not null,
+        company_name varchar,
+        date timestamp not null default current_timestamp,
+        host varchar not null,
+        status varchar,
+        policy varchar
+    )""",
+    "CREATE UNIQUE INDEX IF NOT EXISTS hash_index ON ledger (policy_id)",
+    "CREATE INDEX IF NOT EXISTS time_index ON ledger (date)",
+)
+_INSERT = (
+    "INSERT INTO ledger (policy_type, policy_id, company_name, date, host, status, policy)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_UPDATE = (
+    "UPDATE ledger SET policy_type = ?, company_name = ?, date = ?, host = ?, status = ?,"
+    " policy = ? WHERE policy_id = ?"
+)
+
+
+class LedgerTable:
+    """`edgelake.interfaces.LedgerRows` in a SQLite database.
+
+    Parameters
+    ----------
+    database : Database
+        Stays the caller's.
+
+    Notes
+    -----
+    Thread-safe. Every change is one transaction. All values are bound, so
+    that any text is stored, and compared, as it is.
+    Source: ledger reference, "The SQL table".
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self) -> None:
+        """Make the table and its indexes; one that exists is kept."""
+        with self._database.transaction():
+            for statement in _CREATE:
+                self._database.execute(statement)
+
+    def exists(self) -> bool:
+        """Return whether the database has the table."""
+        found = self._database.query(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ledger'"
+        )
+        return bool(found)
+
+    def require(self) -> None:
+        """Raise `TableMissing` if the database does not have the table."""
+        if not self.exists():
+            name = self._database.name
+            raise TableMissing(
+                f"database '{name}' has no table 'ledger'",
+                hint=f"create table ledger where dbms = {name}",
+            )
+
+    def version(self) -> object:
+        """Return a token that differs after any change, by this process or another one.
+
+        Compare tokens of one `Database` object; equal tokens mean equal
+        content, different ones may too. Reads no rows.
+        """
+        return self._database.version()
+
+    def read(self) -> list[str]:
+        """Return the policies' texts as stored, ordered by date, then by sequence_id.
+
+        A row whose policy is not a text is left out.
+        """
+        with self._explained():
+            rows = self._database.query("SELECT policy FROM ledger ORDER BY date, sequence_id")
+        return [policy for (policy,) in rows if isinstance(policy, str)]
+
+    def insert(self, row: PolicyRow, host: str, *, ignore: bool = False) -> bool:
+        """Add a row; return whether it is new.
+
+        Parameters
+        ----------
+        row : PolicyRow
+        host : str
+            IP address of the node whose message caused it.
+        ignore : bool
+            An id that exists is no error and changes nothing.
+
+        Raises
+        ------
+        PolicyConflict
+            The id exists.
+        DatabaseError
+        """
+        sql = _INSERT + " ON CONFLICT (policy_id) DO NOTHING"
+        with self._explained():
+            added = self._database.execute(sql, _values(row, host)) == 1
+        if not added and not ignore:
+            raise PolicyConflict(f"policy '{row.policy_id}' exists already")
+        return added
+
+    def delete(self, policy_ids: Sequence[str]) -> None:
+        """Remove one row per id: all of them, or none.
+
+        Raises
+        ------
+        PolicyRowMissing
+            An id has no row.
+        DatabaseError
+        """
+        with self._explained(), self._database.transaction():
+            for policy_id in dict.fromkeys(policy_ids):
+                removed = self._database.execute(
+                    "DELETE FROM ledger WHERE policy_id = ?", (policy_id,)
+                )
+                if removed != 1:
+                    raise PolicyRowMissing(
+                        f"no row with id '{policy_id}' in the table ledger; nothing was deleted"
+                    )
+
+    def replace_all(self, rows: Sequence[PolicyRow], host: str) -> RowChanges:
+        """Make the table hold exactly these policies, in one transaction, and by difference.
+
+        Rows that have the right content already are not touched and keep
+        their host.
+
+        Parameters
+        ----------
+        rows : sequence of PolicyRow
+            Of rows with one id the first counts.
+        host : str
+            Stored with rows that are added or updated.
+
+        Returns
+        -------
+        RowChanges
+
+        Raises
+        ------
+        DatabaseError
+            The table is as it was.
+        """
+        wanted: dict[str, PolicyRow] = {}
+        for row in rows:
+            wanted.setdefault(row.policy_id, row)
+        with self._explained(), self._database.transaction():
+            # Without the date: it is part of the policy's text, and SQLite turns a date of
+            # digits alone into a number.
+            stored = {
+                found[0]: found[1:]
+                for found in self._database.query(
+                    "SELECT policy_id, policy_type, company_name, status, policy FROM ledger"
+                )
+            }
+            gone = [(policy_id,) for policy_id in stored.keys() - wanted.keys()]
+            new = [row for key, row in wanted.items() if key not in stored]
+            other = [
+                row
+                for key, row in wanted.items()
+                if stored.get(key, _columns(row)) != _columns(row)
+            ]
+            self._database.execute_many("DELETE FROM ledger WHERE policy_id = ?", gone)
+            self._database.execute_many(
+                _UPDATE,
+                [
+                    (r.policy_type, r.company, r.date, host, r.status, r.policy, r.policy_id)
+                    for r in other
+                ],
+            )
+            self._database.execute_many(_INSERT, [_values(row, host) for row in new])
+        return RowChanges(inserted=len(new), updated=len(other), deleted=len(gone))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn the database's complaint about a missing table into `TableMissing`."""
+        try:
+            yield
+        except DatabaseError as exc:
+            if "no such table" in exc.message:
+                self.require()
+            raise
+
+
+def _columns(row: PolicyRow) -> tuple[str | None, ...]:
+    return (row.policy_type, row.company, row.status, row.policy)
+
+
+def _values(row: PolicyRow, host: str) -> tuple[str | None, ...]:
+    return (
+        row.policy_type,
+        row.policy_id,
+        row.company,
+        row.date,
+        host,
+        row.status,
+        row.policy,
+    )
