@@ -64,8 +64,6 @@ where in the command the fault lies.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 __all__ = [
     "AlreadyRunning",
     "BadArgument",
@@ -142,12 +140,10 @@ class EdgeLakeError(Exception):
         1-based line of a script or block in which ``column`` counts.
     """
 
-    code: ClassVar[int] = 3
-    exit_status: ClassVar[int] = 1
+    code: int = 3
+    exit_status: int = 1
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, column: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, column: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -268,7 +264,7 @@ class ProtocolError(EdgeLakeError):
 
 
 class LocalProtocolError(ProtocolError):
-    """This program asked for something the protocol cannot carry."""
+    """The caller asked for something the protocol cannot carry."""
 
 
 class RemoteProtocolError(ProtocolError):
@@ -341,6 +337,7 @@ class RemoteError(PeerError):
     def __init__(self, message: str, remote_code: int, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.remote_code = remote_code
+        self.code = remote_code
 
 
 # ----------------------------------------------------------------- ledger

@@ -1,0 +1,157 @@
+"""A client for programs that are no node: ask a node, get its answer."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from edgelake import limits
+from edgelake.errors import NoReply
+from edgelake.services.jobs import Answer, Jobs
+from edgelake.wire import (
+    Endpoint,
+    Message,
+    MessageServer,
+    Reply,
+    TextFlag,
+    command_text,
+    data_text,
+    error_from_peer,
+    parse_endpoint,
+    request_blocks,
+    route_to,
+)
+from edgelake.wire.sender import MessageSender
+
+__all__ = ["Client", "answer_from"]
+
+
+def answer_from(message: Message) -> Answer | None:
+    """Return the answer that a ``print`` or ``echo`` message carries, ``None`` for others.
+
+    Raises
+    ------
+    RemoteProtocolError
+        Its text is not UTF-8.
+    """
+    command = command_text(message)
+    word, _, rest = command.partition(" ")
+    if word not in ("print", "echo"):
+        return None
+    host = message.source_ip.decode("ascii", errors="replace")
+    if host in ("", "0.0.0.0"):
+        host = message.peer_ip
+    return Answer(
+        f"{host}:{message.source_port}",
+        rest.replace("\t", " ") + data_text(message),
+        message.error,
+        message.generic_flag == TextFlag.JSON,
+    )
+
+
+class Client:
+    """Sends commands to one node and returns its answers.
+
+    Answers come on connections that the node opens, so the client listens on
+    a port of its own, on the address that leads to the node.
+
+    Parameters
+    ----------
+    address : str
+        ``ip:port`` of the node.
+
+    Raises
+    ------
+    BadDestination, PeerError
+        The address is wrong, or no route leads there.
+
+    Notes
+    -----
+    A context manager; `request` may be called from several threads.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._to = parse_endpoint(address)
+        self._jobs = Jobs()
+        self._sender = MessageSender()
+        self._server = MessageServer(
+            route_to(self._to.host, self._to.port),
+            0,
+            handler=self._take,
+            threads=1,
+            dispatch_threads=1,
+            sender=self._sender,
+        )
+        self._closing = threading.Lock()
+        self._open = True
+        self._sender.start()
+        self._server.start()
+
+    def request(self, command: str, *, timeout: float = limits.REPLY_TIMEOUT_S) -> str:
+        """Return the text that the node answers to a command.
+
+        Parameters
+        ----------
+        command : str
+            One command as the node shall see it, at most 1,840 bytes.
+        timeout : float
+            Seconds to wait for the answer.
+
+        Raises
+        ------
+        RemoteError
+            The node answered with an error; ``remote_code`` is its number.
+        NoReply
+            No answer came in time. Commands that are silent on success
+            (``blockchain push``, ``set``) never answer when they succeed.
+        PeerRefused, PeerTimeout, LocalProtocolError
+        """
+        host, port = self._server.address
+        with self._jobs.open() as job:
+            blocks = request_blocks(command, host, port, job.header(0))
+            sent = self._sender.send(self._to, blocks, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
+            sent.add_done_callback(
+                lambda done: job.fail(0, error) if (error := done.exception()) else None
+            )
+            if not job.wait(timeout):
+                raise NoReply(f"{self._to} did not answer within {timeout:g} seconds")
+            failure = job.failures.get(0)
+            if failure is not None:
+                raise failure
+            answer = job.answers[0]
+        if answer.error:
+            raise error_from_peer(answer.error, answer.text)
+        return answer.text
+
+    @property
+    def address(self) -> Endpoint:
+        """Where answers come in."""
+        return Endpoint(*self._server.address)
+
+    def close(self) -> None:
+        """Stop listening; may be called twice."""
+        with self._closing:
+            if not self._open:
+                return
+            self._open = False
+        self._server.stop(1.0)
+        self._sender.stop(1.0)
+
+    def __enter__(self) -> Client:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        self.close()
+
+    def _take(self, message: Message) -> Reply | None:
+        answer = answer_from(message)
+        if answer is not None:
+            self._jobs.deliver(message.job_location, message.job_id, message.receiver_index, answer)
+        return None

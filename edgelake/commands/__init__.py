@@ -1,0 +1,49 @@
+"""Every command of the node: its declaration and its handler, side by side.
+
+What it is: the one place where words become deeds. What it is not: it parses
+nothing (`edgelake.language`) and keeps nothing running (`edgelake.services`).
+"""
+
+from __future__ import annotations
+
+from edgelake.commands import (
+    blockchain,
+    events,
+    output,
+    peers,
+    permission,
+    scripts,
+    status,
+    storage,
+    sync,
+    tcp,
+    variables,
+)
+from edgelake.commands.context import Context, NodeParts, Origin
+from edgelake.commands.incoming import PeerMessages
+from edgelake.commands.interpreter import Interpreter
+from edgelake.language import CommandRegistry
+
+__all__ = ["Context", "Interpreter", "NodeParts", "Origin", "PeerMessages", "build_registry"]
+
+
+def build_registry() -> CommandRegistry:
+    """Return the registry of all commands."""
+    return CommandRegistry(
+        [
+            module.commands
+            for module in (
+                output,
+                variables,
+                scripts,
+                storage,
+                tcp,
+                peers,
+                status,
+                permission,
+                blockchain,
+                sync,
+                events,
+            )
+        ]
+    )

@@ -1,0 +1,270 @@
+"""The shared ledger: insert, get, delete; and what a master does for its peers."""
+
+from __future__ import annotations
+
+from concurrent.futures import wait
+from datetime import UTC, datetime
+
+from edgelake import limits
+from edgelake.commands.conditions import predicate
+from edgelake.commands.context import Context
+from edgelake.commands.rendering import answer
+from edgelake.errors import EdgeLakeError, MissingOption, PolicyInvalid
+from edgelake.interfaces import Notice, Permission, Result
+from edgelake.language import (
+    AddressType,
+    Argument,
+    Boolean,
+    Call,
+    CommandSet,
+    Json,
+    Option,
+    PolicyTypes,
+    Text,
+    Where,
+)
+from edgelake.ledger import complete, parse_policy, pretty, python_text
+from edgelake.services.synchronizer import Synchronizer
+from edgelake.wire import Endpoint
+
+__all__ = ["commands"]
+
+commands = CommandSet(group="blockchain")
+
+_LOCAL = Option("local", Boolean(), help="write it to this node's ledger, until the master has it")
+_MASTER = Option("master", AddressType(), repeatable=True, help="the node that keeps the ledger")
+_DETAILS_PLACE = "At least one of local and master must be given; with a master, local is assumed."
+
+
+@commands.command(
+    "blockchain insert",
+    summary="add a policy to the ledger",
+    where=Where.REQUIRED,
+    options=(
+        Option("policy", Json(), required=True, help='{"type": {…}} or !variable'),
+        _LOCAL,
+        _MASTER,
+    ),
+    permission=Permission.ADMIN,
+    details=(
+        "The policy gets an id and a date if it has none, and is durable on this node when\n"
+        "the command returns. It is sent to the master again and again until it comes back\n"
+        "with the master's ledger. " + _DETAILS_PLACE
+    ),
+    examples=(
+        'blockchain insert where policy = {"device": {"name": "d1"}} and local = true'
+        " and master = 10.0.0.7:32048",
+    ),
+    related=("blockchain get", "blockchain delete policy", "run blockchain sync"),
+)
+def _insert(context: Context, call: Call) -> Result:
+    masters, local = _place(call)
+    policy = complete(parse_policy(call.options["policy"]), datetime.now(UTC))
+    context.node.lock_home()
+    if local:
+        context.node.ledger.insert_local(policy.with_ledger("local"))
+    line = policy.with_ledger("global").to_line()
+    _send(context, masters, f"blockchain push {line}", must_arrive=not local)
+    return Result({"id": policy.id}, "")
+
+
+@commands.command(
+    "blockchain get",
+    summary="show policies of the local ledger",
+    arguments=(Argument("types", PolicyTypes(), help="a type, (type, type) or *"),),
+    where=Where.CONDITION,
+    permission=Permission.READ,
+    details=(
+        "Conditions compare attributes: name = d1, [name] contains silo, level > 5, joined by\n"
+        "and, or, not. '=' ignores case and finds members of lists."
+    ),
+    examples=(
+        "blockchain get *",
+        "blockchain get device where name = d1 and kind = gauge",
+        "blockchain get (device, operator) where [name] contains silo",
+    ),
+    related=("blockchain insert",),
+)
+def _get(context: Context, call: Call) -> Result:
+    test = predicate(call.condition, context.variables) if call.condition else None
+    found = context.node.ledger.find(call.arguments["types"], test)
+    data = [policy.content() for policy in found]
+    if context.origin.local:
+        return Result(data, pretty(found) if found else "", json=bool(found))
+    return Result(data, python_text(found) if found else "")
+
+
+@commands.command(
+    "blockchain delete policy",
+    summary="remove a policy from the ledger",
+    where=Where.REQUIRED,
+    options=(Option("id", Text(), required=True, help="id of the policy"), _LOCAL, _MASTER),
+    permission=Permission.ADMIN,
+    details=(
+        "With a master the policy is hidden here at once and the master is asked again until\n"
+        "its ledger no longer has it. " + _DETAILS_PLACE
+    ),
+    examples=("blockchain delete policy where id = ecd08d24 and master = 10.0.0.7:32048",),
+    related=("blockchain insert", "blockchain drop policy"),
+)
+def _delete(context: Context, call: Call) -> Result:
+    masters, local = _place(call)
+    policy_id: str = call.options["id"]
+    context.node.lock_home()
+    if local:
+        context.node.ledger.delete_local(policy_id, master=str(masters[0]) if masters else None)
+    _send(
+        context,
+        masters,
+        f"blockchain drop policy where id = {_word(policy_id)}",
+        must_arrive=not local,
+    )
+    sync = context.node.services.find(Synchronizer.name)
+    if isinstance(sync, Synchronizer):
+        sync.trigger()
+    return Result({"id": policy_id}, "")
+
+
+# ------------------------------------------------------------ on a master
+
+
+@commands.command(
+    "blockchain push",
+    summary="store a policy in this node's table ledger",
+    arguments=(Argument("policy", Json(), help="the policy"),),
+    permission=Permission.METADATA,
+    details="What a master does when a node inserts; id and date are added if missing.",
+    examples=('blockchain push {"device": {"name": "d1"}}',),
+    related=("blockchain insert", "blockchain drop policy"),
+)
+def _push(context: Context, call: Call) -> Result:
+    return _store(context, call, ignore=False)
+
+
+@commands.command(
+    "blockchain push ignore",
+    summary="store a policy in this node's table ledger unless its id is there",
+    arguments=(Argument("policy", Json(), help="the policy"),),
+    permission=Permission.METADATA,
+    examples=('blockchain push ignore {"device": {"name": "d1"}}',),
+    related=("blockchain push",),
+)
+def _push_ignore(context: Context, call: Call) -> Result:
+    return _store(context, call, ignore=True)
+
+
+@commands.command(
+    "blockchain drop policy",
+    summary="remove policies from this node's table ledger",
+    where=Where.REQUIRED,
+    options=(Option("id", Text(), required=True, help="id, or ids separated by commas"),),
+    permission=Permission.METADATA,
+    details="All of the ids are removed, or none of them.",
+    examples=("blockchain drop policy where id = ecd08d244827f712918005b1a06f6519",),
+    related=("blockchain delete policy",),
+)
+def _drop(context: Context, call: Call) -> Result:
+    ids = [part.strip() for part in call.options["id"].split(",")]
+    if not all(ids):
+        raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")
+    context.node.master_ledger().drop(ids)
+    return Result()
+
+
+@commands.command(
+    "event get_blockchain",
+    summary="send the ledger to the node that asks, if it has another one",
+    arguments=(
+        Argument("file", Text(), required=False, help="name under which the ledger is sent"),
+        Argument("hash", Text(), required=False, help="MD5 of what the node has, or 0"),
+        Argument("trace", Text(), required=False, help="0, or 2 to be told what happened"),
+    ),
+    permission=Permission.READ,
+    details="What a follower asks its master at each cycle of its synchronizer.",
+    examples=("event get_blockchain /var/edgelake/blockchain.new 0 0",),
+    related=("run blockchain sync",),
+)
+def _get_blockchain(context: Context, call: Call) -> Result:
+    words = [call.arguments.get(name) for name in ("file", "hash", "trace")]
+    name, known, trace = (str(word) if word is not None else "" for word in words)
+    if not (name and known and trace):
+        raise _RequestIncomplete(
+            "the request lacks a file name, a hash or a trace level",
+            hint="write: event get_blockchain <file> <hash> <trace>",
+        )
+    try:
+        snapshot = context.node.master_ledger().snapshot()
+    except EdgeLakeError as exc:
+        raise _LedgerUnreadable(str(exc)) from exc
+    asker = context.origin.peer
+    if asker is None:
+        return answer({"hash": snapshot.md5}, f"hash of the ledger: {snapshot.md5}", {})
+    if snapshot.md5 == known:
+        text = f"Process: Hash value of ledger was not changed: '{snapshot.md5}'"
+    else:
+        context.node.serve_ledger(asker, name, snapshot)
+        text = f"Copied blockchain file with hash value: {snapshot.md5}"
+    return Result(None, f"Master {text}") if trace == "2" else Result()
+
+
+class _RequestIncomplete(EdgeLakeError):
+    """A ledger request lacks words."""
+
+    code = 64
+    exit_status = 2
+
+
+class _LedgerUnreadable(EdgeLakeError):
+    """The table ``ledger`` cannot be read."""
+
+    code = 68
+
+
+# ------------------------------------------------------------------ parts
+
+
+def _place(call: Call) -> tuple[tuple[Endpoint, ...], bool]:
+    """Return the masters a change goes to, and whether it is kept here."""
+    masters = tuple(Endpoint(a.host, a.port) for a in call.options["master"])
+    local = call.options["local"]
+    if not masters and not local:
+        raise MissingOption("no place for the change", hint="add local = true or master = ip:port")
+    return masters, local is not False
+
+
+def _send(
+    context: Context, masters: tuple[Endpoint, ...], command: str, *, must_arrive: bool
+) -> None:
+    """Send a change to masters; wait for delivery only if it is kept nowhere else."""
+    if not masters:
+        return
+    tcp = context.node.tcp()
+    for to in masters:
+        sent = tcp.request(to, command, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
+        if must_arrive:
+            wait([sent])
+            sent.result()
+            continue
+        sent.add_done_callback(
+            lambda done, to=to: (  # type: ignore[misc]
+                context.node.notices.post(
+                    Notice(
+                        f"the change is kept here and not yet at the master: {done.exception()}; "
+                        "the synchronizer sends it again"
+                    )
+                )
+                if done.exception()
+                else None
+            )
+        )
+
+
+def _store(context: Context, call: Call, *, ignore: bool) -> Result:
+    policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
+    context.node.master_ledger().push(policy, context.node.host_of(context.origin), ignore=ignore)
+    return Result()
+
+
+def _word(text: str) -> str:
+    """Return the text as one word of a command."""
+    return f'"{text}"' if any(c.isspace() for c in text) else text

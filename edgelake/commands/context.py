@@ -1,0 +1,190 @@
+"""What a command handler may use: the parts of the node, and who is asking."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from edgelake import limits
+from edgelake.errors import CommandError, TcpNotRunning
+from edgelake.interfaces import Permission, Result
+from edgelake.ledger import LocalLedger, Snapshot
+from edgelake.services.base import ServiceRegistry
+from edgelake.services.jobs import Jobs
+from edgelake.services.master import MasterLedger
+from edgelake.services.notices import Notices
+from edgelake.services.tcp import TcpService
+from edgelake.storage import Databases, Home, LedgerTable
+from edgelake.wire import Endpoint, FileFlag, Handler
+
+if TYPE_CHECKING:
+    from edgelake.commands.interpreter import Interpreter
+    from edgelake.language import Variables
+
+__all__ = ["LEDGER_DATABASE", "Context", "NodeParts", "Origin"]
+
+LEDGER_DATABASE = "blockchain"
+"""Name of the database that holds the table ``ledger``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who sent a command.
+
+    Attributes
+    ----------
+    peer : Endpoint or None
+        Where a peer wants its answer; ``None`` for the node's own console,
+        scripts and programs.
+    ip : str
+        Address the peer's connection came from.
+    """
+
+    peer: Endpoint | None = None
+    ip: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether the command comes from this node."""
+        return self.peer is None and not self.ip
+
+
+@dataclass(slots=True)
+class NodeParts:
+    """The parts of one node; shared by all its threads.
+
+    Attributes
+    ----------
+    permission : Permission
+        Highest level of commands that peers may call.
+    stopping : threading.Event
+        Set when the node has to end.
+    """
+
+    home: Home
+    variables: Variables
+    services: ServiceRegistry
+    databases: Databases
+    ledger: LocalLedger
+    jobs: Jobs = field(default_factory=Jobs)
+    notices: Notices = field(default_factory=Notices)
+    permission: Permission = Permission.METADATA
+    name: str = "edgelake"
+    on_exit: Callable[[], None] | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _masters: dict[int, MasterLedger] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _served: int = 0
+
+    def end(self) -> None:
+        """Ask the node to end; returns at once, services stop when the node closes."""
+        first = not self.stopping.is_set()
+        self.stopping.set()
+        if first and self.on_exit is not None:
+            self.on_exit()
+
+    def tcp(self) -> TcpService:
+        """Return the running TCP service.
+
+        Raises
+        ------
+        TcpNotRunning
+        """
+        service = self.services.find(TcpService.name)
+        if not isinstance(service, TcpService):
+            raise TcpNotRunning(
+                "the TCP server is not running",
+                hint="start it with: run tcp server where external_ip = … and external_port = …",
+            )
+        return service
+
+    def address(self) -> Endpoint | None:
+        """Return the address other nodes know this node by, ``None`` before it listens."""
+        service = self.services.find(TcpService.name)
+        return service.options.external if isinstance(service, TcpService) else None
+
+    def display_name(self) -> str:
+        """Return ``name@ip:port``, as ``get status`` shows it."""
+        address = self.address()
+        return f"{self.name}@{address}" if address else self.name
+
+    def host_of(self, origin: Origin) -> str:
+        """Return the address stored with a change: the peer's, or the node's own."""
+        if origin.peer is not None:
+            return origin.peer.host
+        address = self.address()
+        return address.host if address else "127.0.0.1"
+
+    def lock_home(self) -> None:
+        """Make sure that no other process writes to this home; kept until the node closes.
+
+        Raises
+        ------
+        HomeLocked
+        """
+        self.home.lock()
+
+    def serve_ledger(self, asker: Endpoint, name: str, snapshot: Snapshot) -> None:
+        """Send a snapshot of the ledger under the asker's name, with the next counter."""
+        stem, dot, kind = name.rpartition(".")
+        with self._lock:
+            self._served = self._served % 9 + 1
+            counter = self._served
+        numbered = f"{stem}.master_id_{counter}.{kind}" if dot else f"{name}.master_id_{counter}"
+        self.tcp().send_file(asker, numbered, snapshot.data, FileFlag.LEDGER)
+
+    def master_ledger(self) -> MasterLedger:
+        """Return the ledger this node keeps in its own table.
+
+        Raises
+        ------
+        DatabaseUnknown, TableMissing
+        """
+        database = self.databases.get(LEDGER_DATABASE)
+        with self._lock:
+            master = self._masters.get(id(database))
+            if master is None:
+                table = LedgerTable(database)
+                table.require()
+                master = MasterLedger(table)
+                self._masters = {id(database): master}
+            return master
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One running command: the node, who asked, and where answers go.
+
+    Attributes
+    ----------
+    emit : callable
+        Takes each `Result` as soon as it is there.
+    depth : int
+        How many scripts call one another.
+    """
+
+    node: NodeParts
+    interpreter: Interpreter
+    origin: Origin
+    emit: Callable[[Result], None]
+    peers: Handler
+    depth: int = 0
+
+    @property
+    def variables(self) -> Variables:
+        """The variables as who asks may see them."""
+        return self.node.variables if self.origin.local else self.node.variables.for_peers()
+
+    def deeper(self) -> Context:
+        """Return the context of a script called from here.
+
+        Raises
+        ------
+        CommandError
+            Scripts call one another too deep.
+        """
+        if self.depth >= limits.MAX_SCRIPT_DEPTH:
+            raise CommandError(f"scripts call scripts more than {limits.MAX_SCRIPT_DEPTH} deep")
+        return replace(self, depth=self.depth + 1)

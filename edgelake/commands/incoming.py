@@ -1,0 +1,157 @@
+"""What a message of a peer means: an answer, a notice, a file, or a command.
+
+Source: ``docs/protocol.md``, "Messages" and "Replies"; what a peer may do is
+in ``docs/security.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from edgelake.commands.context import NodeParts, Origin
+from edgelake.commands.interpreter import Interpreter
+from edgelake.errors import EdgeLakeError, NotPermitted, UnknownCommand
+from edgelake.interfaces import Notice, Result
+from edgelake.language import from_wire
+from edgelake.services.jobs import Answer
+from edgelake.services.sources import MasterSource
+from edgelake.services.synchronizer import Synchronizer
+from edgelake.wire import (
+    FileFlag,
+    InfoType,
+    Message,
+    Reply,
+    TextFlag,
+    command_text,
+    data_text,
+    reply_destination,
+    short_text,
+    wire_code,
+)
+
+__all__ = ["PeerMessages"]
+
+_log = logging.getLogger(__name__)
+
+
+class PeerMessages:
+    """Takes every message of a node's TCP server and returns the answer. Thread-safe.
+
+    Parameters
+    ----------
+    node : NodeParts
+    interpreter : Interpreter
+    """
+
+    def __init__(self, node: NodeParts, interpreter: Interpreter) -> None:
+        self._node = node
+        self._interpreter = interpreter
+
+    def __call__(self, message: Message) -> Reply | None:
+        """Act on one message and return its reply, if it has one."""
+        command = command_text(message)
+        words = command.replace("\t", " ").split(" ", 2)
+        if words[0] in ("print", "echo"):
+            return self._spoken(message, command)
+        if words[:2] == ["job", "reply"]:
+            return self._job_reply(message)
+        if words[:2] == ["file", "write"]:
+            return self._file(message, command.partition("write")[2].strip())
+        return self._command(message, command)
+
+    # ------------------------------------------------------------- answers
+
+    def _spoken(self, message: Message, command: str) -> None:
+        """Hand a text to the job that waits for it, or to the console."""
+        said = command[5:].replace("\t", " ") + data_text(message)
+        to = reply_destination(message)
+        source = str(to) if to else message.peer_ip
+        if message.job_id == 0:
+            self._node.notices.post(Notice(said, source, message.error))
+            return
+        self._deliver(message, said)
+
+    def _job_reply(self, message: Message) -> None:
+        """Hand the error or text of a query's reply to its job; rows have no reader here."""
+        text = "" if message.info_type == InfoType.ROWS else data_text(message)
+        self._deliver(message, text)
+
+    def _deliver(self, message: Message, text: str) -> None:
+        to = reply_destination(message)
+        answer = Answer(
+            str(to) if to else message.peer_ip,
+            text,
+            message.error,
+            message.generic_flag == TextFlag.JSON,
+        )
+        self._node.jobs.deliver(
+            message.job_location, message.job_id, message.receiver_index, answer
+        )
+
+    # --------------------------------------------------------------- files
+
+    def _file(self, message: Message, name: str) -> Reply | None:
+        """Take a ledger that was asked for, or run a command too long for a block."""
+        name = name.replace("\t", " ")
+        if message.generic_flag == FileFlag.COMMAND:
+            return self._command(message, data_text(message))
+        if message.generic_flag == FileFlag.LEDGER:
+            service = self._node.services.find(Synchronizer.name)
+            source = service.source if isinstance(service, Synchronizer) else None
+            if isinstance(source, MasterSource) and source.take(name, message.data):
+                return None
+        refusal = NotPermitted("files are taken only when this node asked for them")
+        _log.warning("file from %s refused: %s", message.peer_ip, name)
+        return Reply(
+            "echo 'File write' operation failed: <not permitted>",
+            error=wire_code(refusal),
+            flag=TextFlag.NONE,
+        )
+
+    # ------------------------------------------------------------ commands
+
+    def _command(self, message: Message, text: str) -> Reply | None:
+        """Run a command, if the sender may, and return what it answers."""
+        origin = Origin(reply_destination(message), message.peer_ip)
+        answers: list[Result] = []
+        try:
+            self._interpreter.execute_remote(from_wire(text), origin, answers.append)
+        except UnknownCommand as exc:
+            return self._unknown(text, exc)
+        except EdgeLakeError as exc:
+            return _refusal(text, exc)
+        spoken = [answer for answer in answers if answer.text]
+        if not spoken:
+            return None
+        if len(spoken) == 1 and spoken[0].json:
+            return Reply.ok(_compact(spoken[0]), json=True)
+        return Reply.ok("\r\n".join(answer.text for answer in spoken))
+
+    def _unknown(self, text: str, error: UnknownCommand) -> Reply | None:
+        """Return the answer to a command nobody declared; events of others mean nothing here."""
+        shown = text.replace("\t", " ").strip()
+        first = shown.partition(" ")[0]
+        if first == "event":
+            return None
+        if first in self._interpreter.registry.first_words():
+            return Reply.failed(2, f"{short_text(2)}: {error}")
+        return Reply(f"echo Command '{shown}' not recoginzed", error=1, flag=TextFlag.NONE)
+
+
+def _refusal(text: str, error: EdgeLakeError) -> Reply:
+    code = wire_code(error)
+    words = text.replace("\t", " ").split(" ", 2)
+    if words[0] == "blockchain" and len(words) > 1:
+        return Reply(
+            f"echo Blockchain message '{words[1]}' failed",
+            f" {error}",
+            error=code,
+            flag=TextFlag.NONE,
+            info_type=InfoType.STRUCTURE,
+        )
+    return Reply.failed(code, f"{short_text(code)}: {error}")
+
+
+def _compact(answer: Result) -> str:
+    return json.dumps(answer.data, ensure_ascii=False)

@@ -1,0 +1,50 @@
+"""Commands that print: ``print``, ``echo``, ``help``."""
+
+from __future__ import annotations
+
+from edgelake.commands.context import Context
+from edgelake.interfaces import Permission, Result
+from edgelake.language import Argument, Call, CommandSet, Words, help_for, help_overview
+
+__all__ = ["commands"]
+
+commands = CommandSet(group="output")
+
+
+@commands.command(
+    "print",
+    summary="print words, with references replaced by their values",
+    arguments=(Argument("text", Words(), help="what to print"),),
+    text=True,
+    examples=("print harbour gate open", "print !blockchain_file"),
+    related=("echo",),
+)
+def _print(context: Context, call: Call) -> Result:
+    return Result(call.text, call.text)
+
+
+@commands.command(
+    "echo",
+    summary="print words; sent to a peer, they appear at the peer's console",
+    arguments=(Argument("text", Words(), help="what to print"),),
+    text=True,
+    examples=("echo loading complete",),
+    related=("print",),
+)
+def _echo(context: Context, call: Call) -> Result:
+    return Result(call.text, call.text)
+
+
+@commands.command(
+    "help",
+    summary="list the commands, or explain one",
+    arguments=(Argument("command", Words(), required=False, help="words of a command"),),
+    text=True,
+    permission=Permission.READ,
+    examples=("help", "help run tcp server"),
+)
+def _help(context: Context, call: Call) -> Result:
+    registry = context.interpreter.registry
+    words = call.text.split()
+    text = help_for(registry, words) if words else help_overview(registry)
+    return Result(text, text)

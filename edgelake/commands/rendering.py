@@ -1,0 +1,89 @@
+"""Answers as text: tables in the network's style, and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from edgelake.interfaces import Result, Table
+from edgelake.language import OneOf, Option
+
+__all__ = ["FORMAT", "answer", "console_text", "json_text", "render_table"]
+
+FORMAT = Option("format", OneOf("table", "json"), default="table", help="form of the answer")
+"""The option ``where format = …`` of information commands."""
+
+
+def render_table(table: Table) -> str:
+    """Return a table as lines: headings, a rule, the rows; each but the first led by CR LF.
+
+    Columns are as wide as their widest cell; numbers stand on the right.
+    Existing nodes and their tools read this form.
+    """
+    cells = [[_cell(value) for value in row] for row in table.rows]
+    heads = [column.split("\n") for column in table.columns]
+    depth = max((len(head) for head in heads), default=0)
+    widths = [
+        max([len(part) for part in head] + [len(row[n]) for row in cells])
+        for n, head in enumerate(heads)
+    ]
+    lines = [
+        " ".join(
+            (head[level] if level < len(head) else "").ljust(width)
+            for head, width in zip(heads, widths, strict=True)
+        ).rstrip()
+        for level in range(depth)
+    ]
+    lines.append("".join("-" * width + "|" for width in widths))
+    for row, values in zip(cells, table.rows, strict=True):
+        lines.append(
+            "".join(
+                (text.rjust(width) if _is_number(value) else text.ljust(width)) + "|"
+                for text, value, width in zip(row, values, widths, strict=True)
+            )
+        )
+    return "".join("\r\n" + " " * table.indent + line for line in lines) + "\r\n"
+
+
+def json_text(data: Any) -> str:
+    """Return data as indented JSON for people; always valid JSON."""
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def console_text(result: Result) -> str:
+    """Return the text of a result as a terminal or pipe shows it, without outer empty lines."""
+    return result.text.replace("\r\n", "\n").strip("\n")
+
+
+def answer(data: Any, shown: Table | str, options: Mapping[str, Any]) -> Result:
+    """Return the result of an information command in the form its ``format`` option asks for.
+
+    Parameters
+    ----------
+    data : Any
+        The answer as JSON data.
+    shown : Table or str
+        The same for people.
+    options : mapping
+        The command's options; ``format`` is ``json``, ``table`` or absent.
+    """
+    if options.get("format") == "json":
+        return Result(data, json_text(data), json=True)
+    return Result(data, render_table(shown) if isinstance(shown, Table) else shown)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return str(value).replace("\r", " ").replace("\n", " ")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,179 @@
+"""``run blockchain sync`` and ``get synchronizer``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgelake.commands.context import Context, NodeParts
+from edgelake.commands.rendering import FORMAT, answer
+from edgelake.errors import (
+    BadArgument,
+    MissingOption,
+    SynchronizerNotRunning,
+)
+from edgelake.interfaces import Permission, Result, ServiceState, Table
+from edgelake.language import (
+    AddressType,
+    Boolean,
+    Call,
+    CommandSet,
+    Duration,
+    OneOf,
+    Option,
+    Where,
+)
+from edgelake.services.sources import MasterSource, TableSource
+from edgelake.services.synchronizer import LedgerSource, Synchronizer
+from edgelake.wire import Endpoint
+
+__all__ = ["commands"]
+
+commands = CommandSet(group="blockchain")
+
+
+@commands.command(
+    "run blockchain sync",
+    summary="keep the local ledger in step with a master or with this node's own table",
+    where=Where.OPTIONAL,
+    options=(
+        Option("source", OneOf("master", "dbms"), help="where policies come from"),
+        Option("time", Duration(), help="pause between two cycles"),
+        Option(
+            "dest",
+            OneOf("file", "dbms"),
+            repeatable=True,
+            help="file: the ledger file, always written; dbms: also the table ledger",
+        ),
+        Option("connection", AddressType(), help="the master; default the master policy known"),
+        Option("trace", Boolean(), default=False, help="accepted; events are in the log"),
+    ),
+    permission=Permission.ADMIN,
+    details=(
+        "source = dbms makes this node a master: its table ledger is written to its file.\n"
+        "source, time and dest are needed to start. Without options, while it runs, the\n"
+        "command starts a cycle at once."
+    ),
+    examples=(
+        "run blockchain sync where source = master and time = 30 seconds and dest = file"
+        " and connection = 10.0.0.7:32048",
+        "run blockchain sync where source = dbms and time = 5 seconds and dest = file",
+        "run blockchain sync",
+    ),
+    related=("get synchronizer", "exit", "blockchain insert"),
+)
+def _run_blockchain_sync(context: Context, call: Call) -> Result:
+    node = context.node
+    if not call.given:
+        _running(node).trigger()
+        return Result("triggered", "")
+    for key in ("source", "time", "dest"):
+        if not call.options[key]:
+            raise MissingOption(f"option '{key}' is required", hint=f"add: {key} = …")
+    node.lock_home()
+    to_table = "dbms" in call.options["dest"]
+    if call.options["source"] == "dbms":
+        if call.options["connection"] is not None:
+            raise BadArgument(
+                "a connection needs source = master",
+                hint="leave out connection, or write source = master",
+                column=call.column("connection"),
+            )
+        source: LedgerSource = TableSource(
+            node.ledger, node.master_ledger(), node.host_of(context.origin)
+        )
+    else:
+        source = MasterSource(
+            node.ledger,
+            node.master_ledger().rows if to_table else None,
+            _connection(node, call),
+            node.tcp,
+            node.jobs,
+        )
+    node.services.start(Synchronizer(source, call.options["time"]))
+    return Result("started", "")
+
+
+@commands.command(
+    "get synchronizer",
+    summary="show what the synchronizer does and how it fares",
+    where=Where.OPTIONAL,
+    options=(FORMAT,),
+    permission=Permission.READ,
+    examples=("get synchronizer", "get synchronizer where format = json"),
+    related=("run blockchain sync",),
+)
+def _get_synchronizer(context: Context, call: Call) -> Result:
+    node = context.node
+    service = node.services.find(Synchronizer.name)
+    figures: dict[str, Any] = service.figures() if service else {}
+    state = service.state if service else ServiceState.NOT_DECLARED
+    data = {
+        "status": "Running" if state is ServiceState.RUNNING else state.value,
+        **figures,
+        "version": node.ledger.file_hash(),
+        "policies": node.ledger.count,
+    }
+    row = (
+        data["status"],
+        data.get("source", "Not declared"),
+        data.get("connection", "Not declared"),
+        data.get("interval_s", -1),
+        data["version"],
+        _clock(data.get("since_update_s")),
+        data.get("calls", 0),
+        data.get("loads", 0),
+        data["policies"],
+        data.get("pending_policies", 0) + data.get("pending_deletes", 0),
+        data.get("sync_ok", 0),
+        data.get("sync_err", 0),
+    )
+    table = Table(_COLUMNS, [row])
+    shown = answer(data, table, call.options)
+    if shown.json or not data.get("last_error"):
+        return shown
+    return Result(data, f"{shown.text}Last error: {data['last_error']}\r\n")
+
+
+_COLUMNS = (
+    "Status",
+    "Sync\nSource",
+    "Connection",
+    "Sync\nTime",
+    "Metadata Version",
+    "Time\nSince Update",
+    "Calls",
+    "Loads",
+    "Policies",
+    "Pending",
+    "Sync OK",
+    "Sync Err",
+)
+
+
+def _running(node: NodeParts) -> Synchronizer:
+    service = node.services.find(Synchronizer.name)
+    if not isinstance(service, Synchronizer):
+        raise SynchronizerNotRunning(
+            "the synchronizer is not running",
+            hint="start it: run blockchain sync where source = … and time = … and dest = …",
+        )
+    return service
+
+
+def _connection(node: NodeParts, call: Call) -> Endpoint:
+    """Return the master's address as given, or from the one master policy known here."""
+    given = call.options["connection"]
+    if given is not None:
+        return Endpoint(given.host, given.port)
+    for policy in node.ledger.find(("master",)):
+        ip, port = policy.body.get("ip"), policy.body.get("port")
+        if isinstance(ip, str) and isinstance(port, int) and 1 <= port <= 65_535:
+            return Endpoint(ip, port)
+    raise MissingOption("no master is known", hint="add: connection = ip:port")
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "Not updated"
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"

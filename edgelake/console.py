@@ -1,0 +1,119 @@
+"""The interactive console: prompt, history, completion, messages of peers in between."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from edgelake.commands.rendering import console_text
+from edgelake.errors import EdgeLakeError, StorageError
+from edgelake.interfaces import Result
+from edgelake.language import LogicalLines, format_error_block
+
+if TYPE_CHECKING:
+    from edgelake.language import Command, CommandRegistry
+    from edgelake.node import Node
+
+__all__ = ["CommandCompleter", "run_console"]
+
+_PROMPT = "EL > "
+_CONTINUED = "   > "
+
+
+class CommandCompleter(Completer):
+    """Completes command names, then option keys and the words an option takes.
+
+    Everything offered comes from the declarations in the registry.
+    """
+
+    def __init__(self, registry: CommandRegistry) -> None:
+        self._registry = registry
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """Yield what may stand at the cursor, in alphabetical order."""
+        text = document.text_before_cursor.lstrip()
+        started = document.get_word_before_cursor(WORD=True)
+        for word in sorted(set(self._candidates(text, started))):
+            if word.startswith(started) and word != started:
+                yield Completion(word, start_position=-len(started))
+
+    def _candidates(self, text: str, started: str) -> Iterator[str]:
+        before = text[: len(text) - len(started)].split() if started else text.split()
+        for name in self._registry.names():
+            words = name.split()
+            if len(words) > len(before) and words[: len(before)] == before:
+                yield words[len(before)]
+        command = self._registry.longest(before)
+        if command is not None and command.options:
+            yield from _option_words(command, before)
+
+
+def _option_words(command: Command, before: list[str]) -> Iterator[str]:
+    if "where" not in before:
+        yield "where"
+        return
+    last = before[-1]
+    if last in ("where", "and"):
+        used = {before[n - 1] for n, word in enumerate(before) if word == "="}
+        for option in command.options:
+            if option.repeatable or option.key not in used:
+                yield option.key
+    elif last == "=":
+        key = before[-2] if len(before) > 1 else ""
+        for option in command.options:
+            if option.key == key:
+                yield from option.type.choices()
+    elif any(option.key == last for option in command.options):
+        yield "="
+    else:
+        yield "and"
+
+
+def run_console(node: Node) -> None:
+    """Read commands from the terminal until it is closed or the node ends."""
+    session: PromptSession[str] = PromptSession(
+        history=_history(node),
+        completer=CommandCompleter(node.registry),
+        complete_while_typing=False,
+        auto_suggest=AutoSuggestFromHistory(),
+        enable_history_search=False,
+    )
+    lines = LogicalLines()
+    print("edgelake: 'help' lists the commands, 'exit node' or Ctrl-D ends the node.")
+    with patch_stdout(raw=True):
+        while not node.stopping:
+            try:
+                line = session.prompt(_CONTINUED if lines.open else _PROMPT)
+            except KeyboardInterrupt:
+                lines = LogicalLines()
+                continue
+            except EOFError:
+                return
+            text = line
+            try:
+                for _, text in list(lines.feed(line + "\n")):
+                    node.execute(text, _show)
+            except EdgeLakeError as exc:
+                print(format_error_block(exc, text))
+
+
+def _show(result: Result) -> None:
+    if text := console_text(result):
+        print(text)
+
+
+def _history(node: Node) -> History:
+    """Return the history kept in the home folder, or one in memory if that is not writable."""
+    with contextlib.suppress(StorageError, OSError):
+        return FileHistory(str(node.history_path()))
+    return InMemoryHistory()

@@ -1,0 +1,157 @@
+"""A whole node inside a program: its parts put together, started and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from edgelake import limits
+from edgelake.commands import Interpreter, NodeParts, PeerMessages, build_registry
+from edgelake.interfaces import Notice, Result, ServiceStatus
+from edgelake.language import CommandRegistry, Variables
+from edgelake.ledger import LocalLedger
+from edgelake.services.base import ServiceRegistry
+from edgelake.services.synchronizer import Synchronizer
+from edgelake.services.tcp import TcpService
+from edgelake.storage import Databases, Home, LedgerFile
+
+__all__ = ["Node"]
+
+
+class Node:
+    """One node: variables, databases, ledger and services, driven by commands.
+
+    Parameters
+    ----------
+    home : str or Path
+        Folder of the node's files; made when something is first written.
+    name : str
+        Name of the node in ``get status``.
+    on_exit : callable or None
+        Called once when ``exit node`` was commanded.
+
+    Notes
+    -----
+    A context manager: leaving it stops every service in order. `run` and
+    `execute` may be called from several threads.
+
+    Examples
+    --------
+    >>> with Node("/tmp/example-node") as node:
+    ...     node.run("get status").text
+    'edgelake running'
+    """
+
+    def __init__(
+        self,
+        home: str | Path,
+        *,
+        name: str = "edgelake",
+        on_exit: Callable[[], None] | None = None,
+    ) -> None:
+        self.home = Home(Path(home))
+        variables = Variables(self.home.variables())
+        databases = Databases(self.home.databases_dir)
+        ledger = LocalLedger(LedgerFile(self.home.ledger_file))
+        self._parts = NodeParts(
+            home=self.home,
+            variables=variables,
+            services=ServiceRegistry(TcpService, Synchronizer),
+            databases=databases,
+            ledger=ledger,
+            name=name,
+            on_exit=on_exit,
+        )
+        self.registry: CommandRegistry = build_registry()
+        self._interpreter = Interpreter(self.registry, self._parts)
+        self._interpreter.peers = PeerMessages(self._parts, self._interpreter)
+        self._closed = False
+
+    # ------------------------------------------------------------- commands
+
+    def run(self, text: str) -> Result:
+        """Run a command and return its answer.
+
+        Several commands, and scripts, give several answers: their texts are
+        joined, ``data`` is a list of theirs.
+
+        Raises
+        ------
+        EdgeLakeError
+            The command failed; see `edgelake.errors` for the kinds.
+        """
+        answers: list[Result] = []
+        self.execute(text, answers.append)
+        answers = [answer for answer in answers if answer.text or answer.data is not None]
+        if len(answers) == 1:
+            return answers[0]
+        return Result(
+            [answer.data for answer in answers] or None,
+            "\n".join(answer.text for answer in answers),
+        )
+
+    def execute(self, text: str, emit: Callable[[Result], None]) -> None:
+        """Run one logical line and hand each answer to ``emit`` as soon as it is there."""
+        self._interpreter.execute(text, emit)
+
+    # ----------------------------------------------------------------- life
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the node has to end: ``exit node`` was commanded, or it is closed."""
+        return self._parts.stopping.is_set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until ``exit node`` is commanded; return whether it was within ``timeout_s``."""
+        return self._parts.stopping.wait(timeout_s)
+
+    def services(self) -> dict[str, ServiceStatus]:
+        """Return the status of every kind of service, by its name."""
+        return {kind.name: status for kind, status in self._parts.services.statuses()}
+
+    def show_notices(self, sink: Callable[[Notice], None] | None) -> None:
+        """Show what peers print here through ``sink``; ``None`` keeps it for `notices`."""
+        self._parts.notices.show(sink)
+
+    def notices(self) -> list[Notice]:
+        """Return and forget what peers printed here while nobody watched."""
+        return self._parts.notices.take()
+
+    def history_path(self) -> Path:
+        """Return the file of the console's history, its folder made.
+
+        Raises
+        ------
+        StorageError
+            The home folder cannot be made.
+        """
+        self.home.create_root()
+        return self.home.root / "history"
+
+    def close(self, timeout_s: float = limits.STOP_TIMEOUT_S) -> bool:
+        """Stop every service, close the databases; return whether all finished in time.
+
+        May be called twice.
+        """
+        if self._closed:
+            return True
+        self._closed = True
+        self._parts.stopping.set()
+        finished = self._parts.services.stop_all(timeout_s)
+        self._parts.databases.close()
+        self.home.unlock()
+        return finished
+
+    def __enter__(self) -> Node:
+        """Return the node."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the node."""
+        self.close()

@@ -1,0 +1,212 @@
+"""The life of every background service, and the registry that knows them all.
+
+A service is one object from ``start`` to ``stop``: its options are fixed when
+it is made, and a second run is a second object. States go
+``NOT_DECLARED -> STARTING -> RUNNING -> STOPPING -> NOT_DECLARED``; a start
+that fails ends where it began and raises, a loop that breaks ends in
+``FAILED`` with its reason.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from edgelake import limits
+from edgelake.errors import AlreadyRunning, BadArgument, NotRunning
+from edgelake.interfaces import ServiceState, ServiceStatus
+
+__all__ = ["Service", "ServiceRegistry"]
+
+
+class Service(ABC):
+    """One background service.
+
+    Subclasses implement `_start`, `_stop`, `describe` and, where there is
+    something to count, `figures`. All public methods may be called from any
+    thread.
+
+    Attributes
+    ----------
+    name : str
+        What ``exit <name>`` calls it.
+    title : str
+        Its row in ``get processes``.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._life = threading.RLock()
+        self._state = ServiceState.NOT_DECLARED
+        self._failure = ""
+        self._since = 0.0
+
+    @property
+    def state(self) -> ServiceState:
+        """Where the service stands."""
+        return self._state
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the start, 0.0 when it does not run."""
+        return time.monotonic() - self._since if self._state is ServiceState.RUNNING else 0.0
+
+    def start(self) -> None:
+        """Start, and return when the service is ready.
+
+        Raises
+        ------
+        AlreadyRunning
+            It runs or is on its way.
+        EdgeLakeError
+            What kept it from starting; nothing is left behind.
+        """
+        with self._life:
+            if self._state is not ServiceState.NOT_DECLARED:
+                raise AlreadyRunning(f"{self.title} is active already")
+            self._state = ServiceState.STARTING
+            try:
+                self._start()
+            except BaseException:
+                self._state = ServiceState.NOT_DECLARED
+                raise
+            self._since = time.monotonic()
+            self._state = ServiceState.RUNNING
+
+    def stop(self, timeout_s: float = limits.STOP_TIMEOUT_S) -> bool:
+        """Finish what was taken, at most ``timeout_s`` seconds, then end.
+
+        Returns
+        -------
+        bool
+            Whether everything was finished; false when the deadline cut it.
+            A service that does not run is finished.
+        """
+        with self._life:
+            if self._state in (ServiceState.NOT_DECLARED, ServiceState.STOPPING):
+                return True
+            self._state = ServiceState.STOPPING
+            try:
+                return self._stop(timeout_s)
+            finally:
+                self._state = ServiceState.NOT_DECLARED
+
+    def status(self) -> ServiceStatus:
+        """Return state, one line of details and figures."""
+        details = self._failure if self._state is ServiceState.FAILED else self.describe()
+        return ServiceStatus(self._state, details, self.figures())
+
+    def fail(self, reason: str) -> None:
+        """Note that the service broke by itself; called by its own threads."""
+        self._failure = reason
+        self._state = ServiceState.FAILED
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return one line that says what the service does now."""
+
+    def figures(self) -> dict[str, Any]:
+        """Return named counters as JSON data."""
+        return {}
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Bring the service up; raise if that fails, leaving nothing behind."""
+
+    @abstractmethod
+    def _stop(self, timeout_s: float) -> bool:
+        """End the service; return whether it finished its work in time."""
+
+
+class ServiceRegistry:
+    """Every kind of service this node knows, and the ones that run. Thread-safe.
+
+    Parameters
+    ----------
+    *kinds : type of Service
+        In the order of ``get processes``.
+    """
+
+    def __init__(self, *kinds: type[Service]) -> None:
+        self._lock = threading.Lock()
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._running: dict[str, Service] = {}
+
+    def names(self) -> list[str]:
+        """Return the names that ``exit`` takes, in declared order."""
+        return list(self._kinds)
+
+    def start(self, service: Service) -> None:
+        """Start a service and keep it.
+
+        Raises
+        ------
+        AlreadyRunning
+            One of its kind runs.
+        EdgeLakeError
+            It could not start.
+        """
+        with self._lock:
+            if service.name in self._running:
+                raise AlreadyRunning(
+                    f"{service.title} is active already", hint=f"exit {service.name} ends it"
+                )
+            self._running[service.name] = service
+        try:
+            service.start()
+        except BaseException:
+            with self._lock:
+                if self._running.get(service.name) is service:
+                    del self._running[service.name]
+            raise
+
+    def find(self, name: str) -> Service | None:
+        """Return the service of that name, ``None`` when it does not run."""
+        with self._lock:
+            return self._running.get(name)
+
+    def stop(self, name: str, timeout_s: float = limits.STOP_TIMEOUT_S) -> bool:
+        """Stop a service and forget it; return whether it finished in time.
+
+        Raises
+        ------
+        BadArgument
+            No kind has that name.
+        NotRunning
+            It does not run; nothing was changed.
+        """
+        if name not in self._kinds:
+            raise BadArgument(
+                f"no process is called '{name}'", hint="write one of: " + ", ".join(self._kinds)
+            )
+        with self._lock:
+            service = self._running.get(name)
+        if service is None:
+            raise NotRunning(f"{self._kinds[name].title} is not running")
+        finished = service.stop(timeout_s)
+        with self._lock:
+            if self._running.get(name) is service:
+                del self._running[name]
+        return finished
+
+    def stop_all(self, timeout_s: float = limits.STOP_TIMEOUT_S) -> bool:
+        """Stop every service, the last started first; return whether all finished in time."""
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            services = list(reversed(self._running.values()))
+            self._running.clear()
+        finished = True
+        for service in services:
+            finished = service.stop(max(0.1, deadline - time.monotonic())) and finished
+        return finished
+
+    def statuses(self) -> Iterator[tuple[type[Service], ServiceStatus]]:
+        """Yield every kind with the status of the one that runs."""
+        for name, kind in self._kinds.items():
+            service = self.find(name)
+            yield kind, service.status() if service else ServiceStatus(ServiceState.NOT_DECLARED)

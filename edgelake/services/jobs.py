@@ -1,0 +1,155 @@
+"""Jobs: who waits for which reply.
+
+A request that somebody waits for carries a slot and a number; the answer
+brings both back. Source: ``docs/protocol.md``, "Jobs".
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+from edgelake import limits
+from edgelake.errors import Overloaded
+from edgelake.wire import Job
+
+__all__ = ["Answer", "Jobs", "PendingJob"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one receiver of a job answered.
+
+    Attributes
+    ----------
+    source : str
+        ``ip:port`` from the reply's header.
+    text : str
+    error : int
+        0, or the peer's error number.
+    json : bool
+        The peer says that the text is JSON.
+    """
+
+    source: str
+    text: str
+    error: int = 0
+    json: bool = False
+
+
+class PendingJob:
+    """A job that waits. A context manager: leaving it frees the slot."""
+
+    def __init__(self, jobs: Jobs, location: int, number: int, receivers: int) -> None:
+        self._jobs = jobs
+        self._changed = threading.Condition()
+        self._failures: dict[int, BaseException] = {}
+        self.location = location
+        self.number = number
+        self.receivers = receivers
+        self.answers: dict[int, Answer] = {}
+
+    def header(self, index: int) -> Job:
+        """Return the header fields of the request to receiver ``index``, 0-based."""
+        return Job(self.location, self.number, self.receivers, index)
+
+    def take(self, index: int, answer: Answer) -> bool:
+        """Keep the answer of one receiver; return whether it was awaited."""
+        with self._changed:
+            if not 0 <= index < self.receivers or index in self.answers:
+                return False
+            self.answers[index] = answer
+            self._changed.notify_all()
+            return True
+
+    def fail(self, index: int, error: BaseException) -> None:
+        """Note that a receiver got no request and will not answer."""
+        with self._changed:
+            self._failures[index] = error
+            self._changed.notify_all()
+
+    @property
+    def failures(self) -> dict[int, BaseException]:
+        """Why receivers did not get the request, by index."""
+        with self._changed:
+            return dict(self._failures)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until every receiver has answered or failed.
+
+        Returns
+        -------
+        bool
+            False when ``timeout_s`` seconds passed first.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            return self._changed.wait_for(self._complete, max(0.0, deadline - time.monotonic()))
+
+    def _complete(self) -> bool:
+        return len(self.answers.keys() | self._failures.keys()) >= self.receivers
+
+    def __enter__(self) -> PendingJob:
+        """Return the job."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Free the slot: later answers are strays."""
+        self._jobs.close(self)
+
+
+class Jobs:
+    """The slots of jobs that wait, at most ``limits.JOB_SLOTS``. Thread-safe.
+
+    Numbers are drawn at random, so that a stranger who guesses cannot answer
+    for a peer; existing nodes only copy them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._slots: dict[int, PendingJob] = {}
+        self._next = 0
+        self.strays = 0
+
+    def open(self, receivers: int = 1) -> PendingJob:
+        """Return a new job for that many receivers, registered before anything is sent.
+
+        Raises
+        ------
+        Overloaded
+            Every slot waits.
+        """
+        with self._lock:
+            if len(self._slots) >= limits.JOB_SLOTS:
+                raise Overloaded(f"{limits.JOB_SLOTS} jobs wait for replies already")
+            while self._next in self._slots:
+                self._next = (self._next + 1) % limits.JOB_SLOTS
+            number = secrets.randbelow(limits.MAX_JOB_ID - 1) + 1
+            job = PendingJob(self, self._next, number, receivers)
+            self._slots[self._next] = job
+            self._next = (self._next + 1) % limits.JOB_SLOTS
+            return job
+
+    def deliver(self, location: int, number: int, index: int, answer: Answer) -> bool:
+        """Hand an answer to the job that waits for it; return whether one did."""
+        with self._lock:
+            job = self._slots.get(location)
+        if job is not None and job.number == number and job.take(index, answer):
+            return True
+        with self._lock:
+            self.strays += 1
+        return False
+
+    def close(self, job: PendingJob) -> None:
+        """Free the slot of a job; may be called twice."""
+        with self._lock:
+            if self._slots.get(job.location) is job:
+                del self._slots[job.location]

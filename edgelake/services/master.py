@@ -1,0 +1,112 @@
+"""The master's side of the ledger: the SQL table, and the snapshot it serves from.
+
+The snapshot (bytes, hash, count) is made again only after the table changed;
+a poll of an unchanged ledger asks SQLite for its change counter and nothing
+else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from edgelake.errors import EdgeLakeError
+from edgelake.interfaces import LedgerRows
+from edgelake.ledger import EMPTY_LEDGER, Policy, Snapshot, parse_policy
+
+__all__ = ["MasterLedger"]
+
+
+class MasterLedger:
+    """The shared ledger as this node keeps it in its table ``ledger``.
+
+    Parameters
+    ----------
+    rows : LedgerRows
+        The table. Owned by the database registry, not by this object.
+
+    Notes
+    -----
+    Thread-safe: writers go one after the other through the database,
+    readers share an immutable snapshot.
+    """
+
+    def __init__(self, rows: LedgerRows) -> None:
+        self.rows = rows
+        self._lock = threading.Lock()
+        self._version: object = None
+        self._snapshot = Snapshot.of(EMPTY_LEDGER)
+        self._quarantine: tuple[str, ...] = ()
+        self._watchers: list[Callable[[], None]] = []
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` after each change made through this object; it must not block."""
+        self._watchers.append(changed)
+
+    def unwatch(self, changed: Callable[[], None]) -> None:
+        """End what `watch` began."""
+        self._watchers.remove(changed)
+
+    @property
+    def quarantine(self) -> tuple[str, ...]:
+        """Why stored entries are left out of the snapshot, one line each."""
+        return self._quarantine
+
+    def snapshot(self) -> Snapshot:
+        """Return the ledger as it is sent: immutable bytes, their MD5 and the count.
+
+        Raises
+        ------
+        DatabaseError
+            The table cannot be read.
+        """
+        with self._lock:
+            version = self.rows.version()
+            if version != self._version:
+                self._snapshot, self._quarantine = _build(self.rows.read())
+                self._version = version
+            return self._snapshot
+
+    def push(self, policy: Policy, host: str, *, ignore: bool = False) -> bool:
+        """Store a complete policy durably; return whether it is new.
+
+        Raises
+        ------
+        PolicyConflict
+            The id exists and ``ignore`` is false.
+        """
+        added = self.rows.insert(policy.row(), host, ignore=ignore)
+        if added:
+            self._announce()
+        return added
+
+    def drop(self, ids: Sequence[str]) -> None:
+        """Remove policies, all of them or none.
+
+        Raises
+        ------
+        PolicyRowMissing
+            An id has no row.
+        """
+        self.rows.delete(ids)
+        self._announce()
+
+    def _announce(self) -> None:
+        for changed in tuple(self._watchers):
+            changed()
+
+
+def _build(texts: Sequence[str]) -> tuple[Snapshot, tuple[str, ...]]:
+    lines: list[bytes] = []
+    quarantine: list[str] = []
+    for number, text in enumerate(texts, 1):
+        try:
+            parse_policy(text)
+        except EdgeLakeError as exc:
+            quarantine.append(f"row {number}: {exc}")
+            continue
+        if "\n" in text or "\r" in text:
+            quarantine.append(f"row {number}: a line feed inside the policy")
+            continue
+        lines.append(text.encode() + b"\n")
+    return Snapshot.of(b"".join(lines) or EMPTY_LEDGER), tuple(quarantine)

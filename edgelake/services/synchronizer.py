@@ -1,0 +1,182 @@
+"""The synchronizer: one loop that keeps the local ledger in step with its source.
+
+The loop never ends by itself: a failed cycle is reported, kept visible and
+tried again with growing pauses. Where policies come from is a `LedgerSource`
+of `edgelake.services.sources`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from edgelake import limits
+from edgelake.errors import EdgeLakeError
+from edgelake.services.base import Service
+
+__all__ = ["LedgerSource", "Synchronizer"]
+
+_log = logging.getLogger(__name__)
+
+
+class LedgerSource(Protocol):
+    """Where policies come from; used by one `Synchronizer` at a time."""
+
+    kind: str
+    """``master`` or ``DBMS``, as ``get synchronizer`` shows it."""
+
+    def open(self, sync: Synchronizer) -> None:
+        """Prepare for cycles; raise what makes them impossible."""
+
+    def cycle(self) -> None:
+        """Bring the local ledger one step nearer; raise `EdgeLakeError` on failure."""
+
+    def close(self) -> None:
+        """End; may be called twice."""
+
+    def connection(self) -> str:
+        """Return the source's address as text."""
+
+    def describe(self) -> str:
+        """Return how the source is followed, without the interval."""
+
+    def figures(self) -> dict[str, Any]:
+        """Return named figures as JSON data."""
+
+
+class Synchronizer(Service):
+    """Runs the cycles of one source, every ``interval_s`` seconds or when triggered.
+
+    Parameters
+    ----------
+    source : LedgerSource
+    interval_s : float
+        Pause between cycles, > 0.
+    """
+
+    name = "synchronizer"
+    title = "Blockchain Sync"
+
+    def __init__(self, source: LedgerSource, interval_s: float) -> None:
+        super().__init__()
+        self.source = source
+        self.interval_s = interval_s
+        self._wake = threading.Condition()
+        self._triggered = False
+        self._stopping = False
+        self._thread = threading.Thread(target=self._loop, name="synchronizer", daemon=True)
+        self._calls = 0
+        self._loads = 0
+        self._failures = 0
+        self._errors = 0
+        self._last_success: datetime | None = None
+        self._last_load: float | None = None
+        self._last_error = ""
+
+    # -------------------------------------------------------------- life
+
+    def _start(self) -> None:
+        self.source.open(self)
+        self._thread.start()
+
+    def _stop(self, timeout_s: float) -> bool:
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        self._thread.join(timeout_s)
+        self.source.close()
+        return not self._thread.is_alive()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the loop has to end; a source that waits looks at it."""
+        return self._stopping
+
+    # ------------------------------------------------------------ events
+
+    def trigger(self) -> None:
+        """Run a cycle now; from any thread."""
+        with self._wake:
+            self._triggered = True
+            self._wake.notify_all()
+
+    def loaded(self) -> None:
+        """Note that the local ledger changed; called by the source."""
+        with self._wake:
+            self._loads += 1
+            self._last_load = time.monotonic()
+            self._last_success = datetime.now(UTC)
+
+    def refused(self, reason: str) -> None:
+        """Note something received that was not adopted; called by the source."""
+        with self._wake:
+            self._errors += 1
+            self._last_error = reason
+        _log.warning("synchronizer: %s", reason)
+
+    # ----------------------------------------------------------- reports
+
+    def describe(self) -> str:
+        """Return the interval and the source, or the last failure."""
+        if self._failures:
+            return f"Retrying {self.source.describe()}: {self._last_error}"
+        return f"Sync every {self.interval_s:g} seconds {self.source.describe()}"
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures of ``get synchronizer``."""
+        with self._wake:
+            since = None if self._last_load is None else time.monotonic() - self._last_load
+            success = self._last_success
+            return {
+                "source": self.source.kind,
+                "connection": self.source.connection(),
+                "interval_s": self.interval_s,
+                "since_update_s": since,
+                "calls": self._calls,
+                "loads": self._loads,
+                "sync_ok": self._calls - self._errors if self._calls > self._errors else 0,
+                "sync_err": self._errors,
+                "failures_in_a_row": self._failures,
+                "last_success": success.isoformat(timespec="seconds") if success else None,
+                "last_error": self._last_error or None,
+                **self.source.figures(),
+            }
+
+    # -------------------------------------------------------------- loop
+
+    def _loop(self) -> None:
+        while not self._stopping:
+            try:
+                self.source.cycle()
+            except EdgeLakeError as exc:
+                self._failed(str(exc))
+            except Exception as exc:
+                # A fault of ours in one cycle must not end the loop for good.
+                _log.exception("synchronizer cycle failed")
+                self._failed(f"internal error: {exc!r}")
+            else:
+                with self._wake:
+                    self._failures = 0
+                    self._last_success = datetime.now(UTC)
+            with self._wake:
+                self._calls += 1
+                self._wake.wait_for(
+                    lambda: self._triggered or self._stopping, timeout=self._pause_s()
+                )
+                self._triggered = False
+
+    def _pause_s(self) -> float:
+        if not self._failures:
+            return self.interval_s
+        grown = self.interval_s * 2.0 ** min(self._failures - 1, 16)
+        return min(grown, max(self.interval_s, limits.SYNC_BACKOFF_MAX_S))
+
+    def _failed(self, reason: str) -> None:
+        with self._wake:
+            self._failures += 1
+            self._errors += 1
+            self._last_error = reason
+        _log.warning("synchronizer: %s", reason)

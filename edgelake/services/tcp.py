@@ -1,0 +1,203 @@
+"""The TCP service: listens for other nodes and is the address they answer to."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+from edgelake import limits
+from edgelake.errors import ConfigurationError, ServiceError
+from edgelake.services.base import Service
+from edgelake.wire import (
+    Endpoint,
+    FileFlag,
+    Handler,
+    Job,
+    MessageSender,
+    MessageServer,
+    file_blocks,
+    is_private,
+    numeric_ip,
+    request_blocks,
+)
+
+__all__ = ["TcpOptions", "TcpService"]
+
+
+@dataclass(frozen=True, slots=True)
+class TcpOptions:
+    """What ``run tcp server`` was told.
+
+    Attributes
+    ----------
+    external, internal : Endpoint
+        Addresses for peers outside and inside the local network; port 0
+        lets the system choose.
+    bind : bool
+        Listen on the internal address only, else on every interface.
+    threads : int
+        I/O threads, 1..64.
+    """
+
+    external: Endpoint
+    internal: Endpoint
+    bind: bool = False
+    threads: int = limits.DEFAULT_THREADS
+
+
+class TcpService(Service):
+    """Owns the message server and the sender of a node.
+
+    Parameters
+    ----------
+    options : TcpOptions
+    handler : callable
+        Gets every message of a peer, see `edgelake.wire.Handler`.
+    """
+
+    name = "tcp"
+    title = "TCP"
+
+    def __init__(self, options: TcpOptions, handler: Handler) -> None:
+        super().__init__()
+        self.options = options
+        self._handler = handler
+        self._sender: MessageSender | None = None
+        self._server: MessageServer | None = None
+        self._large = cycle(range(1, 101))
+
+    # ------------------------------------------------------------- life
+
+    def _start(self) -> None:
+        options = self.options
+        host = _own_address(options.internal.host)
+        if not options.bind:
+            host = "0.0.0.0"
+        sender = MessageSender(route=self._route)
+        server = MessageServer(
+            host,
+            options.internal.port,
+            handler=self._handler,
+            threads=options.threads,
+            source=self.source_for,
+            sender=sender,
+        )
+        sender.start()
+        # Set before the first message can arrive: its answer needs them.
+        self._sender, self._server = sender, server
+        try:
+            server.start()
+        except OSError as exc:
+            self._sender = self._server = None
+            sender.stop(0.1)
+            where = f"{host}:{options.internal.port}"
+            raise ServiceError(
+                f"cannot listen on {where}: {exc.strerror or exc}",
+                hint="choose another port or end the program that uses it",
+            ) from exc
+        port = server.address[1]
+        self.options = TcpOptions(
+            Endpoint(options.external.host, options.external.port or port),
+            Endpoint(options.internal.host, port),
+            options.bind,
+            options.threads,
+        )
+
+    def _stop(self, timeout_s: float) -> bool:
+        server, sender = self._server, self._sender
+        if server is None or sender is None:
+            return True
+        drained = server.stop(timeout_s)
+        drained = sender.stop(timeout_s) and drained
+        self._server = self._sender = None
+        return drained
+
+    def describe(self) -> str:
+        """Return where the server listens and with how many threads."""
+        return f"Listening on: {self.bound}, Threads Pool: {self.options.threads}"
+
+    def figures(self) -> dict[str, Any]:
+        """Return counters of server and sender."""
+        server, sender = self._server, self._sender
+        if server is None or sender is None:
+            return {}
+        return {"server": server.statistics(), "sender": sender.statistics()}
+
+    def threads(self) -> list[dict[str, int]]:
+        """Return the counters of each I/O thread."""
+        return self._server.threads() if self._server else []
+
+    # -------------------------------------------------------- addresses
+
+    @property
+    def bound(self) -> Endpoint:
+        """The address the socket is bound to."""
+        host = self.options.internal.host if self.options.bind else "0.0.0.0"
+        return Endpoint(host, self.options.internal.port)
+
+    def source_for(self, peer: str) -> Endpoint:
+        """Return the address a peer should answer to: internal for peers of the local network."""
+        ip = numeric_ip(peer)
+        if ip is not None and is_private(ip):
+            return self.options.internal
+        return self.options.external
+
+    def _route(self, to: Endpoint) -> Endpoint:
+        # Routers seldom lead back in: our own external address is reached inside.
+        if to.host == self.options.external.host:
+            return Endpoint(self.options.internal.host, to.port)
+        return to
+
+    # ---------------------------------------------------------- sending
+
+    def request(
+        self,
+        to: Endpoint,
+        command: str,
+        job: Job | None = None,
+        *,
+        attempts: int = limits.SEND_ATTEMPTS,
+        retry_pause_s: float = limits.RETRY_PAUSE_S,
+    ) -> Future[None]:
+        """Send a command to a node; return a future done when it was taken.
+
+        A command over 1,840 bytes travels as a file that the receiver
+        executes; no reply to it can be matched.
+        """
+        source = self.source_for(to.host)
+        if len(command.encode()) > limits.MAX_REQUEST_CHARS:
+            name = f"cmd.{source.host}.{next(self._large)}.lmsg"
+            blocks = file_blocks(name, command.encode(), FileFlag.COMMAND, source.host, source.port)
+        else:
+            blocks = request_blocks(command, source.host, source.port, job)
+        return self._require_sender().send(
+            to, blocks, attempts=attempts, retry_pause_s=retry_pause_s
+        )
+
+    def send_file(self, to: Endpoint, name: str, content: bytes, flag: FileFlag) -> Future[None]:
+        """Send a file under a name of the receiver's; return a future done when it was taken."""
+        source = self.source_for(to.host)
+        blocks = file_blocks(name, content, flag, source.host, source.port)
+        return self._require_sender().send(to, blocks)
+
+    def _require_sender(self) -> MessageSender:
+        if self._sender is None:
+            raise ServiceError("the TCP server is stopping")
+        return self._sender
+
+
+def _own_address(host: str) -> str:
+    """Return the numeric address to bind for a name of this machine."""
+    ip = numeric_ip(host)
+    if ip is not None:
+        return ip
+    try:
+        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"'{host}' is no IPv4 address and does not resolve: {exc.strerror}"
+        ) from exc
+    return str(found[0][4][0])

@@ -1,0 +1,82 @@
+"""The protocol between nodes: blocks, messages, the server and the sender.
+
+What it is: everything that knows how bytes lie on the wire, and the Python
+face of the native core. What it is not: it does not know what a command
+means, who may call it, or what a ledger is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgelake._native import (
+    Assembler,
+    Block,
+    Message,
+    decode_block,
+    encode_block,
+    encode_message,
+    encode_rows,
+)
+from edgelake.wire.addresses import Endpoint, is_private, numeric_ip, parse_endpoint, route_to
+from edgelake.wire.codes import error_from_peer, short_text, wire_code
+from edgelake.wire.messages import (
+    FileFlag,
+    InfoType,
+    Job,
+    Reply,
+    TextFlag,
+    command_text,
+    data_text,
+    file_blocks,
+    reply_blocks,
+    request_blocks,
+)
+from edgelake.wire.sender import MessageSender
+from edgelake.wire.server import Handler, MessageServer, reply_destination
+
+if TYPE_CHECKING:
+    from edgelake.wire.records import HEADER_DTYPE, header_view
+
+__all__ = [
+    "HEADER_DTYPE",
+    "Assembler",
+    "Block",
+    "Endpoint",
+    "FileFlag",
+    "Handler",
+    "InfoType",
+    "Job",
+    "Message",
+    "MessageSender",
+    "MessageServer",
+    "Reply",
+    "TextFlag",
+    "command_text",
+    "data_text",
+    "decode_block",
+    "encode_block",
+    "encode_message",
+    "encode_rows",
+    "error_from_peer",
+    "file_blocks",
+    "header_view",
+    "is_private",
+    "numeric_ip",
+    "parse_endpoint",
+    "reply_blocks",
+    "reply_destination",
+    "request_blocks",
+    "route_to",
+    "short_text",
+    "wire_code",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the NumPy view of blocks when it is first asked for: nodes run without it."""
+    if name in ("HEADER_DTYPE", "header_view"):
+        from edgelake.wire import records
+
+        return getattr(records, name)
+    raise AttributeError(name)

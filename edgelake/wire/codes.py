@@ -1,0 +1,131 @@
+"""Error numbers on the wire: the one place that maps errors to them and back.
+
+Source: ``docs/protocol.md``, "Error codes".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from edgelake import limits
+from edgelake.errors import EdgeLakeError, PolicyConflict, RemoteError
+
+__all__ = ["CONTROL_NO_DATA", "OPERATION_FAILED", "error_from_peer", "short_text", "wire_code"]
+
+OPERATION_FAILED: Final = 3
+"""Failure without a number of its own."""
+
+CONTROL_NO_DATA: Final = 1006
+"""Control code: an empty result, not a failure."""
+
+_TEXTS: Final[dict[int, str]] = {
+    0: "success",
+    1: "unrecognized command",
+    2: "wrong command structure",
+    3: "operation failed",
+    4: "input or output error",
+    5: "database not connected",
+    6: "not valid JSON",
+    8: "no reply",
+    9: "message too large",
+    11: "missing bracket or quote",
+    12: "file does not exist",
+    15: "network failure",
+    16: "database rejected the statement",
+    20: "wrong destination address",
+    21: "no source address, TCP server not running",
+    24: "database failure",
+    26: "time-out",
+    29: "no such metadata",
+    30: "ledger operation failed",
+    40: "wrong command parameters",
+    48: "file write failed",
+    50: "database not connected",
+    56: "error in script",
+    59: "local ledger is empty",
+    64: "file name or word missing in the request",
+    68: "ledger not readable from the database",
+    69: "wrong ledger structure",
+    70: "duplicate policy id",
+    76: "query over its time limit",
+    77: "query over its volume limit",
+    81: "connection error",
+    87: "wrong policy structure",
+    97: "message not authenticated",
+    101: "no row with that id",
+    104: "wrong database type",
+    108: "overloaded, try again later",
+    109: "table not in the database",
+    112: "script does not exist",
+    113: "policy not available",
+    135: "TCP server not running",
+    136: "process already active",
+    138: "variable without a value",
+    141: "unrecognized command",
+    146: "message incomplete",
+    150: "synchronizer not running",
+    155: "no destination found",
+    168: "job ended by its caller",
+    175: "wrong value for an option",
+    193: "malformed header",
+    197: "duplicate option",
+    198: "already in use",
+    208: "peer refused the connection",
+    212: "command not permitted",
+    216: "unknown option",
+    224: "not available from remote",
+    235: "configuration error",
+    238: "malformed message",
+    261: "wrong words in the message",
+    262: "local command only",
+    263: "required option missing",
+    267: "process not running",
+    294: "file operation not permitted",
+}
+
+
+def short_text(code: int) -> str:
+    """Return a few words for an error number, for any number 0..65535."""
+    return _TEXTS.get(code, f"error {code}")
+
+
+def wire_code(error: BaseException) -> int:
+    """Return the number 1..65535 that an error has on the wire.
+
+    Errors of :mod:`edgelake.errors` carry their own; those of the system and
+    of libraries, which have none, are put into the nearest class here.
+    """
+    if isinstance(error, RemoteError):
+        code = error.remote_code
+    elif isinstance(error, PolicyConflict):
+        # A master's answer to a policy it has; its askers look for this number.
+        code = 30
+    elif isinstance(error, EdgeLakeError):
+        code = error.code
+    elif isinstance(error, TimeoutError):
+        code = 26
+    elif isinstance(error, ConnectionError):
+        code = 81
+    elif isinstance(error, FileNotFoundError):
+        code = 12
+    elif isinstance(error, OSError):
+        code = 4
+    elif isinstance(error, json.JSONDecodeError):
+        code = 6
+    else:
+        code = OPERATION_FAILED
+    return code if 0 < code <= limits.MAX_ERROR_CODE else OPERATION_FAILED
+
+
+def error_from_peer(code: int, text: str) -> RemoteError:
+    """Return the exception for an error reply.
+
+    Parameters
+    ----------
+    code : int
+        The header's error field, 0..65535.
+    text : str
+        The reply's text; may be empty.
+    """
+    return RemoteError(text.strip() or short_text(code), code)

@@ -1,0 +1,198 @@
+"""Messages as nodes exchange them: requests, replies, files, and their blocks.
+
+Source: ``docs/protocol.md``, "Messages".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from edgelake import limits
+from edgelake._native import Message, encode_message
+from edgelake.errors import LocalProtocolError, RemoteProtocolError
+from edgelake.wire.codes import short_text
+
+__all__ = [
+    "FileFlag",
+    "InfoType",
+    "Job",
+    "Reply",
+    "TextFlag",
+    "command_text",
+    "data_text",
+    "file_blocks",
+    "reply_blocks",
+    "request_blocks",
+]
+
+
+class InfoType(IntEnum):
+    """Header field "info type"."""
+
+    NOT_SET = 0
+    ROWS = 1
+    STRUCTURE = 2
+    TEXT = 4
+    REQUEST = 6
+
+
+class TextFlag(IntEnum):
+    """Generic flag of ``print`` and ``echo``."""
+
+    NONE = 0
+    TEXT = 1
+    JSON = 2
+
+
+class FileFlag(IntEnum):
+    """Generic flag of ``file write``."""
+
+    PATH = 0
+    WATCH = 1
+    LEDGER = 2
+    COMMAND = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Header fields by which a reply finds who waits for it.
+
+    Attributes
+    ----------
+    location : int
+        Slot at the requester, 0..499.
+    number : int
+        Job id, 0 when nobody waits.
+    receivers, index : int
+        How many nodes got the request, and which of them this one is.
+    """
+
+    location: int = 0
+    number: int = 0
+    receivers: int = 1
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A text answer to a message.
+
+    Attributes
+    ----------
+    command : str
+        Command segment, ``print`` or ``echo …``.
+    text : str
+        Data segment.
+    error : int
+        0, or an error number.
+    flag : TextFlag
+    info_type : InfoType
+    """
+
+    command: str
+    text: str = ""
+    error: int = 0
+    flag: TextFlag = TextFlag.TEXT
+    info_type: InfoType = InfoType.TEXT
+
+    @classmethod
+    def ok(cls, text: str, *, json: bool = False) -> Reply:
+        """Return the successful answer ``print``."""
+        return cls("print", text, flag=TextFlag.JSON if json else TextFlag.TEXT)
+
+    @classmethod
+    def failed(cls, error: int, text: str = "") -> Reply:
+        """Return the error answer ``echo`` with the text, or the number's own."""
+        return cls("echo", text or short_text(error), error=error)
+
+
+_MAX_COMMAND_BYTES: Final = limits.BODY_BYTES - 1
+
+
+def request_blocks(command: str, source_ip: str, source_port: int, job: Job | None = None) -> bytes:
+    """Return the blocks of a request.
+
+    Raises
+    ------
+    LocalProtocolError
+        The command needs more than 1,840 bytes; send it by `file_blocks`
+        with :attr:`FileFlag.COMMAND`.
+    """
+    encoded = command.encode()
+    if len(encoded) > _MAX_COMMAND_BYTES:
+        raise LocalProtocolError(
+            f"command of {len(encoded)} bytes exceeds {_MAX_COMMAND_BYTES} of one block"
+        )
+    job = job or Job()
+    return encode_message(
+        encoded,
+        info_type=InfoType.REQUEST,
+        job_location=job.location,
+        job_id=job.number,
+        receivers=job.receivers,
+        receiver_index=job.index,
+        source_ip=source_ip.encode(),
+        source_port=source_port,
+    )
+
+
+def reply_blocks(message: Message, reply: Reply, source_ip: str, source_port: int) -> bytes:
+    """Return the blocks that answer a message; its job fields go back unchanged."""
+    command = reply.command.encode()
+    if len(command) > _MAX_COMMAND_BYTES:
+        command = command[:_MAX_COMMAND_BYTES].decode(errors="ignore").encode()
+    return encode_message(
+        command,
+        reply.text.encode(errors="replace"),
+        info_type=reply.info_type,
+        error=reply.error,
+        generic_flag=reply.flag,
+        job_location=message.job_location,
+        job_id=message.job_id,
+        receivers=message.receivers,
+        receiver_index=message.receiver_index,
+        partitions_used=message.partitions_used,
+        partition_index=message.partition_index,
+        source_ip=source_ip.encode(),
+        source_port=source_port,
+    )
+
+
+def file_blocks(
+    name: str, content: bytes, flag: FileFlag, source_ip: str, source_port: int
+) -> bytes:
+    """Return the blocks of ``file write``; blanks of the name travel as TABs."""
+    return encode_message(
+        f"file write {name.replace(' ', chr(9))}".encode(),
+        content,
+        text=False,
+        closing_block=True,
+        generic_flag=flag,
+        receivers=0,
+        partitions_used=0,
+        source_ip=source_ip.encode(),
+        source_port=source_port,
+    )
+
+
+def command_text(message: Message) -> str:
+    """Return the command segment; the server has checked that it is UTF-8."""
+    return message.command.decode()
+
+
+def data_text(message: Message) -> str:
+    """Return the joined data as text.
+
+    Raises
+    ------
+    RemoteProtocolError
+        The bytes are not UTF-8.
+    """
+    try:
+        return message.data.decode()
+    except UnicodeDecodeError as exc:
+        raise RemoteProtocolError(
+            f"byte {exc.start} of the data is not UTF-8", hint="send text as UTF-8"
+        ) from exc

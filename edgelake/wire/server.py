@@ -1,0 +1,231 @@
+"""The message server: native I/O threads below, Python handlers above."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from edgelake import limits
+from edgelake._native import Message, Server
+from edgelake.errors import EdgeLakeError, RemoteProtocolError
+from edgelake.wire.addresses import Endpoint, route_to
+from edgelake.wire.codes import short_text, wire_code
+from edgelake.wire.messages import Reply, reply_blocks
+from edgelake.wire.sender import MessageSender
+
+__all__ = ["Handler", "MessageServer", "reply_destination"]
+
+Handler = Callable[[Message], Reply | None]
+"""Takes one whole message; what it returns goes back to the message's source."""
+
+_log = logging.getLogger(__name__)
+_LOOK_AROUND_S = 0.25
+
+
+def reply_destination(message: Message) -> Endpoint | None:
+    """Return where the answer to a message goes, ``None`` when nowhere.
+
+    ``0.0.0.0`` and an empty address stand for the address the connection
+    came from; a port outside 1..65535 means that no answer is wanted.
+    Source: ``docs/protocol.md``, "Replies".
+    """
+    if not 1 <= message.source_port <= 65_535:
+        return None
+    host = message.source_ip.decode("ascii", errors="replace")
+    if host in ("", "0.0.0.0"):
+        host = message.peer_ip
+    return Endpoint(host, message.source_port)
+
+
+class MessageServer:
+    """Listens for messages and answers them.
+
+    Parameters
+    ----------
+    host : str
+        IPv4 address to listen on; ``0.0.0.0`` for every interface.
+    port : int
+        0..65535; 0 lets the system choose, see `address`.
+    handler : callable
+        Called with each whole `Message` on one of ``dispatch_threads``
+        threads, never on an I/O thread. Returns a `Reply` or ``None``. An
+        `EdgeLakeError` it raises is answered as the protocol's error reply;
+        any other exception is logged and answered with error 3.
+    threads : int
+        Native I/O threads, 1..64.
+    dispatch_threads : int
+        Python threads that run the handler, 1..64.
+    source : callable or None
+        Gives our own address as a peer (its IP) should see it; by default
+        the listening address.
+    sender : MessageSender or None
+        Used for replies, and left running on `stop`; by default the server
+        has one of its own.
+    **native
+        Limits of the native server, see `edgelake.limits`:
+        ``byte_timeout_s``, ``message_timeout_s``, ``idle_timeout_s``,
+        ``max_connections``, ``max_message_bytes``, ``max_assembly_bytes``,
+        ``max_queued_messages``, ``max_queued_bytes``, ``backlog``.
+
+    Notes
+    -----
+    A context manager: entering starts, leaving stops. `reply` may be called
+    from any thread.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        handler: Handler,
+        threads: int = limits.DEFAULT_THREADS,
+        dispatch_threads: int = limits.DISPATCH_THREADS,
+        source: Callable[[str], Endpoint] | None = None,
+        sender: MessageSender | None = None,
+        **native: Any,
+    ) -> None:
+        self._native = Server(host, port, threads=threads, **native)
+        self._handler = handler
+        self._source = source or self._own_address
+        self._sender = sender or MessageSender()
+        self._owns_sender = sender is None
+        self._ready: deque[Message] = deque()
+        self._counters = {"handled": 0, "handler_errors": 0, "replies": 0, "reply_failures": 0}
+        self._lock = threading.Lock()
+        self._dispatchers = [
+            threading.Thread(target=self._dispatch, name=f"dispatch-{n}", daemon=True)
+            for n in range(dispatch_threads)
+        ]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and real port of the listening socket."""
+        return self._native.address
+
+    @property
+    def running(self) -> bool:
+        """Whether the listening socket is open."""
+        return self._native.running
+
+    def start(self) -> None:
+        """Bind, listen and start every thread.
+
+        Raises
+        ------
+        OSError
+            The address is taken or not ours.
+        """
+        self._native.start()
+        if self._owns_sender:
+            self._sender.start()
+        for thread in self._dispatchers:
+            thread.start()
+
+    def stop(self, timeout_s: float = limits.STOP_TIMEOUT_S) -> bool:
+        """Stop accepting, handle what was accepted, close; return whether all was handled.
+
+        May be called twice, and from any thread but a handler's.
+        """
+        deadline = time.monotonic() + timeout_s
+        drained = self._native.stop(timeout_s)
+        for thread in self._dispatchers:
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
+                drained = drained and not thread.is_alive()
+        if self._owns_sender:
+            drained = self._sender.stop(max(0.1, deadline - time.monotonic())) and drained
+        return drained
+
+    def __enter__(self) -> MessageServer:
+        """Start and return the server."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the server."""
+        self.stop()
+
+    def reply(self, message: Message, reply: Reply) -> None:
+        """Send an answer to the source of a message, now or later; never blocks.
+
+        An answer that cannot be sent is counted and logged, not raised: the
+        peer named an address where nothing is.
+        """
+        to = reply_destination(message)
+        if to is None:
+            self._count("reply_failures")
+            return
+        try:
+            source = self._source(message.peer_ip)
+            self._sender.post(to, reply_blocks(message, reply, source.host, source.port))
+        except EdgeLakeError as exc:
+            self._count("reply_failures")
+            _log.warning("no reply to %s: %s", to, exc)
+        else:
+            self._count("replies")
+
+    def statistics(self) -> dict[str, int]:
+        """Return counters of the native server and of the handlers."""
+        with self._lock:
+            return {**self._native.statistics(), **self._counters}
+
+    def threads(self) -> list[dict[str, int]]:
+        """Return the counters of each I/O thread."""
+        return self._native.threads()
+
+    def _own_address(self, peer_ip: str) -> Endpoint:
+        host, port = self.address
+        return Endpoint(route_to(peer_ip, 9) if host == "0.0.0.0" else host, port)
+
+    def _count(self, name: str) -> None:
+        with self._lock:
+            self._counters[name] += 1
+
+    def _dispatch(self) -> None:
+        ready = self._ready
+        while True:
+            # What one thread received is open to all: a slow handler holds
+            # back its own message only. Threads that sleep look around from
+            # time to time for messages left behind by a slow one.
+            try:
+                message = ready.popleft()
+            except IndexError:
+                batch = self._native.receive(limits.BATCH_MESSAGES, _LOOK_AROUND_S)
+                if batch is None:
+                    if not ready:
+                        return
+                    continue
+                ready.extend(batch)
+                continue
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        try:
+            answer = self._handler(message)
+        except RemoteProtocolError as exc:
+            # A peer that cannot encode its text would not read our answer.
+            self._count("handler_errors")
+            _log.warning("message from %s dropped: %s", message.peer_ip, exc)
+            return
+        except EdgeLakeError as exc:
+            self._count("handler_errors")
+            code = wire_code(exc)
+            answer = Reply.failed(code, f"{short_text(code)}: {exc}")
+        except Exception:
+            self._count("handler_errors")
+            _log.exception("handler failed for a message from %s", message.peer_ip)
+            answer = Reply.failed(3)
+        if answer is not None:
+            self.reply(message, answer)
+        self._counters["handled"] += 1
