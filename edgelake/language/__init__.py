@@ -24,6 +24,15 @@ from edgelake.language.command import (
 )
 from edgelake.language.destinations import Destination, Destinations
 from edgelake.language.diagnostics import format_error, format_error_block
+from edgelake.language.forms import (
+    Json,
+    JsonText,
+    PolicyTypes,
+    Reference,
+    Remote,
+    VariableName,
+    Words,
+)
 from edgelake.language.help import help_for, help_overview, markdown_page
 from edgelake.language.lines import LogicalLines
 from edgelake.language.parser import parse, parse_remote
@@ -56,21 +65,14 @@ from edgelake.language.values import (
     Bytes,
     Duration,
     Integer,
-    Json,
-    JsonText,
     Name,
     OneOf,
     PathType,
-    PolicyTypes,
     Port,
-    Reference,
-    Remote,
     Seconds,
     Size,
     Text,
     ValueType,
-    VariableName,
-    Words,
 )
 from edgelake.language.variables import Variables, expand_json, expand_text
 from edgelake.language.wiretext import from_wire, remote_text

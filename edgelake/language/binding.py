@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from edgelake.errors import (
-    BadArgument,
     BadJson,
     CommandError,
     CommandSyntaxError,
     EdgeLakeError,
-    UnknownCommand,
     WrongValue,
 )
 from edgelake.language.command import Argument, Command, CommandRegistry, Where
+from edgelake.language.forms import reference_in
+from edgelake.language.names import find_command
 from edgelake.language.options import Given, OptionReader
 from edgelake.language.places import column_of, place
 from edgelake.language.syntax import (
@@ -23,12 +23,8 @@ from edgelake.language.syntax import (
     Condition,
     Item,
     Mark,
-    Quoted,
-    Shape,
     Statement,
-    Word,
 )
-from edgelake.language.values import reference_in
 from edgelake.language.variables import Variables, join_words, lookup
 
 __all__ = ["Call", "bind"]
@@ -76,7 +72,7 @@ class Call:
     _variables: Variables
 
     def column(self, name: str) -> int | None:
-        """Return the column, from 1, where an argument or option's value stands, if it was given."""
+        """Return the column, from 1, where the value of a name stands, if it was given."""
         found = self._items.get(name)
         return column_of(self._statement.text, found[0][0].start) if found else None
 
@@ -144,43 +140,13 @@ def bind(
     return _Binder(statement, command, variables).call()
 
 
-def find_command(statement: CommandStatement, registry: CommandRegistry) -> Command:
-    """Return the command that a statement names.
-
-    Raises
-    ------
-    UnknownCommand
-    BadArgument
-        The name of a command is used as a variable.
-    """
-    words = statement.words
-    names = [_keyword(word) for word in words]
-    first_mark = statement.equals if len(words) == 1 else words[1]
-    if isinstance(first_mark, Mark) and first_mark.text == "=" and names[0] is not None:
-        if names[0] in registry.first_words():
-            raise _at(
-                BadArgument(
-                    f"'{names[0]}' begins commands and cannot name a variable",
-                    hint="choose another name",
-                ),
-                statement,
-                statement.start,
-            )
-    found = registry.longest(names)
-    if found is None or statement.shape is Shape.UNKNOWN or not _claimed(found, words, registry):
-        raise _unknown(statement, registry)
-    return found
-
-
 # ------------------------------------------------------------------- parts
 
 
 class _Binder:
     """Reads the parts of one statement as its command declares them."""
 
-    def __init__(
-        self, statement: CommandStatement, command: Command, variables: Variables
-    ) -> None:
+    def __init__(self, statement: CommandStatement, command: Command, variables: Variables) -> None:
         self._statement = statement
         self._command = command
         self._variables = variables
@@ -391,51 +357,6 @@ class _Binder:
 
     def _fault(self, error: _E, offset: int) -> _E:
         return place(error, self._statement.text, offset)
-
-
-def _at(error: _E, statement: CommandStatement, offset: int) -> _E:
-    return place(error, statement.text, offset)
-
-
-def _keyword(item: Item) -> str | None:
-    """Return the text of a word that can be part of a command's name."""
-    if isinstance(item, Word):
-        return item.literal
-    return item.text if isinstance(item, Quoted) and item.quote == '"' else None
-
-
-def _claimed(command: Command, words: tuple[Item, ...], registry: CommandRegistry) -> bool:
-    """Return whether the word behind a name of several commands belongs to this one.
-
-    ``get`` alone takes a reference; ``get nosuch`` is an unknown command, not a
-    wrong reference.
-    """
-    count = len(command.name.split(" "))
-    if len(words) <= count or not registry.is_family(command.name.split(" ")):
-        return True
-    if not command.arguments:
-        return True
-    return command.arguments[0].type.claims(words[count])
-
-
-def _unknown(statement: CommandStatement, registry: CommandRegistry) -> UnknownCommand:
-    names = [_keyword(word) or "" for word in statement.words]
-    if names[0] and not isinstance(statement.words[0], Quoted):
-        nearest = registry.nearest(names)
-    else:
-        nearest = []
-    known = 0
-    while registry.is_family(names[: known + 1]):
-        known += 1
-    shown = " ".join(
-        statement.text[word.start : word.end] for word in statement.words[: known + 1]
-    )
-    if nearest:
-        hint = "did you mean " + " or ".join(f"'{name}'" for name in nearest) + "?"
-    else:
-        hint = " ".join(["'help", *names[:known]]) + "' lists the commands"
-    offset = statement.words[min(known, len(names) - 1)].start
-    return _at(UnknownCommand(f"unknown command '{shown}'", hint=hint), statement, offset)
 
 
 def _without_secrets(statement: CommandStatement, command: Command, options: Given) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgelake.errors import ConfigurationError
 from edgelake.interfaces import Permission, Result
-from edgelake.language.values import Remote, ValueType
+from edgelake.language.forms import Remote
+from edgelake.language.values import ValueType
 
 if TYPE_CHECKING:
     from edgelake.language.binding import Call
@@ -156,8 +157,8 @@ class Command:
             parts.append(f"[{self.keyword} <condition>]")
         elif self.where is not Where.NONE:
             required = [option.usage for option in self.options if option.required]
-            shown = " and ".join([*required, "…"] if len(required) < len(self.options) else required)
-            tail = f"{self.keyword} {shown}"
+            more = ["…"] if len(required) < len(self.options) else []
+            tail = f"{self.keyword} " + " and ".join([*required, *more])
             parts.append(tail if self.where is Where.REQUIRED else f"[{tail}]")
         return " ".join(parts)
 
@@ -261,9 +262,7 @@ class CommandRegistry:
                     raise ConfigurationError(f"command '{command.name}' is declared twice")
                 self._commands[words] = command
         self._longest = max((len(words) for words in self._commands), default=0)
-        self._families = {
-            words[:n] for words in self._commands for n in range(1, len(words))
-        }
+        self._families = {words[:n] for words in self._commands for n in range(1, len(words))}
 
     def __iter__(self) -> Iterator[Command]:
         """Yield the commands in the order of their declaration."""

@@ -31,7 +31,7 @@ def format_error(error: BaseException, text: str | None = None) -> str:
 
 
 def format_error_block(error: BaseException, text: str) -> str:
-    """Return the line of `format_error`, the faulty line of the text, and a caret under the fault."""
+    """Return `format_error`, the faulty line of the text, and a caret under the fault."""
     shown = format_error(error)
     column = getattr(error, "column", None)
     if column is None:

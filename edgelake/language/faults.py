@@ -147,7 +147,7 @@ def _missing(text: str, before: Token | None, offset: int, at: str) -> CommandSy
     kind = before.type if before is not None else ""
     shown = str(before)
     if kind in ("EQUALS", "COMPARISON"):
-        return _fault(text, offset, f"missing value after '{shown}'", "write a value, or \"\"")
+        return _fault(text, offset, f"missing value after '{shown}'", 'write a value, or ""')
     if kind in ("AND", "OR"):
         return _fault(
             text, offset, f"missing option after '{shown}'", f"write key = value, or drop '{shown}'"

@@ -98,7 +98,7 @@ def markdown_page(registry: CommandRegistry) -> str:
 
 def _page(command: Command) -> str:
     """Return the help of one command as text."""
-    lines = ["Usage:", f"  {command.usage}", "", f"{command.summary[:1].upper()}{command.summary[1:]}."]
+    lines = ["Usage:", f"  {command.usage}", "", _sentence(command.summary)]
     if command.details:
         lines += ["", command.details]
     arguments = _arguments(command)
@@ -119,7 +119,7 @@ def _markdown(command: Command) -> Iterator[str]:
     """Yield the lines of one command's section."""
     yield f"### {command.name}"
     yield ""
-    yield f"{command.summary[:1].upper()}{command.summary[1:]}."
+    yield _sentence(command.summary)
     yield ""
     yield "```"
     yield command.usage
@@ -147,6 +147,10 @@ def _markdown(command: Command) -> Iterator[str]:
     if command.related:
         yield ""
         yield "See also: " + ", ".join(f"[{name}](#{_anchor(name)})" for name in command.related)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _arguments(command: Command) -> list[Argument]:

@@ -68,9 +68,7 @@ class TreeReader:
         CommandSyntaxError
             Something is missing that the grammar lets pass, such as a word after ``+``.
         """
-        return tuple(
-            self._statement(child) for child in tree.children if isinstance(child, Tree)
-        )
+        return tuple(self._statement(child) for child in tree.children if isinstance(child, Tree))
 
     def _statement(self, tree: Tree[Token]) -> Statement:
         return self._statements[tree.data](tree.children)

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edgelake import limits
@@ -184,10 +184,9 @@ def expand_text(
     text = ""
     glued = True
     for n, item in enumerate(items):
-        if isinstance(item, Mark) and item.text == "+":
-            if 0 < n < len(items) - 1:
-                glued = True
-                continue
+        if isinstance(item, Mark) and item.text == "+" and 0 < n < len(items) - 1:
+            glued = True
+            continue
         if isinstance(item, JsonItem) and not resolve:
             part = item.source
         else:
@@ -341,7 +340,7 @@ def _length(value: str) -> str:
     return str(len(value))
 
 
-_CASTS = {
+_CASTS: dict[str, Callable[[str], str]] = {
     "int": lambda value: _as_number(value, int),
     "float": lambda value: _as_number(value, float),
     "bool": _as_bool,

@@ -1,0 +1,77 @@
+"""Which declared command the words of a statement name."""
+
+from __future__ import annotations
+
+from edgelake.errors import BadArgument, UnknownCommand
+from edgelake.language.command import Command, CommandRegistry
+from edgelake.language.places import place
+from edgelake.language.syntax import CommandStatement, Item, Mark, Quoted, Shape, Word
+
+__all__ = ["find_command"]
+
+
+def find_command(statement: CommandStatement, registry: CommandRegistry) -> Command:
+    """Return the command that a statement names.
+
+    Raises
+    ------
+    UnknownCommand
+    BadArgument
+        The name of a command is used as a variable.
+    """
+    words = statement.words
+    names = [_keyword(word) for word in words]
+    first_mark = statement.equals if len(words) == 1 else words[1]
+    assigned = isinstance(first_mark, Mark) and first_mark.text == "="
+    if assigned and names[0] in registry.first_words():
+        raise place(
+            BadArgument(
+                f"'{names[0]}' begins commands and cannot name a variable",
+                hint="choose another name",
+            ),
+            statement.text,
+            statement.start,
+        )
+    found = registry.longest(names)
+    if found is None or statement.shape is Shape.UNKNOWN or not _claimed(found, words, registry):
+        raise _unknown(statement, registry)
+    return found
+
+
+def _unknown(statement: CommandStatement, registry: CommandRegistry) -> UnknownCommand:
+    names = [_keyword(word) or "" for word in statement.words]
+    quoted = isinstance(statement.words[0], Quoted)
+    nearest = [] if quoted else registry.nearest(names)
+    known = 0
+    while known < len(names) and registry.is_family(names[: known + 1]):
+        known += 1
+    shown = " ".join(statement.text[word.start : word.end] for word in statement.words[: known + 1])
+    if quoted:
+        hint = "write the name of a command without quotes"
+    elif nearest:
+        hint = "did you mean " + " or ".join(f"'{name}'" for name in nearest) + "?"
+    else:
+        hint = " ".join(["'help", *names[:known]]) + "' lists the commands"
+    offset = statement.words[min(known, len(names) - 1)].start
+    return place(UnknownCommand(f"unknown command '{shown}'", hint=hint), statement.text, offset)
+
+
+def _claimed(command: Command, words: tuple[Item, ...], registry: CommandRegistry) -> bool:
+    """Return whether the word behind a name of several commands belongs to this one.
+
+    ``get`` alone takes a reference; ``get nosuch`` is an unknown command, not a
+    wrong reference.
+    """
+    count = len(command.name.split(" "))
+    if len(words) <= count or not registry.is_family(command.name.split(" ")):
+        return True
+    if not command.arguments:
+        return True
+    return command.arguments[0].type.claims(words[count])
+
+
+def _keyword(item: Item) -> str | None:
+    """Return the text of a word that can be part of a command's name."""
+    if isinstance(item, Word):
+        return item.literal
+    return item.text if isinstance(item, Quoted) and item.quote == '"' else None
