@@ -11,6 +11,7 @@ try:
     from edgelake._native.block import Block, decode_block, encode_block
     from edgelake._native.encoder import encode_message, encode_rows
     from edgelake._native.message import Message
+    from edgelake._native.server import Server
 except ModuleNotFoundError as exc:
     raise ImportError(
         f"the native modules are not compiled ({exc.name} is missing): "
@@ -30,6 +31,7 @@ __all__ = [
     "Block",
     "HEADER_BYTES",
     "Message",
+    "Server",
     "decode_block",
     "encode_block",
     "encode_message",

@@ -3,7 +3,6 @@
 cimport cython
 from cpython.memoryview cimport PyMemoryView_Check
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from edgelake._native cimport atomic

@@ -7,7 +7,6 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
 
 from edgelake._native.header cimport (
-    Header,
     carries_rows,
     data_part,
     header_check_rows,

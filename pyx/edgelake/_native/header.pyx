@@ -5,7 +5,7 @@ Every length is compared with what is there before it is used.
 Source: docs/protocol.md, "Header" and "Body".
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcmp, memcpy
 
 from edgelake._native.status cimport (
@@ -101,8 +101,8 @@ cdef int header_check_rows(const Header* header, size_t* used, Fault* fault) noe
     cdef size_t room = data_part(header)
     cdef size_t at = 0
     cdef size_t length
-    cdef int number
-    for number in range(header.segment_count):
+    cdef int _number
+    for _number in range(header.segment_count):
         if room - at < SEGMENT_PREFIX_BYTES:
             return _fault(SEGMENT_TOO_LONG, fault, SEGMENT_PREFIX_BYTES, room - at)
         length = load16(header.data + at)

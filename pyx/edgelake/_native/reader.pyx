@@ -1,0 +1,158 @@
+"""Reading of one connection: bytes to blocks to messages; C only, no GIL."""
+
+from libc.stdint cimport uint8_t
+from libc.string cimport memcpy
+
+from edgelake._native cimport atomic
+from edgelake._native.assembler cimport assembly_take
+from edgelake._native.connection cimport link_move_last, link_remove, pool_lease, pool_return
+from edgelake._native.message cimport RawMessage
+from edgelake._native.message_queue cimport batch_add
+from edgelake._native.posix cimport EAGAIN, EINTR, errno, recv
+from edgelake._native.status cimport (
+    ASSEMBLY_FULL,
+    COMMAND_NOT_TEXT,
+    COUNTER_WRONG,
+    DONE,
+    MEMORY_SHORT,
+    MESSAGE_TOO_LARGE,
+    OK,
+    Fault,
+)
+from edgelake._native.wire cimport BLOCK_BYTES
+from edgelake._native.worker cimport (
+    BAD_COUNTER,
+    BAD_HEADER,
+    BAD_TEXT,
+    BLOCKS,
+    BYTES,
+    MESSAGES,
+    NO_MEMORY,
+    NO_REASON,
+    SCRATCH_BYTES,
+    TOO_LARGE,
+    TRUNCATED,
+    UNFINISHED,
+    worker_drop,
+    worker_flush,
+)
+
+cdef enum:
+    # A batch as large as this goes up before the round ends.
+    BATCH_MESSAGES = 256
+    BATCH_BYTES = 1048576
+
+
+cdef ReadResult connection_read(Worker* worker, Connection* connection) noexcept nogil:
+    """Read once, and take every message that the bytes complete."""
+    cdef ssize_t length = recv(connection.fd, worker.scratch, SCRATCH_BYTES, 0)
+    cdef int status
+    cdef bint completed = False
+    if length <= 0:
+        if length < 0 and (errno == EAGAIN or errno == EINTR):
+            return NOTHING
+        worker_drop(worker, connection, TRUNCATED if connection.unfinished else NO_REASON)
+        return GONE
+    atomic.count(&worker.counters[BYTES], <size_t>length)
+    connection.last_byte_ns = worker.now_ns
+    status = _consume(worker, connection, <size_t>length, &completed)
+    if status != OK:
+        worker_drop(worker, connection, _reason(status))
+        return GONE
+    _sort_in(worker, connection, completed)
+    return PROGRESS
+
+
+cdef int _consume(
+    Worker* worker, Connection* connection, size_t left, bint* completed
+) noexcept nogil:
+    cdef const uint8_t* at = worker.scratch
+    cdef size_t part
+    cdef int status
+    while left:
+        if connection.partial == NULL and left >= BLOCK_BYTES:
+            status = _take(worker, connection, at, completed)
+            part = BLOCK_BYTES
+        else:
+            part = BLOCK_BYTES - connection.partial_length
+            if part > left:
+                part = left
+            status = _take_part(worker, connection, at, part, completed)
+        if status != OK:
+            return status
+        at += part
+        left -= part
+    return OK
+
+
+cdef int _take_part(
+    Worker* worker, Connection* connection, const uint8_t* at, size_t part, bint* completed
+) noexcept nogil:
+    cdef int status
+    if connection.partial == NULL:
+        connection.partial = pool_lease(&worker.pool)
+        if connection.partial == NULL:
+            return MEMORY_SHORT
+    memcpy(connection.partial + connection.partial_length, at, part)
+    connection.partial_length += <unsigned short>part
+    if connection.partial_length < BLOCK_BYTES:
+        return OK
+    status = _take(worker, connection, connection.partial, completed)
+    pool_return(&worker.pool, connection.partial)
+    connection.partial = NULL
+    connection.partial_length = 0
+    return status
+
+
+cdef int _take(
+    Worker* worker, Connection* connection, const uint8_t* block, bint* completed
+) noexcept nogil:
+    cdef RawMessage* whole = NULL
+    cdef Fault fault
+    cdef int status = assembly_take(
+        &connection.assembly, block, &worker.shared.limits, &whole, &fault
+    )
+    if status < OK:
+        return status
+    atomic.count(&worker.counters[BLOCKS], 1)
+    if status == DONE:
+        whole.peer_ip = connection.peer_ip
+        whole.peer_port = connection.peer_port
+        batch_add(&worker.batch, whole)
+        atomic.count(&worker.counters[MESSAGES], 1)
+        completed[0] = True
+        if worker.batch.messages >= BATCH_MESSAGES or worker.batch.size_bytes >= BATCH_BYTES:
+            worker_flush(worker)
+    return OK
+
+
+cdef void _sort_in(Worker* worker, Connection* connection, bint completed) noexcept nogil:
+    """Put the connection where its deadlines are kept."""
+    cdef bint unfinished = connection.partial != NULL or connection.assembly.message != NULL
+    if not unfinished:
+        link_move_last(&worker.idle, &connection.waiting)
+        if connection.unfinished:
+            link_remove(&connection.begun)
+            atomic.count(&worker.counters[UNFINISHED], <unsigned long>-1)
+    else:
+        link_move_last(&worker.silent, &connection.waiting)
+        if not connection.unfinished:
+            atomic.count(&worker.counters[UNFINISHED], 1)
+        if completed or not connection.unfinished:
+            # Another message than the one that was open before began here.
+            connection.begun_ns = worker.now_ns
+            link_move_last(&worker.begun, &connection.begun)
+    connection.unfinished = unfinished
+
+
+cdef int _reason(int status) noexcept nogil:
+    """Return the counter of a fault."""
+    if status == COUNTER_WRONG:
+        return BAD_COUNTER
+    if status == COMMAND_NOT_TEXT:
+        return BAD_TEXT
+    if status == MESSAGE_TOO_LARGE or status == ASSEMBLY_FULL:
+        return TOO_LARGE
+    if status == MEMORY_SHORT:
+        return NO_MEMORY
+    return BAD_HEADER

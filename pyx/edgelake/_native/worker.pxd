@@ -1,0 +1,98 @@
+# An I/O thread of the server and what all of them share; C only, no GIL.
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from edgelake._native.assembler cimport AssemblyLimits
+from edgelake._native.connection cimport BufferPool, Connection, Link
+from edgelake._native.message_queue cimport Batch, MessageQueue
+from edgelake._native.posix cimport epoll_event, pthread_cond_t, pthread_mutex_t, pthread_t
+
+cdef enum:
+    EVENTS = 256
+    SCRATCH_BYTES = 65536
+
+cdef enum:
+    RUNNING = 1
+    DRAINING = 2        # take what is there, then end
+    ABORTED = 3         # end
+
+cdef enum:
+    # Each has one writing thread per worker; their names are in server.pyx.
+    ACCEPTED
+    CONNECTIONS         # open now
+    UNFINISHED          # of them, inside a message
+    MESSAGES
+    BLOCKS
+    BYTES
+    PAUSES
+    ACCEPT_ERRORS
+    # Why connections were dropped.
+    BAD_HEADER
+    BAD_COUNTER
+    BAD_TEXT
+    TOO_LARGE
+    TRUNCATED
+    BYTE_TIMEOUT
+    MESSAGE_TIMEOUT
+    IDLE_TIMEOUT
+    EVICTED
+    REFUSED
+    NO_MEMORY
+    COUNTERS = 19       # how many there are
+    # An ordinary end is not counted.
+    NO_REASON = -1
+
+cdef struct Shared:
+    # Owner: the Server object. Set before the threads start, then only the
+    # fields below "changing" change, each as its comment says.
+    int64_t max_connections
+    int64_t byte_timeout_ns
+    int64_t message_timeout_ns
+    int64_t idle_timeout_ns
+    # changing
+    AssemblyLimits limits       # held_bytes: atomic
+    MessageQueue queue          # its own mutex
+    int64_t state               # atomic
+    int64_t stop_at_ns          # atomic; monotonic time of the deadline of a stop
+    int64_t connections         # atomic; open now, over all workers
+    int64_t accepting           # atomic; workers that still use the listener
+    int64_t cut                 # atomic; connections ended inside a message by a stop
+    int listener                # closed by the last worker that uses it
+    pthread_mutex_t exit_mutex  # guards alive and joined
+    pthread_cond_t exited
+    int alive
+    bint joined
+
+cdef struct Worker:
+    # Owner of everything in it but `shared`: the thread; before its start and
+    # after its end the Server object.
+    Shared* shared
+    pthread_t thread
+    int epoll_fd
+    int wake_fd
+    int spare_fd                # given up for a moment to refuse when none is left
+    Link idle                   # no message in progress, longest silence first
+    Link silent                 # inside a message, longest silence first
+    Link begun                  # the same ones, oldest message first
+    Connection* again           # opened this round, to be read once more
+    Connection* ended           # freed when the round ends
+    BufferPool pool
+    Batch batch
+    # Worker time: monotonic time less the time spent paused, so that a pause
+    # of ours does not use up the peers' deadlines.
+    int64_t now_ns
+    int64_t paused_ns
+    int64_t accept_again_ns     # when the listener is watched again
+    bint watching               # the listener is in epoll
+    bint accepted_all           # a stop took all that the kernel had queued
+    bint must_pause
+    bint running                # the thread was started; for the Server object only
+    uint64_t counters[COUNTERS]
+    epoll_event events[EVENTS]
+    uint8_t scratch[SCRATCH_BYTES]
+
+cdef int worker_open(Worker* worker) noexcept nogil
+cdef void worker_close(Worker* worker) noexcept nogil
+cdef void* worker_run(void* argument) noexcept nogil
+cdef void worker_tick(Worker* worker) noexcept nogil
+cdef int worker_drop(Worker* worker, Connection* connection, int reason) noexcept nogil
+cdef void worker_flush(Worker* worker) noexcept nogil

@@ -1,0 +1,274 @@
+"""An I/O thread of the server: one epoll loop; C only, no GIL.
+
+Lock order: ``Shared.exit_mutex`` is taken by a worker only when it ends, and
+``MessageQueue.mutex`` only to push or to wait for room; never one inside the
+other, and neither while the GIL is held or taken.
+"""
+
+from libc.stdint cimport INT64_MAX
+from libc.stdlib cimport free
+
+from edgelake._native cimport atomic
+from edgelake._native.acceptor cimport (
+    accept_some,
+    listener_leave,
+    listener_watch,
+    read_again,
+    spare_open,
+)
+from edgelake._native.assembler cimport assembly_drop
+from edgelake._native.connection cimport (
+    link_alone,
+    link_remove,
+    of_begun,
+    of_waiting,
+    pool_free,
+    pool_return,
+)
+from edgelake._native.message_queue cimport queue_push, queue_wait_low
+from edgelake._native.posix cimport *
+from edgelake._native.reader cimport NOTHING, connection_read
+from edgelake._native.system cimport NS_PER_MS, close_quietly, now_ns, wait_ms, wake_clear
+
+cdef enum:
+    PAUSE_LOOK_MS = 100         # a pause looks so often whether the server stops
+
+
+cdef int worker_open(Worker* worker) noexcept nogil:
+    """Open the descriptors of a zeroed worker; returns 0 or an errno."""
+    cdef epoll_event event
+    link_alone(&worker.idle)
+    link_alone(&worker.silent)
+    link_alone(&worker.begun)
+    worker.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
+    if worker.epoll_fd < 0:
+        return errno
+    worker.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+    if worker.wake_fd < 0:
+        return errno
+    worker.spare_fd = spare_open()
+    if worker.spare_fd < 0:
+        return errno
+    event.events = EPOLLIN
+    event.data.ptr = &worker.wake_fd
+    if epoll_ctl(worker.epoll_fd, EPOLL_CTL_ADD, worker.wake_fd, &event) != 0:
+        return errno
+    return 0
+
+
+cdef void worker_close(Worker* worker) noexcept nogil:
+    """Close the descriptors of a worker whose thread ended or never was."""
+    worker.epoll_fd = close_quietly(worker.epoll_fd)
+    worker.wake_fd = close_quietly(worker.wake_fd)
+    worker.spare_fd = close_quietly(worker.spare_fd)
+    pool_free(&worker.pool)
+
+
+cdef void* worker_run(void* argument) noexcept nogil:
+    """Serve until the server stops, then close every connection."""
+    cdef Worker* worker = <Worker*>argument
+    cdef Shared* shared = worker.shared
+    cdef bint cut = False
+    worker_tick(worker)
+    listener_watch(worker)
+    while True:
+        if atomic.read(&shared.state) == ABORTED:
+            break
+        if atomic.read(&shared.state) == DRAINING:
+            if _drain(worker):
+                break
+            if now_ns() >= atomic.read(&shared.stop_at_ns):
+                cut = True
+                break
+        _round(worker)
+    _end(worker, cut)
+    pthread_mutex_lock(&shared.exit_mutex)
+    shared.alive -= 1
+    pthread_cond_broadcast(&shared.exited)
+    pthread_mutex_unlock(&shared.exit_mutex)
+    return NULL
+
+
+cdef void _round(Worker* worker) noexcept nogil:
+    """Wait for events and handle them all."""
+    cdef int number = epoll_wait(
+        worker.epoll_fd, worker.events, EVENTS, wait_ms(worker.now_ns, _next_ns(worker))
+    )
+    cdef int at
+    cdef bint accept = False
+    cdef void* what
+    worker_tick(worker)
+    for at in range(number):
+        what = worker.events[at].data.ptr
+        if what == <void*>worker:
+            accept = True
+        elif what == <void*>&worker.wake_fd:
+            wake_clear(worker.wake_fd)
+        # A connection dropped earlier in this round has no descriptor.
+        elif (<Connection*>what).fd >= 0 and not worker.must_pause:
+            connection_read(worker, <Connection*>what)
+    if accept and not worker.must_pause and not worker.accepted_all:
+        accept_some(worker)
+    _finish_round(worker)
+
+
+cdef void _finish_round(Worker* worker) noexcept nogil:
+    worker_flush(worker)
+    read_again(worker)
+    worker_flush(worker)
+    if worker.must_pause:
+        _pause(worker)
+    else:
+        _expire(worker)
+    if (
+        not worker.watching
+        and not worker.accepted_all
+        and worker.now_ns >= worker.accept_again_ns
+    ):
+        listener_watch(worker)
+    while worker.ended != NULL:
+        _free_first(worker)
+
+
+cdef inline void _free_first(Worker* worker) noexcept nogil:
+    cdef Connection* connection = worker.ended
+    worker.ended = connection.next
+    free(connection)
+
+
+cdef void worker_tick(Worker* worker) noexcept nogil:
+    """Set the worker's clock."""
+    worker.now_ns = now_ns() - worker.paused_ns
+
+
+cdef int64_t _next_ns(Worker* worker) noexcept nogil:
+    """Return when something is due, in worker time."""
+    cdef Shared* shared = worker.shared
+    cdef Connection* idle = of_waiting(&worker.idle)
+    cdef Connection* silent = of_waiting(&worker.silent)
+    cdef Connection* begun = of_begun(&worker.begun)
+    cdef int64_t due = INT64_MAX
+    if idle != NULL:
+        due = idle.last_byte_ns + shared.idle_timeout_ns
+    if silent != NULL:
+        due = min(due, silent.last_byte_ns + shared.byte_timeout_ns)
+        due = min(due, begun.begun_ns + shared.message_timeout_ns)
+    if not worker.watching and not worker.accepted_all:
+        due = min(due, worker.accept_again_ns)
+    if atomic.read(&shared.state) == DRAINING:
+        if idle != NULL or not worker.accepted_all:
+            return worker.now_ns
+        due = min(due, atomic.read(&shared.stop_at_ns) - worker.paused_ns)
+    return due
+
+
+cdef void _expire(Worker* worker) noexcept nogil:
+    """Drop the connections whose time is over; their lists are in order of time."""
+    cdef Shared* shared = worker.shared
+    cdef int64_t now = worker.now_ns
+    cdef Connection* first = of_waiting(&worker.silent)
+    while first != NULL and now - first.last_byte_ns >= shared.byte_timeout_ns:
+        worker_drop(worker, first, BYTE_TIMEOUT)
+        first = of_waiting(&worker.silent)
+    first = of_begun(&worker.begun)
+    while first != NULL and now - first.begun_ns >= shared.message_timeout_ns:
+        worker_drop(worker, first, MESSAGE_TIMEOUT)
+        first = of_begun(&worker.begun)
+    first = of_waiting(&worker.idle)
+    while first != NULL and now - first.last_byte_ns >= shared.idle_timeout_ns:
+        worker_drop(worker, first, IDLE_TIMEOUT)
+        first = of_waiting(&worker.idle)
+
+
+cdef int worker_drop(Worker* worker, Connection* connection, int reason) noexcept nogil:
+    """Close a connection; its memory is freed when no event can lead to it any more."""
+    if reason != NO_REASON:
+        atomic.count(&worker.counters[reason], 1)
+    connection.fd = close_quietly(connection.fd)
+    assembly_drop(&connection.assembly, &worker.shared.limits)
+    if connection.partial != NULL:
+        pool_return(&worker.pool, connection.partial)
+        connection.partial = NULL
+    link_remove(&connection.waiting)
+    link_remove(&connection.begun)
+    if connection.unfinished:
+        atomic.count(&worker.counters[UNFINISHED], <unsigned long>-1)
+    atomic.count(&worker.counters[CONNECTIONS], <unsigned long>-1)
+    atomic.add(&worker.shared.connections, -1)
+    if not connection.again:
+        connection.next = worker.ended
+        worker.ended = connection
+    return 0
+
+
+cdef void worker_flush(Worker* worker) noexcept nogil:
+    """Hand the finished messages up."""
+    if worker.batch.first != NULL and queue_push(&worker.shared.queue, &worker.batch):
+        worker.must_pause = True
+
+
+cdef void _pause(Worker* worker) noexcept nogil:
+    """Read and accept nothing until the queue is below its low marks."""
+    cdef Shared* shared = worker.shared
+    cdef int64_t begin = now_ns()
+    cdef int64_t look = begin
+    atomic.count(&worker.counters[PAUSES], 1)
+    while True:
+        look += PAUSE_LOOK_MS * <int64_t>NS_PER_MS
+        if queue_wait_low(&shared.queue, look):
+            break
+        if atomic.read(&shared.state) == ABORTED or (
+            atomic.read(&shared.state) == DRAINING
+            and now_ns() >= atomic.read(&shared.stop_at_ns)
+        ):
+            break
+    worker.must_pause = False
+    worker.paused_ns += now_ns() - begin
+
+
+cdef bint _drain(Worker* worker) noexcept nogil:
+    """Take what the kernel holds already; tells whether nothing is left to wait for."""
+    cdef Connection* first
+    worker_tick(worker)
+    # A system without room for descriptors ends the taking, too.
+    if not worker.accepted_all and (
+        accept_some(worker) or worker.accept_again_ns > worker.now_ns
+    ):
+        listener_leave(worker)
+    _finish_round(worker)
+    worker_tick(worker)
+    # Reading moves a connection to the end of its list, so each has one turn.
+    first = of_waiting(&worker.idle)
+    while first != NULL and first.last_byte_ns < worker.now_ns and not worker.must_pause:
+        if connection_read(worker, first) == NOTHING:
+            worker_drop(worker, first, NO_REASON)
+        first = of_waiting(&worker.idle)
+    _finish_round(worker)
+    return (
+        worker.accepted_all
+        and of_waiting(&worker.idle) == NULL
+        and of_waiting(&worker.silent) == NULL
+    )
+
+
+cdef void _end(Worker* worker, bint cut) noexcept nogil:
+    """Close what is open; messages that are whole still go up."""
+    cdef Connection* first = of_waiting(&worker.silent)
+    listener_leave(worker)
+    worker.must_pause = True        # watch or drop, but read no more
+    read_again(worker)
+    while first != NULL:
+        atomic.add(&worker.shared.cut, 1)
+        worker_drop(worker, first, TRUNCATED)
+        first = of_waiting(&worker.silent)
+    first = of_waiting(&worker.idle)
+    while first != NULL:
+        worker_drop(worker, first, NO_REASON)
+        first = of_waiting(&worker.idle)
+    if cut and atomic.read(&worker.shared.cut) == 0:
+        # Time was over although nothing was unfinished: connections or bytes
+        # that the kernel held were not taken.
+        atomic.add(&worker.shared.cut, 1)
+    worker_flush(worker)
+    while worker.ended != NULL:
+        _free_first(worker)
