@@ -131,6 +131,9 @@ MAX_COMMAND_CHARS: Final = 16 * 1024 * 1024
 MAX_SCRIPT_DEPTH: Final = 32
 """Scripts that call scripts."""
 
+MAX_COMMAND_TOKENS: Final = 250_000
+"""Words and signs of one command; they cost time and memory, a long text alone does not."""
+
 MAX_NESTING: Final = 64
 """Brackets inside brackets."""
 

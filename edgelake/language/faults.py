@@ -22,7 +22,8 @@ _QUOTES = {'"': "double quote", "'": "single quote", "`": "back quote"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[()\[\]{}]', re.DOTALL)
 _LAST_WORD = re.compile(r"(\S+)\s*$")
-_SIGNS = frozenset({"DOUBLE_QUOTED", "SINGLE_QUOTED", "BACK_QUOTED"})
+_QUOTED_TOKENS = frozenset({"DOUBLE_QUOTED", "SINGLE_QUOTED", "BACK_QUOTED"})
+_JSON_TOKENS = frozenset({"LEFT_BRACE", "LEFT_BRACKET", "JSON_TEXT"})
 _KEYWORDS = frozenset({"AND", "OR", "WHERE", "USING", "BRING"})
 
 
@@ -44,7 +45,8 @@ def explain(error: UnexpectedInput, text: str) -> CommandSyntaxError:
     if token.type == _END:
         return _ending(text, before)
     start = token.start_pos or 0
-    if token.type not in _SIGNS and text[start] in "\"'`":
+    in_json = before is not None and before.type in _JSON_TOKENS
+    if text[start] in _QUOTES and (in_json or token.type not in _QUOTED_TOKENS):
         return _character(text, start)
     return _token(text, token, start, before)
 

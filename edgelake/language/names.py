@@ -53,7 +53,9 @@ def _unknown(statement: CommandStatement, registry: CommandRegistry) -> UnknownC
     else:
         hint = " ".join(["'help", *names[:known]]) + "' lists the commands"
     offset = statement.words[min(known, len(names) - 1)].start
-    return place(UnknownCommand(f"unknown command '{shown}'", hint=hint), statement.text, offset)
+    complete = known < len(names)
+    what = f"unknown command '{shown}'" if complete else f"'{shown}' is only half a command"
+    return place(UnknownCommand(what, hint=hint), statement.text, offset)
 
 
 def _claimed(command: Command, words: tuple[Item, ...], registry: CommandRegistry) -> bool:

@@ -57,7 +57,7 @@ def parse(text: str, registry: CommandRegistry) -> tuple[Statement, ...]:
         )
     _check_nesting(text)
     try:
-        tree: Tree[Token] = _parser(registry).parse(text)
+        tree = _tree(_parser(registry), text)
     except UnexpectedInput as exc:
         raise explain(exc, text) from None
     return TreeReader(text).statements(tree)
@@ -87,6 +87,23 @@ def parse_remote(text: str, registry: CommandRegistry) -> CommandStatement:
 
 
 # ------------------------------------------------------------------- parts
+
+
+def _tree(parser: Lark, text: str) -> Tree[Token]:
+    """Run the parser token by token, so that a flood of tokens ends early."""
+    state = parser.parse_interactive(text).parser_state
+    token: Token | None = None
+    for count, token in enumerate(state.lexer.lex(state)):  # type: ignore[no-untyped-call]
+        if count >= limits.MAX_COMMAND_TOKENS:
+            raise place(
+                CommandSyntaxError(f"a command exceeds {limits.MAX_COMMAND_TOKENS} words"),
+                text,
+                token.start_pos or 0,
+            )
+        state.feed_token(token)
+    end = Token.new_borrow_pos("$END", "", token) if token else Token("$END", "", 0, 1, 1)
+    tree: Tree[Token] = state.feed_token(end, True)
+    return tree
 
 
 def _parser(registry: CommandRegistry) -> Lark:

@@ -103,8 +103,16 @@ class Variables:
             )
         return self._environment.get(name)
 
+    @property
+    def foreign(self) -> bool:
+        """Whether this view serves commands of peers."""
+        return self._environment is None
+
     def for_peers(self) -> Variables:
-        """Return a view for commands of peers: the same entries, no environment."""
+        """Return a view for commands of peers: the same entries, no environment.
+
+        JSON that comes from a peer is data and stays as it came.
+        """
         view = Variables.__new__(Variables)
         view._entries = self._entries
         view._lock = self._lock
@@ -210,7 +218,7 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
     BadJson
         Values refer to one another too deep.
     """
-    if "!" not in source and "$" not in source:
+    if variables.foreign or ("!" not in source and "$" not in source):
         return source
     if depth > _JSON_DEPTH:
         raise BadJson(f"references inside JSON go more than {_JSON_DEPTH} deep")
