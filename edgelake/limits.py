@@ -103,6 +103,9 @@ MAX_PENDING_PER_DESTINATION: Final = 4096
 MAX_SOCKETS_PER_DESTINATION: Final = 32
 """Outbound connections open to one address at a time."""
 
+MAX_SENDER_SOCKETS: Final = 512
+"""Outbound connections over all destinations; half of the usual descriptor limit."""
+
 MAX_PENDING_LOOKUPS: Final = 64
 """Host names that wait for the resolver; replies to further names are dropped."""
 

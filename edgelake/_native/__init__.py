@@ -11,6 +11,7 @@ try:
     from edgelake._native.block import Block, decode_block, encode_block
     from edgelake._native.encoder import encode_message, encode_rows
     from edgelake._native.message import Message
+    from edgelake._native.sender import Sender
     from edgelake._native.server import Server
 except ModuleNotFoundError as exc:
     raise ImportError(
@@ -31,6 +32,7 @@ __all__ = [
     "Block",
     "HEADER_BYTES",
     "Message",
+    "Sender",
     "Server",
     "decode_block",
     "encode_block",
