@@ -7,15 +7,12 @@ from types import TracebackType
 
 from edgelake import limits
 from edgelake.errors import NoReply
-from edgelake.services.jobs import Answer, Jobs
+from edgelake.services.jobs import Jobs, answer_from
 from edgelake.wire import (
     Endpoint,
     Message,
     MessageServer,
     Reply,
-    TextFlag,
-    command_text,
-    data_text,
     error_from_peer,
     parse_endpoint,
     request_blocks,
@@ -23,30 +20,7 @@ from edgelake.wire import (
 )
 from edgelake.wire.sender import MessageSender
 
-__all__ = ["Client", "answer_from"]
-
-
-def answer_from(message: Message) -> Answer | None:
-    """Return the answer that a ``print`` or ``echo`` message carries, ``None`` for others.
-
-    Raises
-    ------
-    RemoteProtocolError
-        Its text is not UTF-8.
-    """
-    command = command_text(message)
-    word, _, rest = command.partition(" ")
-    if word not in ("print", "echo"):
-        return None
-    host = message.source_ip.decode("ascii", errors="replace")
-    if host in ("", "0.0.0.0"):
-        host = message.peer_ip
-    return Answer(
-        f"{host}:{message.source_port}",
-        rest.replace("\t", " ") + data_text(message),
-        message.error,
-        message.generic_flag == TextFlag.JSON,
-    )
+__all__ = ["Client"]
 
 
 class Client:

@@ -14,7 +14,7 @@ from edgelake.commands.interpreter import Interpreter
 from edgelake.errors import EdgeLakeError, NotPermitted, UnknownCommand
 from edgelake.interfaces import Notice, Result
 from edgelake.language import from_wire
-from edgelake.services.jobs import Answer
+from edgelake.services.jobs import Answer, answer_from
 from edgelake.services.sources import MasterSource
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.wire import (
@@ -52,39 +52,21 @@ class PeerMessages:
         """Act on one message and return its reply, if it has one."""
         command = command_text(message)
         words = command.replace("\t", " ").split(" ", 2)
-        if words[0] in ("print", "echo"):
-            return self._spoken(message, command)
-        if words[:2] == ["job", "reply"]:
-            return self._job_reply(message)
+        answer = answer_from(message)
+        if answer is not None:
+            self._answer(message, answer)
+            return None
         if words[:2] == ["file", "write"]:
             return self._file(message, command.partition("write")[2].strip())
         return self._command(message, command)
 
     # ------------------------------------------------------------- answers
 
-    def _spoken(self, message: Message, command: str) -> None:
-        """Hand a text to the job that waits for it, or to the console."""
-        said = command[5:].replace("\t", " ") + data_text(message)
-        to = reply_destination(message)
-        source = str(to) if to else message.peer_ip
-        if message.job_id == 0:
-            self._node.notices.post(Notice(said, source, message.error))
+    def _answer(self, message: Message, answer: Answer) -> None:
+        """Hand a text to the job that waits for it; what nobody waits for, to the console."""
+        if message.job_id == 0 or message.info_type == InfoType.REQUEST:
+            self._node.notices.post(Notice(answer.text, answer.source, answer.error))
             return
-        self._deliver(message, said)
-
-    def _job_reply(self, message: Message) -> None:
-        """Hand the error or text of a query's reply to its job; rows have no reader here."""
-        text = "" if message.info_type == InfoType.ROWS else data_text(message)
-        self._deliver(message, text)
-
-    def _deliver(self, message: Message, text: str) -> None:
-        to = reply_destination(message)
-        answer = Answer(
-            str(to) if to else message.peer_ip,
-            text,
-            message.error,
-            message.generic_flag == TextFlag.JSON,
-        )
         self._node.jobs.deliver(
             message.job_location, message.job_id, message.receiver_index, answer
         )

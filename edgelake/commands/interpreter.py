@@ -9,7 +9,6 @@ from dataclasses import replace
 from edgelake.commands.context import Context, NodeParts, Origin
 from edgelake.errors import (
     BadArgument,
-    CommandError,
     EdgeLakeError,
     NotPermitted,
 )
@@ -99,10 +98,7 @@ class Interpreter:
 
     def _call(self, statement: Statement, context: Context) -> Result:
         call = bind(statement, self.registry, self.node.variables)
-        result = call.command.handler(context, call)
-        if not isinstance(result, Result):
-            raise CommandError(f"'{call.command.name}' gave no result")
-        return result
+        return call.command.handler(context, call)
 
     def _assign(self, statement: Assignment, context: Context) -> None:
         """Store words, or the answer of a command; the old value stays if the command fails."""

@@ -18,7 +18,7 @@ from edgelake.errors import (
 from edgelake.interfaces import Notice, Permission, Result
 from edgelake.language import Argument, Boolean, Call, CommandSet, Destination, Integer, Remote
 from edgelake.services.jobs import Answer, PendingJob
-from edgelake.wire import Endpoint, error_from_peer, parse_endpoint
+from edgelake.wire import Endpoint, Job, error_from_peer, parse_endpoint
 
 __all__ = ["commands", "notice_text"]
 
@@ -26,6 +26,9 @@ commands = CommandSet(group="network")
 
 _ALWAYS_ANSWERED = frozenset({"get", "query", "test", "info", "sql", "help", "file"})
 """First words of commands to which a node always answers something."""
+
+_SPOKEN = frozenset({"print", "echo"})
+"""First words that a node takes for an answer if they carry a job, and never answers."""
 
 
 @commands.command(
@@ -52,16 +55,16 @@ def _run_client(context: Context, call: Call) -> Result:
     request: str = call.arguments["command"]
     destinations, subset, timeout_s = _destinations(call)
     tcp = context.node.tcp()
-    always = request.split(None, 1)[0] in _ALWAYS_ANSWERED
+    first = request.split(None, 1)[0]
+    always, spoken = first in _ALWAYS_ANSWERED, first in _SPOKEN
     if timeout_s is None:
-        timeout_s = limits.REPLY_TIMEOUT_S if always else limits.SILENT_REPLY_WAIT_S
+        timeout_s = limits.REPLY_TIMEOUT_S if always or spoken else limits.SILENT_REPLY_WAIT_S
     # The job is open before anything is sent: an answer cannot come too early.
     with context.node.jobs.open(len(destinations)) as job:
         for index, to in enumerate(destinations):
-            sent = tcp.request(
-                to, request, job.header(index), retry_pause_s=limits.CLIENT_RETRY_PAUSE_S
-            )
-            sent.add_done_callback(_failure_of(job, index))
+            header = Job(receivers=len(destinations), index=index) if spoken else job.header(index)
+            sent = tcp.request(to, request, header, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
+            sent.add_done_callback(_outcome_of(job, index, excused=spoken))
         job.wait(timeout_s)
         return _collect(job, destinations, always=always, subset=subset, timeout_s=timeout_s)
 
@@ -106,11 +109,13 @@ def _destinations(call: Call) -> tuple[list[Endpoint], bool, float | None]:
     return found, subset, seconds
 
 
-def _failure_of(job: PendingJob, index: int) -> Callable[[Future[None]], None]:
+def _outcome_of(job: PendingJob, index: int, *, excused: bool) -> Callable[[Future[None]], None]:
     def check(sent: Future[None]) -> None:
         error = sent.exception()
         if error is not None:
             job.fail(index, error)
+        elif excused:
+            job.excuse(index)
 
     return check
 

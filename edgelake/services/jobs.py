@@ -14,9 +14,17 @@ from types import TracebackType
 
 from edgelake import limits
 from edgelake.errors import Overloaded
-from edgelake.wire import Job
+from edgelake.wire import (
+    InfoType,
+    Job,
+    Message,
+    TextFlag,
+    command_text,
+    data_text,
+    reply_destination,
+)
 
-__all__ = ["Answer", "Jobs", "PendingJob"]
+__all__ = ["Answer", "Jobs", "PendingJob", "answer_from"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,31 @@ class Answer:
     json: bool = False
 
 
+def answer_from(message: Message) -> Answer | None:
+    """Return the answer that a ``print``, ``echo`` or ``job reply`` carries, else ``None``.
+
+    Raises
+    ------
+    RemoteProtocolError
+        Its text is not UTF-8.
+    """
+    command = command_text(message).replace("\t", " ")
+    word, _, rest = command.partition(" ")
+    if word in ("print", "echo"):
+        text = rest + data_text(message)
+    elif command == "job reply":
+        # Rows belong to queries; what else comes is an error or a structure.
+        text = "" if message.info_type == InfoType.ROWS else data_text(message)
+    else:
+        return None
+    return Answer(
+        str(reply_destination(message) or message.peer_ip),
+        text,
+        message.error,
+        message.generic_flag == TextFlag.JSON,
+    )
+
+
 class PendingJob:
     """A job that waits. A context manager: leaving it frees the slot."""
 
@@ -47,6 +80,7 @@ class PendingJob:
         self._jobs = jobs
         self._changed = threading.Condition()
         self._failures: dict[int, BaseException] = {}
+        self._excused: set[int] = set()
         self.location = location
         self.number = number
         self.receivers = receivers
@@ -71,6 +105,12 @@ class PendingJob:
             self._failures[index] = error
             self._changed.notify_all()
 
+    def excuse(self, index: int) -> None:
+        """Note that a receiver has the request and answers nothing to it."""
+        with self._changed:
+            self._excused.add(index)
+            self._changed.notify_all()
+
     @property
     def failures(self) -> dict[int, BaseException]:
         """Why receivers did not get the request, by index."""
@@ -90,7 +130,8 @@ class PendingJob:
             return self._changed.wait_for(self._complete, max(0.0, deadline - time.monotonic()))
 
     def _complete(self) -> bool:
-        return len(self.answers.keys() | self._failures.keys()) >= self.receivers
+        done = self.answers.keys() | self._failures.keys() | self._excused
+        return len(done) >= self.receivers
 
     def __enter__(self) -> PendingJob:
         """Return the job."""

@@ -15,6 +15,7 @@ import pytest
 
 from edgelake import Node
 from edgelake.wire import Assembler, Block, decode_block
+from tests.waiting import eventually
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "replay.json").read_text())
 DEADLINE_S = 15.0
@@ -227,25 +228,18 @@ def test_policies_in_the_notation_of_existing_nodes(peer, master):
     peer.replay("blockchain_get_none")
     assert peer.silent()
     peer.replay("blockchain_insert_to_master")
-    for _ in range(100):
-        peer.replay("blockchain_get_remote")
-        peer.replay("get_status")
-        reply = peer.answer()
-        if reply.data.startswith(b"["):
-            break
+    eventually(lambda: bool(master.run("blockchain get *").data), "the policy")
+    peer.replay("blockchain_get_remote")
+    reply = peer.answer()
     found = ast.literal_eval(reply.data.decode())
     assert found[0]["device"]["name"] == "d1"
 
 
 def test_long_reply(peer, master):
-    address = master.run("get connections").data["TCP"]["bind"]
     for number in range(120):
         master.run(f'blockchain push {{"device": {{"name": "device é number {number}"}}}}')
     master.run("run blockchain sync")
-    for _ in range(400):
-        if len(master.run("blockchain get *").data or ()) == 120:
-            break
-    assert address
+    eventually(lambda: len(master.run("blockchain get *").data) == 120, "120 policies")
     peer.replay("blockchain_get_remote")
     reply = peer.answer()
     assert len(reply.blocks) > 5
@@ -279,9 +273,4 @@ def test_an_unknown_event_means_nothing(peer):
 
 def test_a_command_too_long_for_a_block(peer, master):
     peer.replay("large_command")
-    for _ in range(400):
-        master.run("run blockchain sync")
-        if master.run("blockchain get note").data:
-            break
-    else:
-        pytest.fail("the policy of the long command never arrived")
+    eventually(lambda: bool(master.run("blockchain get note").data), "the policy")

@@ -18,14 +18,6 @@ import pytest
 DEADLINE_S = 20.0
 
 
-def eventually(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, f"never happened: {what}"
-        time.sleep(0.01)
-
-
 def binary() -> list[str]:
     """Return the command line of the program under test: EDGELAKE_BIN, or the installed one."""
     given = os.environ.get("EDGELAKE_BIN")

@@ -8,8 +8,9 @@ import sqlite3
 import threading
 from contextlib import closing
 
-from tests.system.conftest import NodeProcess, eventually
+from tests.system.conftest import NodeProcess
 from tests.system.test_two_nodes import bring_up, policies
+from tests.waiting import eventually
 
 KILLS = 50
 

@@ -7,7 +7,8 @@ import re
 import sqlite3
 from contextlib import closing
 
-from tests.system.conftest import NodeProcess, eventually
+from tests.system.conftest import NodeProcess
+from tests.waiting import eventually
 
 
 def bring_up(node: NodeProcess, port: int = 0) -> str:

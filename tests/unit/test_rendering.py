@@ -1,0 +1,41 @@
+"""Tables as the network prints them."""
+
+from __future__ import annotations
+
+import json
+
+from edgelake.commands.rendering import answer, console_text, render_table
+from edgelake.interfaces import Table
+
+
+def test_a_table_as_existing_nodes_print_it():
+    table = Table(("Type", "External Address", "Count"), [("TCP", "127.0.0.1:34101", 7)], indent=4)
+    assert render_table(table).split("\r\n") == [
+        "",
+        "    Type External Address Count",
+        "    ----|----------------|-----|",
+        "    TCP |127.0.0.1:34101 |    7|",
+        "",
+    ]
+
+
+def test_headings_over_two_lines():
+    lines = render_table(Table(("Sync\nSource", "Calls"), [("master", 12)])).split("\r\n")
+    assert lines[1:4] == ["Sync   Calls", "Source", "------|-----|"]
+
+
+def test_no_cell_breaks_its_line():
+    text = render_table(Table(("A", "B"), [("x\r\ny", None), (True, 1234567)]))
+    assert text.count("\r\n") == 5
+    assert "1,234,567" in text
+
+
+def test_json_is_valid_json():
+    result = answer({"a": True, "b": None}, "shown", {"format": "json"})
+    assert result.json
+    assert json.loads(result.text) == {"a": True, "b": None} == result.data
+
+
+def test_console_text_has_no_outer_empty_lines():
+    result = answer({}, Table(("A",), [(1,)]), {"format": "table"})
+    assert console_text(result) == "A\n-|\n1|"
