@@ -291,6 +291,12 @@ class CommandRegistry:
                 return found
         return None
 
+    def family(self, words: Sequence[str | None]) -> list[str]:
+        """Return the names that begin with these words and go on, in alphabetical order."""
+        n = len(words)
+        found = (name for name in self._commands if len(name) > n and name[:n] == tuple(words))
+        return sorted(" ".join(name) for name in found)
+
     def is_family(self, words: Sequence[str | None]) -> bool:
         """Return whether longer names of commands begin with these words."""
         return tuple(words) in self._families
@@ -310,10 +316,11 @@ class CommandRegistry:
         """Return up to three names that the words probably meant, best first."""
         likeness = {}
         for name in self._commands:
-            given = " ".join(words[: len(name)])[:_COMPARED_CHARS]
+            if tuple(words[: len(name)]) == name:
+                continue  # was looked up already and did not fit
+            given = " ".join(words[: len(name)]).lower()[:_COMPARED_CHARS]
             matcher = difflib.SequenceMatcher(None, given, " ".join(name))
-            # The very same words were looked up already and did not fit.
-            if matcher.quick_ratio() >= _LIKENESS and _LIKENESS <= matcher.ratio() < 1:
+            if matcher.quick_ratio() >= _LIKENESS and matcher.ratio() >= _LIKENESS:
                 likeness[" ".join(name)] = matcher.ratio()
         best = sorted(likeness, key=lambda name: (-likeness[name], name))
         return best[:_SUGGESTIONS]

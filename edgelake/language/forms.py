@@ -156,7 +156,8 @@ class JsonText(str):
             message = f"not JSON: {exc.msg.lower()} at character {exc.pos + 1} of the value"
             raise BadJson(message, hint='write for example {"device": {"name": "d1"}}') from exc
         except (ValueError, RecursionError) as exc:
-            raise BadJson("not JSON: " + (str(exc) or "nested too deep").lower()) from exc
+            reason = "nested too deep" if isinstance(exc, RecursionError) else str(exc)
+            raise BadJson(f"not JSON: {reason}", hint="write a JSON object") from exc
         made = cls(text)
         made.data = data
         return made
@@ -204,4 +205,4 @@ def reference_in(items: Sequence[Item]) -> Ref | None:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON value")
+    raise ValueError(f"it has no {name}")

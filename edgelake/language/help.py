@@ -52,7 +52,7 @@ def help_for(registry: CommandRegistry, words: Sequence[str]) -> str:
     if command is not None:
         return _page(command)
     prefix = " ".join(words)
-    family = [name for name in registry.names() if name.startswith(prefix + " ")]
+    family = registry.family(words)
     if family:
         width = max(len(name) for name in family)
         listed = [f"  {name.ljust(width)}  {_summary(registry, name)}" for name in family]

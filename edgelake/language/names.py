@@ -9,6 +9,8 @@ from edgelake.language.syntax import CommandStatement, Item, Mark, Quoted, Shape
 
 __all__ = ["find_command"]
 
+_MOST_NAMED = 3
+
 
 def find_command(statement: CommandStatement, registry: CommandRegistry) -> Command:
     """Return the command that a statement names.
@@ -41,10 +43,12 @@ def find_command(statement: CommandStatement, registry: CommandRegistry) -> Comm
 def _unknown(statement: CommandStatement, registry: CommandRegistry) -> UnknownCommand:
     names = [_keyword(word) or "" for word in statement.words]
     quoted = isinstance(statement.words[0], Quoted)
-    nearest = [] if quoted else registry.nearest(names)
     known = 0
     while known < len(names) and registry.is_family(names[: known + 1]):
         known += 1
+    nearest = [] if quoted else registry.nearest(names)
+    if known == len(names):
+        nearest = registry.family(names)[:_MOST_NAMED]
     shown = " ".join(statement.text[word.start : word.end] for word in statement.words[: known + 1])
     if quoted:
         hint = "write the name of a command without quotes"
@@ -53,8 +57,9 @@ def _unknown(statement: CommandStatement, registry: CommandRegistry) -> UnknownC
     else:
         hint = " ".join(["'help", *names[:known]]) + "' lists the commands"
     offset = statement.words[min(known, len(names) - 1)].start
-    complete = known < len(names)
-    what = f"unknown command '{shown}'" if complete else f"'{shown}' is only half a command"
+    what = f"unknown command '{shown}'"
+    if known == len(names):
+        what = f"'{shown}' is only the beginning of a command"
     return place(UnknownCommand(what, hint=hint), statement.text, offset)
 
 

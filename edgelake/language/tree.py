@@ -77,19 +77,17 @@ class TreeReader:
 
     def _free(self, children: Sequence[Node]) -> CommandStatement:
         words = (*self._name(children[0]), *self._items(children[1:]))
-        return self._command(Shape.TEXT, words, words)
+        return self._command(Shape.TEXT, words, children)
 
     def _remote(self, children: Sequence[Node]) -> CommandStatement:
         name = self._name(children[0])
         if len(children) == 1:
-            return self._command(Shape.REMOTE, name, name)
+            return self._command(Shape.REMOTE, name, children)
         first = children[1]
         assert isinstance(first, Tree)
         destination = self._items(first.children)
         words = self._items(children[2:])
-        return self._command(
-            Shape.REMOTE, (*name, *words), (*name, *destination, *words), destination=destination
-        )
+        return self._command(Shape.REMOTE, (*name, *words), children, destination=destination)
 
     def _verb(self, children: Sequence[Node]) -> CommandStatement:
         plain: list[Node] = []
@@ -98,27 +96,23 @@ class TreeReader:
         keyword: Literal | None = None
         where: Condition | None = None
         bring: tuple[Item, ...] = ()
-        every: list[Item | Condition] = []
         for child in children[1:]:
             data = child.data if isinstance(child, Tree) else ""
             parts = child.children if isinstance(child, Tree) else []
             if data == "equal_tail":
                 equals, *rest = self._items(parts)  # type: ignore[assignment]
                 tail = tuple(rest)
-                every.extend(tail)
             elif data == "where":
                 keyword, where = self._keyword(parts[0]), self._clause(parts[1])
-                every.append(where)
             elif data == "bring":
                 bring = self._items(parts)
-                every.extend(bring)
             else:
                 plain.append(child)
         words = (*self._name(children[0]), *self._items(plain))
         return self._command(
             Shape.VERB,
             words,
-            (*words, *every),
+            children,
             equals=equals,
             tail=tail,
             keyword=keyword,
@@ -128,13 +122,13 @@ class TreeReader:
 
     def _unknown(self, children: Sequence[Node]) -> CommandStatement:
         words = self._items(children)
-        return self._command(Shape.UNKNOWN, words, words)
+        return self._command(Shape.UNKNOWN, words, children)
 
     def _command(
         self,
         shape: Shape,
         words: tuple[Item, ...],
-        every: Sequence[Item | Condition],
+        children: Sequence[Node],
         *,
         equals: Mark | None = None,
         tail: tuple[Item, ...] = (),
@@ -143,7 +137,7 @@ class TreeReader:
         bring: tuple[Item, ...] = (),
         destination: tuple[Item, ...] = (),
     ) -> CommandStatement:
-        start, end = every[0].start, every[-1].end
+        start, end = _start(children[0]), _end(children[-1])
         return CommandStatement(
             shape, words, self._text, start, end, equals, tail, keyword, where, bring, destination
         )
@@ -240,10 +234,10 @@ class TreeReader:
         return Filtered(items, condition, items[0].start, condition.end)
 
     def _concatenated(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
-        """Return the items after a check that each ``+`` stands between two."""
+        """Return the items after a check that something follows each ``+``."""
         before: Item | None = None
         for item in items:
-            if _is_plus(item) and (before is None or _is_plus(before)):
+            if _is_plus(item) and before is not None and _is_plus(before):
                 raise self._fault("missing text before '+'", item.start, "write a word before it")
             before = item
         if before is not None and _is_plus(before):

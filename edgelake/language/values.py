@@ -169,13 +169,13 @@ class Integer(ValueType):
     def parse(self, text: str) -> int:
         """Return the number."""
         if not _INTEGER.fullmatch(text):
-            raise WrongValue(f"'{text}' is not a whole number", hint=f"write {self.describe()}")
+            raise WrongValue(f"'{text}' is not a whole number", hint=f"write a {self.describe()}")
         value = int(text)
         if (self._minimum is not None and value < self._minimum) or (
             self._maximum is not None and value > self._maximum
         ):
             raise WrongValue(
-                f"{value} is not {self._range() or 'in range'}", hint=f"write {self.describe()}"
+                f"{value} is not {self._range() or 'in range'}", hint=f"write a {self.describe()}"
             )
         return value
 

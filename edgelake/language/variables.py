@@ -253,7 +253,11 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
 
 
 def _undefined(reference: Ref) -> UndefinedVariable:
-    write = f"set {reference.name} = …" if reference.kind is RefKind.LOCAL else "set it first"
+    write = (
+        f"write set {reference.name} = … first"
+        if reference.kind is RefKind.LOCAL
+        else "set it first"
+    )
     return UndefinedVariable(f"'{reference.shown}' has no value", hint=write)
 
 

@@ -1,0 +1,219 @@
+"""A registry with one command of each form, for tests of the language alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgelake.interfaces import Permission, Result
+from edgelake.language import (
+    AddressType,
+    Argument,
+    Boolean,
+    Call,
+    CommandRegistry,
+    CommandSet,
+    Destination,
+    Duration,
+    Integer,
+    Json,
+    Name,
+    OneOf,
+    Option,
+    PathType,
+    PolicyTypes,
+    Port,
+    Reference,
+    Remote,
+    Size,
+    Text,
+    VariableName,
+    Where,
+    Words,
+)
+
+commands = CommandSet(group="sample")
+FORMAT = Option("format", OneOf("table", "json"), default="table", help="form of the answer")
+
+
+def _handler(context: Any, call: Call) -> Result:
+    return Result(call.command.name, call.command.name)
+
+
+def _text(name: str, *, required: bool = True) -> None:
+    commands.command(
+        name,
+        summary=f"{name} words",
+        arguments=(Argument("text", Words(), required=required),),
+        text=True,
+    )(_handler)
+
+
+def _information(name: str, *options: Option) -> None:
+    commands.command(
+        name,
+        summary=f"show the {name.removeprefix('get ')}",
+        where=Where.OPTIONAL,
+        options=(FORMAT, *options),
+        permission=Permission.READ,
+        examples=(name,),
+    )(_handler)
+
+
+_text("print")
+_text("echo")
+_text("help", required=False)
+_information("get status", Option("include", Text(), repeatable=True))
+for _name in ("connections", "processes", "synchronizer", "databases"):
+    _information(f"get {_name}")
+_information("get tcp pool", Option("details", Boolean(), default=False))
+
+commands.command("get", summary="show a value", arguments=(Argument("reference", Reference()),))(
+    _handler
+)
+commands.command(
+    "get dictionary",
+    summary="list the variables",
+    arguments=(Argument("part", Text(), required=False),),
+    where=Where.OPTIONAL,
+    options=(FORMAT,),
+)(_handler)
+commands.command(
+    "set",
+    summary="give a variable a value",
+    arguments=(Argument("name", VariableName()),),
+    value=Argument("value", Text(empty=True)),
+)(_handler)
+commands.command(
+    "set buffer threshold",
+    summary="set when buffers are written",
+    where=Where.REQUIRED,
+    options=(
+        Option("dbms", Text()),
+        Option("table", Text()),
+        Option("time", Duration()),
+        Option("volume", Size()),
+        Option("write_immediate", Boolean()),
+    ),
+)(_handler)
+commands.command(
+    "set query mode",
+    summary="bound queries",
+    where=Where.REQUIRED,
+    options=(Option("timeout", Duration()), Option("max_volume", Size())),
+    keyword="using",
+)(_handler)
+commands.command(
+    "create work directories", summary="make the folders of the node", permission=Permission.ADMIN
+)(_handler)
+commands.command(
+    "create table",
+    summary="create a table",
+    arguments=(Argument("table", Name()),),
+    where=Where.REQUIRED,
+    options=(Option("dbms", Name(), required=True),),
+)(_handler)
+commands.command(
+    "connect dbms",
+    summary="connect a database",
+    arguments=(Argument("name", Name()),),
+    where=Where.REQUIRED,
+    options=(
+        Option("type", OneOf("sqlite", "psql"), required=True, help="kind of database"),
+        Option("ip", Text()),
+        Option("port", Port()),
+        Option("user", Text()),
+        Option("password", Text(), secret=True),
+        Option("memory", Boolean(), default=False),
+        Option("autocommit", Boolean(), default=True),
+        Option("unlog", Boolean()),
+    ),
+    permission=Permission.ADMIN,
+    details="Repeating a connection changes nothing.",
+    examples=("connect dbms blockchain where type = sqlite",),
+    related=("create table",),
+)(_handler)
+commands.command(
+    "disconnect dbms", summary="close a database", arguments=(Argument("name", Name()),)
+)(_handler)
+commands.command(
+    "run tcp server",
+    summary="listen for messages",
+    where=Where.REQUIRED,
+    options=(
+        Option("external_ip", Text(), required=True),
+        Option("external_port", Port(), required=True),
+        Option("internal_ip", Text()),
+        Option("internal_port", Port()),
+        Option("bind", Boolean(), default=False),
+        Option("threads", Integer(1, 64), default=6),
+    ),
+)(_handler)
+commands.command(
+    "run client",
+    summary="send a command to other nodes",
+    arguments=(Argument("destination", Destination()), Argument("command", Remote())),
+)(_handler)
+commands.command(
+    "run blockchain sync",
+    summary="keep the ledger in step",
+    where=Where.OPTIONAL,
+    options=(
+        Option("source", OneOf("master", "dbms")),
+        Option("time", Duration()),
+        Option("dest", OneOf("file", "dbms"), repeatable=True),
+        Option("connection", AddressType()),
+    ),
+)(_handler)
+commands.command(
+    "blockchain get",
+    summary="show policies",
+    arguments=(Argument("types", PolicyTypes()),),
+    where=Where.CONDITION,
+    permission=Permission.READ,
+)(_handler)
+commands.command(
+    "blockchain insert",
+    summary="add a policy",
+    where=Where.REQUIRED,
+    options=(
+        Option("policy", Json(), required=True),
+        Option("local", Boolean()),
+        Option("master", AddressType(), repeatable=True),
+    ),
+)(_handler)
+commands.command(
+    "blockchain push", summary="store a policy", arguments=(Argument("policy", Json()),)
+)(_handler)
+commands.command(
+    "blockchain delete policy",
+    summary="remove a policy",
+    where=Where.REQUIRED,
+    options=(
+        Option("id", Text(), required=True),
+        Option("local", Boolean()),
+        Option("master", AddressType(), repeatable=True),
+    ),
+)(_handler)
+commands.command(
+    "event get_blockchain",
+    summary="send the ledger",
+    arguments=tuple(Argument(name, Text(), required=False) for name in ("file", "hash", "trace")),
+)(_handler)
+commands.command(
+    "process",
+    summary="run a script",
+    arguments=(
+        Argument("script", PathType()),
+        Argument("words", Text(), required=False, repeatable=True),
+    ),
+)(_handler)
+commands.command("exit", summary="stop a service", arguments=(Argument("process", Text()),))(
+    _handler
+)
+commands.command(
+    "set remote permission",
+    summary="set what peers may do",
+    value=Argument("level", OneOf("read", "metadata", "admin")),
+)(_handler)
+
+REGISTRY = CommandRegistry([commands])
