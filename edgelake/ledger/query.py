@@ -36,7 +36,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """The value at a path, where a comparison could also have a constant."""
+    """The value at a path, where a comparison or `Truth` could also have a constant."""
 
     path: Path
 
@@ -132,14 +132,16 @@ def _holds(body: dict[str, Any], predicate: Predicate) -> bool:
 # ------------------------------------------------------------------- paths
 
 _MISSING: Any = object()
+_INDEX = re.compile("[0-9]{1,9}")
 
 
 def _walk(value: Any, path: Path) -> Any:
     for step in path:
         if isinstance(value, dict):
             value = value.get(str(step), _MISSING)
-        elif isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
-            value = value[step]
+        elif isinstance(value, list) and _INDEX.fullmatch(str(step)):
+            number = int(step)
+            value = value[number] if number < len(value) else _MISSING
         else:
             return _MISSING
     return value
@@ -217,9 +219,7 @@ def _compare(left: Any, sign: str, right: Any) -> bool:
         return by_text(_text(left).lower(), _text(right).lower())
     compare = _COMPARISONS[sign]
     if _is_number(left) or _is_number(right):
-        whole = not isinstance(left, float) and not isinstance(right, float)
-        read = _as_integer if whole else _as_number
-        a, b = read(left), read(right)
+        a, b = _as_number(left), _as_number(right)
         return a is not None and b is not None and compare(a, b)
     return compare(_text(left).lower(), _text(right).lower())
 
@@ -244,6 +244,9 @@ def _as_integer(value: Any) -> int | None:
 
 def _as_number(value: Any) -> int | float | None:
     if isinstance(value, str):
+        whole = _as_integer(value)
+        if whole is not None:
+            return whole
         return float(value) if _NUMBER.fullmatch(value) else None
     return value if _is_number(value) else None
 

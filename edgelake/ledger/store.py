@@ -53,18 +53,15 @@ class Adoption:
 class _State:
     """One state of the ledger, with indexes; never changed after it is made."""
 
-    __slots__ = ("by_id", "by_type", "data", "file_hash", "image", "master_hash", "stamp")
+    __slots__ = ("by_id", "by_type", "file_hash", "image", "master_hash", "stamp")
 
     def __init__(
-        self, image: LedgerImage, data: bytes, stamp: object, master_hash: str | None = None
+        self, image: LedgerImage, stamp: object, file_hash: str, master_hash: str | None = None
     ) -> None:
         self.image = image
-        self.data = data
         self.stamp = stamp
-        self.file_hash = md5_of(data) if data else _NEVER_SYNCED
-        if master_hash is None:
-            master_hash = md5_of(image.master) if image.master else _NEVER_SYNCED
-        self.master_hash = master_hash
+        self.file_hash = file_hash
+        self.master_hash = _hash(image.master) if master_hash is None else master_hash
         hidden = {marker.id for marker in image.deletes}
         self.by_id: dict[str, Policy] = {}
         self.by_type: dict[str, list[Policy]] = {}
@@ -350,14 +347,15 @@ class LocalLedger:
     def _read(self) -> _State:
         stamp = self._file.stamp()
         data = self._file.read() or b""
-        return _State(parse_ledger(data), data, stamp)
+        return _State(parse_ledger(data), stamp, _hash(data))
 
     def _commit(self, state: _State, image: LedgerImage) -> bool:
         """Write a new image, then show it; return whether anything differs."""
         lines = [policy.text for policy in image.local]
         lines += [marker.to_line() for marker in image.deletes]
         data = join(image.master, lines)
-        changed = data != state.data
+        file_hash = _hash(data)
+        changed = file_hash != state.file_hash
         if not changed and self._file.stamp() is not None:
             return False
         damage = state.image.damage
@@ -368,9 +366,16 @@ class LocalLedger:
         self._file.replace(data)
         same_master = image.master == state.image.master
         self._state = _State(
-            image, data, self._file.stamp(), state.master_hash if same_master else None
+            image,
+            self._file.stamp(),
+            file_hash,
+            state.master_hash if same_master else None,
         )
         return changed
+
+
+def _hash(data: bytes) -> str:
+    return md5_of(data) if data else _NEVER_SYNCED
 
 
 def _with_local(
