@@ -160,6 +160,12 @@ MAX_DAMAGED_BYTES: Final = 16 * 1024 * 1024
 SYNC_BACKOFF_MAX_S: Final = 60.0
 """Longest pause between two tries while a master is down."""
 
+SYNC_FOLLOW_UP_S: Final = 0.5
+"""Pause before a follower asks again when it has just sent a change of its own."""
+
+MAX_CHANGES_PER_CYCLE: Final = 100
+"""Local policies and deletes sent to the master in one cycle; the rest waits for the next."""
+
 LEDGER_REQUEST_TTL_S: Final = 120.0
 """How long an answer to a ledger request is taken."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime
+from functools import partial
 
 from edgelake import limits
 from edgelake.commands.conditions import predicate
@@ -24,6 +25,7 @@ from edgelake.language import (
     Where,
 )
 from edgelake.ledger import complete, parse_policy, pretty, python_text
+from edgelake.services.sources import drop_command
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.wire import Endpoint
 
@@ -116,12 +118,9 @@ def _delete(context: Context, call: Call) -> Result:
     _send(
         context,
         masters,
-        f"blockchain drop policy where id = {_word(policy_id)}",
+        drop_command(policy_id),
         must_arrive=not local,
     )
-    sync = context.node.services.find(Synchronizer.name)
-    if isinstance(sync, Synchronizer):
-        sync.trigger()
     return Result({"id": policy_id}, "")
 
 
@@ -235,36 +234,35 @@ def _place(call: Call) -> tuple[tuple[Endpoint, ...], bool]:
 def _send(
     context: Context, masters: tuple[Endpoint, ...], command: str, *, must_arrive: bool
 ) -> None:
-    """Send a change to masters; wait for delivery only if it is kept nowhere else."""
-    if not masters:
-        return
-    tcp = context.node.tcp()
+    """Send a change to masters; wait for delivery only if it is kept nowhere else.
+
+    What is kept here, and whose master the synchronizer follows, is sent by
+    the synchronizer alone: at once, and until the master has it.
+    """
+    sync = context.node.services.find(Synchronizer.name)
+    source = sync.source if isinstance(sync, Synchronizer) and not must_arrive else None
     for to in masters:
-        sent = tcp.request(to, command, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
+        if source is not None and source.follows((to,)):
+            continue
+        sent = context.node.tcp().request(to, command, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
         if must_arrive:
             wait([sent])
             sent.result()
-            continue
-        sent.add_done_callback(
-            lambda done, to=to: (  # type: ignore[misc]
-                context.node.notices.post(
-                    Notice(
-                        f"the change is kept here and not yet at the master: {done.exception()}; "
-                        "the synchronizer sends it again"
-                    )
-                )
-                if done.exception()
-                else None
-            )
-        )
+        else:
+            sent.add_done_callback(partial(_warn, context))
+    if isinstance(sync, Synchronizer):
+        sync.trigger()
+
+
+def _warn(context: Context, sent: Future[None]) -> None:
+    """Tell the console that a master did not get a change that is kept here."""
+    error = sent.exception()
+    if error is not None:
+        text = f"the change is kept here but did not reach the master: {error}"
+        context.node.notices.post(Notice(text))
 
 
 def _store(context: Context, call: Call, *, ignore: bool) -> Result:
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
     context.node.master_ledger().push(policy, context.node.host_of(context.origin), ignore=ignore)
     return Result()
-
-
-def _word(text: str) -> str:
-    """Return the text as one word of a command."""
-    return f'"{text}"' if any(c.isspace() for c in text) else text

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError, PeerTimeout
+from edgelake.errors import EdgeLakeError, PeerTimeout, PolicyRowMissing
 from edgelake.interfaces import LedgerRows
 from edgelake.ledger import LocalLedger, Policy
 from edgelake.services.jobs import Jobs, PendingJob
@@ -20,9 +21,18 @@ from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint
 
-__all__ = ["MasterSource", "TableSource"]
+__all__ = ["MasterSource", "TableSource", "drop_command"]
 
 _STEP_S = 0.2
+_PLAIN = re.compile(r"[\w.:-]+")
+
+
+def drop_command(policy_id: str) -> str:
+    """Return the command that removes a policy from a master; the id stays one word."""
+    if _PLAIN.fullmatch(policy_id):
+        return f"blockchain drop policy where id = {policy_id}"
+    quote = "'" if '"' in policy_id else '"'
+    return f"blockchain drop policy where id = {quote}{policy_id}{quote}"
 
 
 class MasterSource:
@@ -63,7 +73,8 @@ class MasterSource:
         self._lock = threading.Lock()
         self._adopting = threading.Lock()
         self._requests: dict[str, float] = {}
-        self._job: PendingJob | None = None
+        self._asked: list[tuple[PendingJob, str]] = []
+        self._sent: set[str] = set()
         self._projected = ""
         self._bytes = 0
         self._sync: Synchronizer | None = None
@@ -77,8 +88,8 @@ class MasterSource:
         """Forget open requests."""
         with self._lock:
             self._requests.clear()
-            job, self._job = self._job, None
-        if job is not None:
+            asked, self._asked = self._asked, []
+        for job, _ in asked:
             self._jobs.close(job)
 
     def connection(self) -> str:
@@ -101,18 +112,26 @@ class MasterSource:
 
     # -------------------------------------------------------------- asking
 
-    def cycle(self) -> None:
-        """Ask the master for news and send it what it lacks."""
+    def cycle(self) -> float | None:
+        """Send the master what it lacks and ask it for news.
+
+        Returns
+        -------
+        float or None
+            Seconds after which to ask again because something new was sent.
+        """
         tcp = self._tcp()
-        self._check_refusal()
+        self._read_answers()
         self._project()
-        name = self._open_request()
-        job = self._jobs.open()
-        with self._lock:
-            self._job = job
-        request = f"event get_blockchain {name.replace(' ', chr(9))} {self._ledger.master_hash()} 0"
-        self._await(tcp.request(self.master, request, job.header(0), attempts=1))
-        self._send_pending(tcp)
+        fresh = self._send_pending(tcp)
+        name = self._open_request().replace(" ", "\t")
+        request = f"event get_blockchain {name} {self._ledger.master_hash()} 0"
+        self._await(self._ask(tcp, request, "the ledger request"))
+        return limits.SYNC_FOLLOW_UP_S if fresh else None
+
+    def follows(self, masters: Collection[Endpoint]) -> bool:
+        """Return whether changes for these masters are sent by the cycles."""
+        return self.master in masters
 
     def _open_request(self) -> str:
         """Return a file name nobody can guess, and keep it until it is answered."""
@@ -127,15 +146,28 @@ class MasterSource:
             self._requests[name] = now + limits.LEDGER_REQUEST_TTL_S
         return name
 
-    def _check_refusal(self) -> None:
+    def _ask(self, tcp: TcpService, request: str, what: str) -> Future[None]:
+        """Send a request whose refusal the next cycle reads."""
+        job = self._jobs.open()
         with self._lock:
-            job, self._job = self._job, None
-        if job is None:
-            return
-        self._jobs.close(job)
-        answer = job.answers.get(0)
-        if answer is not None and answer.error and self._sync is not None:
-            self._sync.refused(f"master {self.master} answered error {answer.error}: {answer.text}")
+            self._asked.append((job, what))
+        return tcp.request(self.master, request, job.header(0), attempts=1)
+
+    def _read_answers(self) -> None:
+        """Report what the master refused since the last cycle."""
+        with self._lock:
+            asked, self._asked = self._asked, []
+        for job, what in asked:
+            self._jobs.close(job)
+            answer = job.answers.get(0)
+            # A policy that the master no longer has is as good as dropped.
+            if answer is None or answer.error in (0, PolicyRowMissing.code):
+                continue
+            if self._sync is not None:
+                self._sync.refused(
+                    f"master {self.master} refused {what}, error {answer.error}: "
+                    + " ".join(answer.text.split())
+                )
 
     def _await(self, sent: Future[None]) -> None:
         deadline = time.monotonic() + limits.CONNECT_TIMEOUT_S + limits.BLOCK_SEND_TIMEOUT_S
@@ -146,17 +178,25 @@ class MasterSource:
                 raise PeerTimeout(f"master {self.master} did not take the request in time")
         sent.result()
 
-    def _send_pending(self, tcp: TcpService) -> None:
-        """Send every local change again; the master ignores what it has."""
+    def _send_pending(self, tcp: TcpService) -> bool:
+        """Send local changes, again and again; return whether one was new.
+
+        The master ignores what it has. Changes leave the list when its ledger
+        shows them.
+        """
         policies, deletes = self._ledger.pending()
-        for policy in policies:
+        sent: set[str] = set()
+        for policy in policies[: limits.MAX_CHANGES_PER_CYCLE]:
             line = policy.with_ledger("global").to_line()
-            tcp.request(self.master, f"blockchain push\tignore {line}", attempts=1)
-        for delete in deletes:
-            if delete.master is not None:
-                tcp.request(
-                    self.master, f"blockchain drop policy where id = {delete.id}", attempts=1
-                )
+            self._ask(tcp, f"blockchain push\tignore {line}", f"policy {policy.id}")
+            sent.add(policy.id)
+        shared = [delete for delete in deletes if delete.master is not None]
+        for delete in shared[: limits.MAX_CHANGES_PER_CYCLE - len(sent)]:
+            self._ask(tcp, drop_command(delete.id), f"the delete of {delete.id}")
+            sent.add(delete.id)
+        fresh = bool(sent - self._sent)
+        self._sent = sent
+        return fresh
 
     # ------------------------------------------------------------- taking
 
@@ -247,18 +287,23 @@ class TableSource:
             "quarantine": len(self._master.quarantine),
         }
 
-    def cycle(self) -> None:
+    def cycle(self) -> float | None:
         """Put local policies into the table and the table into the file, if either changed."""
         policies, _ = self._ledger.pending()
         for policy in policies:
             self._share(policy)
         snapshot = self._master.snapshot()
         if snapshot.md5 == self._adopted:
-            return
+            return None
         adoption = self._ledger.adopt(snapshot.data, allow_empty=True)
         self._adopted = snapshot.md5
         if adoption.changed and self._sync is not None:
             self._sync.loaded()
+        return None
+
+    def follows(self, masters: Collection[Endpoint]) -> bool:
+        """Return false: the table is written by messages, as for any other node."""
+        return False
 
     def _share(self, policy: Policy) -> None:
         self._master.push(policy.with_ledger("global"), self._host, ignore=True)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from edgelake import limits
 from edgelake.errors import EdgeLakeError
 from edgelake.services.base import Service
+from edgelake.wire import Endpoint
 
 __all__ = ["LedgerSource", "Synchronizer"]
 
@@ -31,8 +33,17 @@ class LedgerSource(Protocol):
     def open(self, sync: Synchronizer) -> None:
         """Prepare for cycles; raise what makes them impossible."""
 
-    def cycle(self) -> None:
-        """Bring the local ledger one step nearer; raise `EdgeLakeError` on failure."""
+    def cycle(self) -> float | None:
+        """Bring the local ledger one step nearer; raise `EdgeLakeError` on failure.
+
+        Returns
+        -------
+        float or None
+            Seconds until the next cycle, ``None`` for the usual pause.
+        """
+
+    def follows(self, masters: Collection[Endpoint]) -> bool:
+        """Return whether the cycles send local changes to one of these masters."""
 
     def close(self) -> None:
         """End; may be called twice."""
@@ -149,8 +160,9 @@ class Synchronizer(Service):
 
     def _loop(self) -> None:
         while not self._stopping:
+            wanted: float | None = None
             try:
-                self.source.cycle()
+                wanted = self.source.cycle()
             except EdgeLakeError as exc:
                 self._failed(str(exc))
             except Exception as exc:
@@ -164,13 +176,13 @@ class Synchronizer(Service):
             with self._wake:
                 self._calls += 1
                 self._wake.wait_for(
-                    lambda: self._triggered or self._stopping, timeout=self._pause_s()
+                    lambda: self._triggered or self._stopping, timeout=self._pause_s(wanted)
                 )
                 self._triggered = False
 
-    def _pause_s(self) -> float:
+    def _pause_s(self, wanted: float | None) -> float:
         if not self._failures:
-            return self.interval_s
+            return self.interval_s if wanted is None else min(wanted, self.interval_s)
         grown = self.interval_s * 2.0 ** min(self._failures - 1, 16)
         return min(grown, max(self.interval_s, limits.SYNC_BACKOFF_MAX_S))
 

@@ -164,7 +164,7 @@ def test_a_port_in_use_is_one_clear_line(start):
 
 
 def test_serve_runs_until_sigterm(start):
-    node = start("node", "--serve", "-c", "create work directories")
+    node = start("node", "--serve")
     address = bring_up(node)
     assert node.child.stdin is not None
     node.child.stdin.close()
