@@ -26,7 +26,8 @@ _BLANK = re.compile(r"\s")
 _BLANKS = re.compile(r"\s+")
 _ODD_BLANK = re.compile(r"[^\S ]")
 _QUOTED = re.compile(r'"[^"]*"(?=\s|$)')
-_SIGNS = re.compile(r"[=<>+]")
+_RISKY = re.compile(r"[\s&]|^#")
+_RISKY_TEXT = re.compile(r"[\s&=<>+(){}\[\]]|^[#'`]|^(and|or|where|using|bring\b.*)$")
 _OPERATOR = re.compile(r"[=!<>]=|[=<>+]")
 _JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^"{}\[\]]+|"', re.DOTALL)
 
@@ -115,9 +116,8 @@ def _spoken(word: str, family: str) -> str:
     plain = word.replace("\t", " ")
     if plain[0] in "('`" and plain[-1] == {"(": ")"}.get(plain[0], plain[0]) and len(plain) > 1:
         return plain
-    risky = " " in plain or "&" in plain or plain[0] == "#"
-    if family in _TEXT_FAMILIES and _SIGNS.search(plain) and not _OPERATOR.fullmatch(plain):
-        risky = True
+    pattern = _RISKY_TEXT if family in _TEXT_FAMILIES else _RISKY
+    risky = pattern.search(plain) and not _OPERATOR.fullmatch(plain)
     if not risky:
         return plain
     if '"' in plain:

@@ -14,7 +14,6 @@ from lark import Lark
 
 from edgelake.errors import CommandError
 from edgelake.language import (
-    CommandStatement,
     Variables,
     bind,
     format_error,
@@ -40,6 +39,12 @@ def cases(folder: Path) -> Iterator[tuple[str, str]]:
             yield "\n".join(command), "\n".join(expected)
 
 
+def bind_all(text: str) -> None:
+    """Parse a text and bind each of its commands."""
+    for statement in parse(text, REGISTRY):
+        bind(statement, REGISTRY, VARIABLES)
+
+
 @pytest.mark.parametrize(("command", "expected"), list(cases(CORPUS)))
 def test_tree(command: str, expected: str) -> None:
     statements = parse(command, REGISTRY)
@@ -55,9 +60,7 @@ def test_source_of_a_statement_parses_to_the_same(command: str, expected: str) -
 @pytest.mark.parametrize(("command", "expected"), list(cases(CORPUS / "errors")))
 def test_message(command: str, expected: str) -> None:
     with pytest.raises(CommandError) as caught:
-        for statement in parse(command, REGISTRY):
-            assert isinstance(statement, CommandStatement)
-            bind(statement, REGISTRY, VARIABLES)
+        bind_all(command)
     assert format_error(caught.value) == expected
     first, shown, caret = format_error_block(caught.value, command).split("\n")
     assert (first, shown) == (expected, f"  {command}")
@@ -107,5 +110,4 @@ def test_lines_of_the_language_description() -> None:
 )
 def test_unknown_commands_of_the_language_description(command: str) -> None:
     with pytest.raises(CommandError):
-        for statement in parse(command, REGISTRY):
-            bind(statement, REGISTRY, VARIABLES)
+        bind_all(command)
