@@ -8,7 +8,7 @@ from typing import Any
 
 from edgelake.errors import BadArgument
 from edgelake.language import And, Condition, Not, Or, Test, Variables, expand_text
-from edgelake.ledger import AllOf, AnyOf, Compare, Predicate
+from edgelake.ledger import AllOf, AnyOf, Attribute, Compare, Predicate, Truth
 from edgelake.ledger import Not as Negation
 
 __all__ = ["predicate"]
@@ -41,11 +41,7 @@ def predicate(condition: Condition, variables: Variables) -> Predicate:
     return _compare(condition, variables)
 
 
-def _compare(test: Test, variables: Variables) -> Compare:
-    if not test.operator:
-        raise BadArgument(
-            "a comparison is missing", hint="write attribute = value", column=test.start + 1
-        )
+def _compare(test: Test, variables: Variables) -> Predicate:
     left = expand_text(test.left, variables, strict=True)
     match = _PATH.fullmatch(left)
     if match is None or not left:
@@ -55,6 +51,12 @@ def _compare(test: Test, variables: Variables) -> Compare:
             column=test.start + 1,
         )
     steps = ([match[1]] if match[1] else []) + _STEP.findall(match[2])
+    if not test.operator:
+        if match[1]:
+            raise BadArgument(
+                "a comparison is missing", hint="write attribute = value", column=test.start + 1
+            )
+        return Truth(Attribute(tuple(steps)))
     value: Any = expand_text(test.right, variables, strict=True)
     if test.operator == "with":
         value = _list(value, test.operator_start + 1)

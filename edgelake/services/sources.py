@@ -210,7 +210,7 @@ class MasterSource:
         with self._adopting:
             self._bytes += len(content)
             try:
-                adoption = self._ledger.adopt(content, allow_empty=self._ledger.count == 0)
+                adoption = self._ledger.adopt(content, allow_empty=self._ledger.master_count == 0)
                 if adoption.changed and self._sync is not None:
                     self._sync.loaded()
                 self._project()

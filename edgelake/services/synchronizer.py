@@ -125,8 +125,10 @@ class Synchronizer(Service):
         """Note something received that was not adopted; called by the source."""
         with self._wake:
             self._errors += 1
+            new = reason != self._last_error
             self._last_error = reason
-        _log.warning("synchronizer: %s", reason)
+        if new:
+            _log.warning("synchronizer: %s", reason)
 
     # ----------------------------------------------------------- reports
 
@@ -190,5 +192,7 @@ class Synchronizer(Service):
         with self._wake:
             self._failures += 1
             self._errors += 1
+            new = self._failures == 1 or reason != self._last_error
             self._last_error = reason
-        _log.warning("synchronizer: %s", reason)
+        if new:
+            _log.warning("synchronizer: %s", reason)
