@@ -40,6 +40,7 @@ def format_error_block(error: BaseException, text: str) -> str:
     line = lines[min((getattr(error, "line", None) or 1), len(lines)) - 1].rstrip("\r")
     start = max(0, column - 1 - _LINE_CHARS // 2) if len(line) > _LINE_CHARS else 0
     part = line[start : start + _LINE_CHARS]
+    part = "".join(c if c.isprintable() or c == "\t" else " " for c in part)
     before = part[: column - 1 - start].ljust(column - 1 - start)
     gap = "".join("\t" if c == "\t" else " " * _width(c) for c in before)
     return f"{shown}\n  {part}\n  {gap}^"
@@ -60,7 +61,9 @@ def _where(error: BaseException, text: str | None) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(part.strip() for part in text.splitlines() if part.strip())
+    """Return the text without line ends and without what would steer a terminal."""
+    joined = " ".join(part.strip() for part in text.splitlines() if part.strip())
+    return "".join(c if c.isprintable() else " " for c in joined)
 
 
 def _width(char: str) -> int:
