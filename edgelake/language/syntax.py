@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 __all__ = [
     "And",
@@ -182,6 +182,8 @@ class Test:
 
     Operators: ``= == != < > <= >=``, ``in contains startswith endswith with``.
     """
+
+    __test__: ClassVar[bool] = False  # pytest takes classes of this name for test cases
 
     left: tuple[Item, ...]
     operator: str
