@@ -149,13 +149,13 @@ def _run_command(node: Node, command: str, errors: TextIO) -> int:
     from edgelake.language import format_error
 
     def show(result: Result) -> None:
-        if text := console_text(result):
+        if text := console_text(result.text):
             print(text, flush=True)
 
     try:
         node.execute(command, show)
     except EdgeLakeError as exc:
-        print(format_error(exc), file=errors, flush=True)
+        print(console_text(format_error(exc)), file=errors, flush=True)
         return exc.exit_status
     return 0
 
@@ -195,8 +195,9 @@ def _run_lines(node: Node, stream: TextIO) -> int:
 
 def _print_notice(notice: Notice) -> None:
     from edgelake.commands.peers import notice_text
+    from edgelake.commands.rendering import console_text
 
-    print(notice_text(notice), flush=True)
+    print(console_text(notice_text(notice)), flush=True)
 
 
 def _catch_signals() -> None:

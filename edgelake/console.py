@@ -104,11 +104,11 @@ def run_console(node: Node) -> None:
                 for _, text in list(lines.feed(line + "\n")):
                     node.execute(text, _show)
             except EdgeLakeError as exc:
-                print(format_error_block(exc, text))
+                print(console_text(format_error_block(exc, text)))
 
 
 def _show(result: Result) -> None:
-    if text := console_text(result):
+    if text := console_text(result.text):
         print(text)
 
 

@@ -84,7 +84,7 @@ class PeerMessages:
             if isinstance(source, MasterSource) and source.take(name, message.data):
                 return None
         refusal = NotPermitted("files are taken only when this node asked for them")
-        _log.warning("file from %s refused: %s", message.peer_ip, name)
+        _log.warning("file from %s refused: %r", message.peer_ip, name)
         return Reply(
             "echo 'File write' operation failed: <not permitted>",
             error=wire_code(refusal),

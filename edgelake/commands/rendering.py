@@ -14,6 +14,10 @@ __all__ = ["FORMAT", "answer", "console_text", "json_text", "render_table"]
 FORMAT = Option("format", OneOf("table", "json"), default="table", help="form of the answer")
 """The option ``where format = …`` of information commands."""
 
+_VISIBLE = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"
+}
+
 
 def render_table(table: Table) -> str:
     """Return a table as lines: headings, a rule, the rows; each but the first led by CR LF.
@@ -51,9 +55,13 @@ def json_text(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 
-def console_text(result: Result) -> str:
-    """Return the text of a result as a terminal or pipe shows it, without outer empty lines."""
-    return result.text.replace("\r\n", "\n").strip("\n")
+def console_text(text: str) -> str:
+    r"""Return a text as a terminal shows it, without outer empty lines.
+
+    Texts of peers and policies may hold control characters that drive a
+    terminal; all but tab and line feed are shown as ``\xNN``.
+    """
+    return text.replace("\r\n", "\n").strip("\n").translate(_VISIBLE)
 
 
 def answer(data: Any, shown: Table | str, options: Mapping[str, Any]) -> Result:

@@ -7,7 +7,7 @@ import os
 from edgelake.commands.context import Context
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.interfaces import Permission, Result, Table
-from edgelake.language import Argument, Call, CommandSet, Name, Reference, Text, Where
+from edgelake.language import Argument, Call, CommandSet, Reference, Text, VariableName, Where
 
 __all__ = ["commands"]
 
@@ -17,7 +17,7 @@ commands = CommandSet(group="variables")
 @commands.command(
     "set",
     summary="give a variable a value; an empty value removes it",
-    arguments=(Argument("name", Name(), help="the variable"),),
+    arguments=(Argument("name", VariableName(), help="the variable"),),
     value=Argument("value", Text(empty=True), help="one word; quote text with blanks"),
     permission=Permission.ADMIN,
     details="The value is stored as it is, never run as a command.",

@@ -38,4 +38,8 @@ def test_json_is_valid_json():
 
 def test_console_text_has_no_outer_empty_lines():
     result = answer({}, Table(("A",), [(1,)]), {"format": "table"})
-    assert console_text(result) == "A\n-|\n1|"
+    assert console_text(result.text) == "A\n-|\n1|"
+
+
+def test_control_characters_do_not_reach_a_terminal():
+    assert console_text("a\x1b[2Jb\x9bc\td\r\ne\rf\x07") == "a\\x1b[2Jb\\x9bc\td\ne\\x0df\\x07"

@@ -1,0 +1,80 @@
+"""What is documented is what is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgelake import limits
+from edgelake.commands import build_registry
+from edgelake.interfaces import Permission
+from edgelake.language import Variables, bind, help_for, markdown_page, parse
+from edgelake.language.syntax import CommandStatement
+
+ROOT = Path(__file__).parents[2]
+REGISTRY = build_registry()
+COMMANDS = list(REGISTRY)
+
+
+def test_the_page_of_commands_is_up_to_date():
+    page = (ROOT / "docs" / "commands.md").read_text()
+    assert page == markdown_page(REGISTRY), "run: make docs"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_is_explained(command):
+    text = help_for(REGISTRY, command.name.split())
+    assert command.name in text
+    for option in command.options:
+        assert option.key in text
+        assert option.help
+    for name in command.related:
+        assert REGISTRY.get(name) is not None, f"'{command.name}' refers to '{name}'"
+    assert command.examples
+
+
+@pytest.mark.parametrize(
+    ("command", "example"),
+    [(command, example) for command in COMMANDS for example in command.examples],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_example_works_as_written(command, example):
+    variables = Variables({"blockchain_file": "/f", "local_scripts": "/s"})
+    (statement,) = parse(example, REGISTRY)
+    if isinstance(statement, CommandStatement) or statement.command:
+        inner = statement if isinstance(statement, CommandStatement) else statement.command
+        assert bind(inner, REGISTRY, variables).command is not None
+
+
+def test_peers_may_call_only_what_is_meant():
+    allowed = {c.name for c in COMMANDS if c.permission <= Permission.METADATA}
+    assert allowed == {
+        "blockchain drop policy",
+        "blockchain get",
+        "blockchain push",
+        "blockchain push ignore",
+        "event get_blockchain",
+        "event metadata_ping",
+        "event metadata_pong",
+        "get",
+        "get connections",
+        "get databases",
+        "get dictionary",
+        "get processes",
+        "get remote permission",
+        "get status",
+        "get synchronizer",
+        "get tcp pool",
+        "help",
+    }
+
+
+def test_every_limit_says_why():
+    source = (ROOT / "edgelake" / "limits.py").read_text()
+    names = re.findall(r"^([A-Z_]+): Final", source, re.MULTILINE)
+    assert names
+    for name in names:
+        assert isinstance(getattr(limits, name), int | float)
+        assert re.search(rf'^{name}: Final = .+\n"""', source, re.MULTILINE), name
