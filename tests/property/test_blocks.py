@@ -183,11 +183,13 @@ def test_a_message_comes_back_as_it_was_sent(
 def test_rows_come_back_as_they_were_sent(rows: list[bytes]) -> None:
     (message,) = Assembler().feed(encode_rows(b"job reply", rows))
     found: list[bytes] = []
+    open_row = False
     for flag, text in message.segments():
-        if flag in (0, 1) and (not found or not open_row):
+        if not open_row:
             found.append(text)
         else:
             found[-1] += text
+            assert flag != 0
         open_row = flag == 1
     assert found == rows
 

@@ -74,6 +74,14 @@ cdef void* delivery_run(void* argument) noexcept nogil:
     return NULL
 
 
+cdef inline void _publish(Delivery* delivery) noexcept nogil:
+    # Before the outcomes go up: whoever has seen one finds its socket closed.
+    pthread_mutex_lock(&delivery.outbox.mutex)
+    delivery.outbox.counts.sockets = <unsigned long>delivery.sockets
+    delivery.outbox.counts.retries = <unsigned long>delivery.retries
+    pthread_mutex_unlock(&delivery.outbox.mutex)
+
+
 cdef bint _ends(Delivery* delivery) noexcept nogil:
     """Exchange messages with the outbox; tells whether it is time to end."""
     cdef Outbox* outbox = delivery.outbox
@@ -82,12 +90,11 @@ cdef bint _ends(Delivery* delivery) noexcept nogil:
     cdef size_t pending
     cdef int64_t stop_at
     delivery.now_ns = now_ns()
+    _publish(delivery)
     outbox_exchange(outbox, &delivery.settled, &taken)
     while taken.first != NULL:
         _accept(delivery, list_pop(&taken))
     pthread_mutex_lock(&outbox.mutex)
-    outbox.counts.sockets = <unsigned long>delivery.sockets
-    outbox.counts.retries = <unsigned long>delivery.retries
     state = outbox.state
     pending = outbox.counts.pending
     stop_at = outbox.stop_at_ns
@@ -259,6 +266,7 @@ cdef int64_t _next_ns(Delivery* delivery) noexcept nogil:
         due = min(due, writing.last_ns + delivery.block_timeout_ns)
     if delivery.ready.after != &delivery.ready and delivery.sockets < delivery.max_sockets:
         due = min(due, delivery.shortage_until_ns)
+    _publish(delivery)
     pthread_mutex_lock(&outbox.mutex)
     if outbox.state == FLUSHING:
         due = min(due, outbox.stop_at_ns)
@@ -331,12 +339,9 @@ cdef void _cancel_all(Delivery* delivery) noexcept nogil:
                 deliver_done(delivery, list_pop(&destination.waiting), ECANCELED)
             destination = destination.next
         pthread_mutex_unlock(&outbox.mutex)
+    _publish(delivery)
     # No message comes any more: the state is not SENDING.
     outbox_exchange(outbox, &delivery.settled, &taken)
     while taken.first != NULL:
         deliver_done(delivery, list_pop(&taken), ECANCELED)
     outbox_exchange(outbox, &delivery.settled, &taken)
-    pthread_mutex_lock(&outbox.mutex)
-    outbox.counts.sockets = 0
-    outbox.counts.retries = <unsigned long>delivery.retries
-    pthread_mutex_unlock(&outbox.mutex)

@@ -27,6 +27,7 @@ from edgelake._native.posix cimport (
 )
 from edgelake._native.system cimport (
     as_ns,
+    close_quietly,
     condition_wait,
     now_ns,
     remember,
@@ -351,6 +352,7 @@ cdef class Sender:
                     pthread_join(outbox.thread, NULL)
                     outbox.running = False
                     delivery_close(self.delivery)
+                    outbox.wake_fd = close_quietly(outbox.wake_fd)
                 pthread_mutex_unlock(&outbox.mutex)
             if not ended:
                 PyErr_CheckSignals()
