@@ -117,7 +117,7 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
         data["status"],
         data.get("source", "Not declared"),
         data.get("connection", "Not declared"),
-        data.get("interval_s", -1),
+        _short(data.get("interval_s", -1)),
         data["version"],
         _clock(data.get("since_update_s")),
         data.get("calls", 0),
@@ -170,6 +170,11 @@ def _connection(node: NodeParts, call: Call) -> Endpoint:
         if isinstance(ip, str) and isinstance(port, int) and 1 <= port <= 65_535:
             return Endpoint(ip, port)
     raise MissingOption("no master is known", hint="add: connection = ip:port")
+
+
+def _short(seconds: float) -> float:
+    """Return whole seconds as a whole number: ``5``, but ``0.5``."""
+    return int(seconds) if seconds == int(seconds) else seconds
 
 
 def _clock(seconds: float | None) -> str:
