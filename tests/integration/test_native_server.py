@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import struct
 import threading
@@ -465,6 +466,45 @@ def test_out_of_descriptors_refuses_and_goes_on() -> None:
                 eventually(lambda: server.statistics()["accept_errors"] >= 1)
         send(server, BLOCK)
         assert receive(server, 1)
+
+
+def test_signals_are_heard_while_waiting() -> None:
+    class Heard(Exception):
+        """Raised by the handler."""
+
+    def raise_heard(*_arguments: object) -> None:
+        raise Heard
+
+    before = signal.signal(signal.SIGUSR1, raise_heard)
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))
+    try:
+        with serving() as server:
+            timer.start()
+            with pytest.raises(Heard):
+                server.receive(1, DEADLINE_S)
+            send(server, BLOCK)
+            assert receive(server, 1)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_idle_connections_cost_little() -> None:
+    def resident_kib() -> int:
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
+
+    with serving(threads=1) as server, ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(peer(server))
+        counted(server, "connections", 20)
+        before = resident_kib()
+        for _ in range(300):
+            stack.enter_context(peer(server)).sendall(BLOCK)
+        receive(server, 300)
+        counted(server, "connections", 320)
+        # A buffer for each would be 600 KiB. The sockets here cost something too.
+        assert resident_kib() - before < 500
 
 
 def test_a_forked_child_leaves_the_server_alone() -> None:

@@ -17,7 +17,7 @@ from edgelake._native.message cimport (
     data_zone,
     message_begin,
     message_free_all,
-    message_grow,
+    message_resize,
     message_object,
     size_bytes,
 )
@@ -36,6 +36,9 @@ from edgelake._native.wire cimport *
 
 from edgelake import limits as _limits
 from edgelake.errors import Truncated
+
+cdef enum:
+    SPARE_BYTES = 65536         # less is not worth a call to give it back
 
 
 cdef int assembly_take(
@@ -86,9 +89,22 @@ cdef int assembly_take(
         return OK
     if message.blocks > 1:
         atomic.add(&limits.held_bytes, -<int64_t>size_bytes(message))
+        message = _fitted(message)
     assembly.message = NULL
     whole[0] = message
     return DONE
+
+
+cdef inline RawMessage* _fitted(RawMessage* message) noexcept nogil:
+    # A message may wait long in the queue; what doubling left over may be as
+    # large as itself.
+    cdef size_t used = <size_t>(data_zone(message) - <uint8_t*>(message + 1))
+    cdef RawMessage* smaller
+    used += message.data_length
+    if message.capacity - used < SPARE_BYTES:
+        return message
+    smaller = message_resize(message, used)
+    return message if smaller == NULL else smaller
 
 
 cdef int _append(
@@ -164,7 +180,7 @@ cdef int _make_room(
     status = _hold(capacity - message.capacity, limits, fault)
     if status != OK:
         return status
-    message = message_grow(assembly.message, capacity)
+    message = message_resize(assembly.message, capacity)
     if message == NULL:
         atomic.add(
             &limits.held_bytes, <int64_t>assembly.message.capacity - <int64_t>capacity

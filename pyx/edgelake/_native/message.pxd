@@ -47,7 +47,7 @@ cdef inline size_t size_bytes(const RawMessage* message) noexcept nogil:
     return sizeof(RawMessage) + message.capacity
 
 cdef RawMessage* message_begin(const Header* header, size_t data_length) noexcept nogil
-cdef RawMessage* message_grow(RawMessage* message, size_t capacity) noexcept nogil
+cdef RawMessage* message_resize(RawMessage* message, size_t capacity) noexcept nogil
 cdef void message_free_all(RawMessage* first) noexcept nogil
 
 

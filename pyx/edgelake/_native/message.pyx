@@ -41,8 +41,8 @@ cdef RawMessage* message_begin(const Header* header, size_t data_length) noexcep
     return message
 
 
-cdef RawMessage* message_grow(RawMessage* message, size_t capacity) noexcept nogil:
-    """Return the message with more room, or NULL; then the old one is still there."""
+cdef RawMessage* message_resize(RawMessage* message, size_t capacity) noexcept nogil:
+    """Return the message with another room, or NULL; then the old one is still there."""
     message = <RawMessage*>realloc(message, sizeof(RawMessage) + capacity)
     if message != NULL:
         message.capacity = capacity

@@ -1,8 +1,9 @@
 """An I/O thread of the server: one epoll loop; C only, no GIL.
 
-Lock order: ``Shared.exit_mutex`` is taken by a worker only when it ends, and
-``MessageQueue.mutex`` only to push or to wait for room; never one inside the
-other, and neither while the GIL is held or taken.
+Lock order: ``Shared.exit_mutex`` -> ``MessageQueue.mutex``. Only the thread
+that joins the workers holds both (``Server._join_ended``); a worker takes the
+first when it ends and the second to push or to wait for room, never both. The
+GIL is neither held nor taken under either.
 """
 
 from libc.stdint cimport INT64_MAX
@@ -113,7 +114,7 @@ cdef void _round(Worker* worker) noexcept nogil:
 
 
 cdef void _finish_round(Worker* worker) noexcept nogil:
-    worker_flush(worker)
+    # First close what has ended: the wake-up of a Python thread costs more.
     read_again(worker)
     worker_flush(worker)
     if worker.must_pause:
