@@ -72,11 +72,9 @@ cdef void queue_destroy(MessageQueue* queue) noexcept nogil:
 cdef bint queue_push(MessageQueue* queue, Batch* batch) noexcept nogil:
     """Append a batch, which is empty then; tells whether the caller shall pause."""
     cdef bint full
+    cdef bint was_empty
     pthread_mutex_lock(&queue.mutex)
-    if batch.messages == 1:
-        pthread_cond_signal(&queue.filled)
-    else:
-        pthread_cond_broadcast(&queue.filled)
+    was_empty = queue.waiting.first == NULL
     _join(&queue.waiting, batch)
     if (
         queue.waiting.messages >= queue.high_messages
@@ -85,6 +83,11 @@ cdef bint queue_push(MessageQueue* queue, Batch* batch) noexcept nogil:
         queue.full = True
     full = queue.full and not queue.open_door
     pthread_mutex_unlock(&queue.mutex)
+    # One reader is enough, and one is under way if the queue was not empty; it
+    # wakes another if it leaves something. Signalled without the mutex, or it
+    # would wake up only to wait for that.
+    if was_empty:
+        pthread_cond_signal(&queue.filled)
     return full
 
 
@@ -118,6 +121,7 @@ cdef bint queue_take(
     """
     cdef RawMessage* last = NULL
     cdef bint more
+    cdef bint left
     memset(taken, 0, sizeof(Batch))
     pthread_mutex_lock(&queue.mutex)
     while queue.waiting.first == NULL and not queue.ended and now_ns() < until_ns:
@@ -144,7 +148,10 @@ cdef bint queue_take(
     ):
         queue.full = False
         pthread_cond_broadcast(&queue.lowered)
+    left = queue.waiting.first != NULL
     pthread_mutex_unlock(&queue.mutex)
+    if left:
+        pthread_cond_signal(&queue.filled)
     return more
 
 
