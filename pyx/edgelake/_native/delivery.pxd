@@ -35,6 +35,7 @@ cdef struct Delivery:
     int64_t shortage_until_ns   # the system had no descriptor or memory
     int64_t sockets
     int64_t retries
+    bint flushing               # the sender stops: no second attempts
     Link ready                  # destinations that may open a socket now
     Link failing                # destinations that wait for their next attempt
     Link connecting

@@ -101,7 +101,20 @@ cdef bint _ends(Delivery* delivery) noexcept nogil:
     pthread_mutex_unlock(&outbox.mutex)
     if state == CANCELLED:
         return True
+    if state == FLUSHING and not delivery.flushing:
+        delivery.flushing = True
+        _give_up_failing(delivery)
     return state == FLUSHING and (pending == 0 or delivery.now_ns >= stop_at)
+
+
+cdef void _give_up_failing(Delivery* delivery) noexcept nogil:
+    """Cancel what waits for its next attempt: a stop is not held up by peers that are down."""
+    cdef Destination* destination
+    while delivery.failing.after != &delivery.failing:
+        destination = <Destination*>delivery.failing.after
+        link_remove(&destination.place)
+        while destination.waiting.first != NULL:
+            deliver_done(delivery, list_pop(&destination.waiting), ECANCELED)
 
 
 cdef void _accept(Delivery* delivery, Outgoing* message) noexcept nogil:
@@ -215,10 +228,10 @@ cdef void deliver_failed(
             break
         # A message shares the attempt if it waited before and could have been
         # tried itself.
-        if each == message or (each.queued_ns < started_ns and each.due_ns <= started_ns):
+        if each == message or (each.queued_ns <= started_ns and each.due_ns <= started_ns):
             each.attempts_left -= 1
             each.due_ns = delivery.now_ns + each.pause_ns
-        if each.attempts_left > 0:
+        if each.attempts_left > 0 and not delivery.flushing:
             list_append(&kept, each)
         else:
             deliver_done(delivery, each, error)
