@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import signal
 import sys
 import threading
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         commands.append(rejoin(options.words))
     home = Path(options.home or os.environ.get("EDGELAKE_HOME") or Path.home() / ".edgelake")
     _catch_signals()
+    _allow_connections()
     from edgelake.node import Node
 
     status = 0
@@ -210,6 +212,12 @@ def _catch_signals() -> None:
     signal.signal(signal.SIGTERM, ended)
     if not sys.stdin or not sys.stdin.isatty():
         signal.signal(signal.SIGINT, ended)
+
+
+def _allow_connections() -> None:
+    """Take as many descriptors as the system grants: each connection needs one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _wake_main_thread() -> None:

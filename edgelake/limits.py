@@ -106,6 +106,9 @@ MAX_SOCKETS_PER_DESTINATION: Final = 32
 MAX_SENDER_SOCKETS: Final = 512
 """Outbound connections over all destinations; half of the usual descriptor limit."""
 
+MAX_PENDING_REPLIES_PER_PEER: Final = 2048
+"""Replies under way that messages from one IP address caused; further ones are dropped."""
+
 MAX_PENDING_LOOKUPS: Final = 64
 """Host names that wait for the resolver; replies to further names are dropped."""
 

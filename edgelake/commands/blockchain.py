@@ -195,13 +195,12 @@ def _get_blockchain(context: Context, call: Call) -> Result:
         snapshot = context.node.master_ledger().snapshot()
     except EdgeLakeError as exc:
         raise _LedgerUnreadable(str(exc)) from exc
-    asker = context.origin.peer
-    if asker is None:
+    if context.origin.peer is None:
         return answer({"hash": snapshot.md5}, f"hash of the ledger: {snapshot.md5}", {})
     if snapshot.md5 == known:
         text = f"Process: Hash value of ledger was not changed: '{snapshot.md5}'"
     else:
-        context.node.serve_ledger(asker, name, snapshot)
+        context.node.serve_ledger(context.origin, name, snapshot)
         text = f"Copied blockchain file with hash value: {snapshot.md5}"
     return Result(None, f"Master {text}") if trace == "2" else Result()
 

@@ -126,14 +126,16 @@ class NodeParts:
         """
         self.home.lock()
 
-    def serve_ledger(self, asker: Endpoint, name: str, snapshot: Snapshot) -> None:
+    def serve_ledger(self, origin: Origin, name: str, snapshot: Snapshot) -> None:
         """Send a snapshot of the ledger under the asker's name, with the next counter."""
         stem, dot, kind = name.rpartition(".")
         with self._lock:
             self._served = self._served % 9 + 1
             counter = self._served
         numbered = f"{stem}.master_id_{counter}.{kind}" if dot else f"{name}.master_id_{counter}"
-        self.tcp().send_file(asker, numbered, snapshot.data, FileFlag.LEDGER)
+        if origin.peer is not None:
+            tcp = self.tcp()
+            tcp.answer_file(origin.peer, numbered, snapshot.data, FileFlag.LEDGER, origin.ip)
 
     def master_ledger(self) -> MasterLedger:
         """Return the ledger this node keeps in its own table.

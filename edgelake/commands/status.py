@@ -144,7 +144,11 @@ def _exit(context: Context, call: Call) -> Result:
     if services.find(name) is None:
         text = f"{name} was not running"
     elif context.origin.local:
-        text = f"{name} stopped" if services.stop(name) else f"{name} stopped, unfinished work was given up"
+        text = (
+            f"{name} stopped"
+            if services.stop(name)
+            else f"{name} stopped, unfinished work was given up"
+        )
     else:
         # The thread that runs this command belongs to what may be stopped.
         threading.Thread(target=services.stop, args=(name,), name="exit", daemon=True).start()

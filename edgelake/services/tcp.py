@@ -177,11 +177,19 @@ class TcpService(Service):
             to, blocks, attempts=attempts, retry_pause_s=retry_pause_s
         )
 
-    def send_file(self, to: Endpoint, name: str, content: bytes, flag: FileFlag) -> Future[None]:
-        """Send a file under a name of the receiver's; return a future done when it was taken."""
+    def answer(self, to: Endpoint, command: str, peer_ip: str) -> None:
+        """Send a command as the answer to a message that came from ``peer_ip``."""
+        source = self.source_for(to.host)
+        blocks = request_blocks(command, source.host, source.port)
+        self._require_sender().reply(to, blocks, peer_ip)
+
+    def answer_file(
+        self, to: Endpoint, name: str, content: bytes, flag: FileFlag, peer_ip: str
+    ) -> None:
+        """Send a file, under a name of the receiver's, as the answer to a message."""
         source = self.source_for(to.host)
         blocks = file_blocks(name, content, flag, source.host, source.port)
-        return self._require_sender().send(to, blocks)
+        self._require_sender().reply(to, blocks, peer_ip)
 
     def _require_sender(self) -> MessageSender:
         if self._sender is None:

@@ -11,7 +11,14 @@ from itertools import count
 
 from edgelake import limits
 from edgelake._native import Sender
-from edgelake.errors import EdgeLakeError, PeerClosed, PeerError, PeerRefused, PeerTimeout
+from edgelake.errors import (
+    EdgeLakeError,
+    Overloaded,
+    PeerClosed,
+    PeerError,
+    PeerRefused,
+    PeerTimeout,
+)
 from edgelake.wire.addresses import Endpoint, Resolver
 
 __all__ = ["MessageSender"]
@@ -25,7 +32,7 @@ class MessageSender:
     """Sends whole messages, each on its own connection, without ever blocking.
 
     Owns the native sender thread, one thread that completes futures, and the
-    resolver. ``start`` once, ``stop`` once; ``post`` and ``send`` from any
+    resolver. ``start`` once, ``stop`` once; ``reply`` and ``send`` from any
     thread between.
 
     Parameters
@@ -49,6 +56,7 @@ class MessageSender:
         self._lock = threading.Lock()
         self._tickets = count(1)
         self._waiting: dict[int, tuple[Endpoint, Future[None]]] = {}
+        self._replies: dict[str, int] = {}
         self._reaper = threading.Thread(target=self._complete, name="send-results", daemon=True)
 
     def start(self) -> None:
@@ -64,27 +72,39 @@ class MessageSender:
             self._reaper.join(timeout_s)
         return flushed
 
-    def post(self, to: Endpoint, blocks: bytes) -> None:
-        """Send without asking for the outcome, by the protocol's retry rule.
+    def reply(self, to: Endpoint, blocks: bytes, peer: str) -> None:
+        """Send an answer by the protocol's retry rule; nobody waits for its outcome.
+
+        Parameters
+        ----------
+        peer : str
+            IP address whose message caused it. What one peer causes is
+            bounded, so that answers nobody takes do not displace those of others.
 
         Raises
         ------
         Overloaded, LocalProtocolError
         """
-        to = self._route(to) if self._route else to
+        with self._lock:
+            under_way = self._replies.get(peer, 0)
+            if under_way >= limits.MAX_PENDING_REPLIES_PER_PEER:
+                raise Overloaded(
+                    f"{under_way} replies for {peer} are under way, "
+                    f"limit {limits.MAX_PENDING_REPLIES_PER_PEER}"
+                )
+            self._replies[peer] = under_way + 1
+        outcome = self.send(to, blocks)
+        outcome.add_done_callback(lambda done: self._replied(peer))
+        if outcome.done():
+            outcome.result()
 
-        def go(ip: str) -> None:
-            self._native.send(
-                ip,
-                to.port,
-                blocks,
-                attempts=limits.SEND_ATTEMPTS,
-                retry_pause_s=limits.RETRY_PAUSE_S,
-            )
-
-        done = self._resolver.resolve(to.host, go)
-        if done.done():
-            done.result()
+    def _replied(self, peer: str) -> None:
+        with self._lock:
+            under_way = self._replies[peer] - 1
+            if under_way:
+                self._replies[peer] = under_way
+            else:
+                del self._replies[peer]
 
     def send(
         self,

@@ -168,10 +168,11 @@ class MessageServer:
             return
         try:
             source = self._source(message.peer_ip)
-            self._sender.post(to, reply_blocks(message, reply, source.host, source.port))
+            blocks = reply_blocks(message, reply, source.host, source.port)
+            self._sender.reply(to, blocks, message.peer_ip)
         except EdgeLakeError as exc:
             self._count("reply_failures")
-            _log.warning("no reply to %s: %s", to, exc)
+            _log.info("no reply to %s: %s", to, exc)
         else:
             self._count("replies")
 

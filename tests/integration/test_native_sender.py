@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from edgelake import limits
 from edgelake._native import Message, Sender, Server, encode_message
 from edgelake.errors import (
     AlreadyRunning,
@@ -229,6 +230,20 @@ def test_a_peer_that_does_not_answer_is_given_up() -> None:
         with sending(connect_timeout_s=0.1) as sender:
             sender.send(*listener.getsockname(), BLOCK, ticket=1, attempts=1)
             assert collect(sender, 1) == {1: errno.ETIMEDOUT}
+
+
+def test_addresses_that_lead_nowhere_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_SENDER_SOCKETS", 4)
+    with ExitStack() as stack:
+        silent = [stack.enter_context(silent_peer()) for _ in range(8)]
+        server = stack.enter_context(serving())
+        # Longer than the test may take: only giving way lets the last message go.
+        sender = stack.enter_context(sending(block_timeout_s=3600, max_sockets_per_destination=1))
+        for ticket, port in enumerate(silent, 1):
+            sender.send(HOST, port, LARGE, ticket=ticket, attempts=1)
+        sender.send(*server.address, BLOCK, ticket=99)
+        assert 99 in collect(sender, 6)
+        assert sender.stop(0) is False
 
 
 def test_a_peer_that_closes_early_fails_the_message() -> None:

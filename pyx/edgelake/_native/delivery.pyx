@@ -30,6 +30,7 @@ from edgelake._native.system cimport NS_PER_MS, close_quietly, now_ns, wait_ms, 
 
 cdef enum:
     SHORTAGE_MS = 100           # no new socket for so long when the system has no room
+    GIVE_WAY_MS = 500           # who waits longer for its peer makes room when there is none
     LAUNCHES_PER_ROUND = 64     # then open sockets get their turn
 
 
@@ -167,10 +168,13 @@ cdef void _launch(Delivery* delivery) noexcept nogil:
     for _turn in range(LAUNCHES_PER_ROUND):
         if (
             delivery.ready.after == &delivery.ready
-            or delivery.sockets >= delivery.max_sockets
             or delivery.now_ns < delivery.shortage_until_ns
         ):
             return
+        if delivery.sockets >= delivery.max_sockets:
+            if not _give_way(delivery):
+                return
+            continue            # that may have taken a destination from the list
         destination = <Destination*>delivery.ready.after
         link_remove(&destination.place)
         message = _next_message(delivery, destination)
@@ -181,6 +185,31 @@ cdef void _launch(Delivery* delivery) noexcept nogil:
             return
         if destination.place.after == &destination.place:
             reschedule(delivery, destination)
+
+
+cdef inline Attempt* _slowest(Delivery* delivery, int64_t* since_ns) noexcept nogil:
+    """Return the socket that has waited longest for its peer, and since when."""
+    cdef Attempt* connecting = _first(&delivery.connecting)
+    cdef Attempt* writing = _first(&delivery.writing)
+    if connecting != NULL and (writing == NULL or connecting.started_ns <= writing.last_ns):
+        since_ns[0] = connecting.started_ns
+        return connecting
+    if writing != NULL:
+        since_ns[0] = writing.last_ns
+    return writing
+
+
+cdef bint _give_way(Delivery* delivery) noexcept nogil:
+    """Fail the socket that has waited longest, if that is long for a living peer.
+
+    However many addresses lead nowhere, a peer that answers gets its turn.
+    """
+    cdef int64_t since = 0
+    cdef Attempt* slowest = _slowest(delivery, &since)
+    if slowest == NULL or delivery.now_ns - since < GIVE_WAY_MS * <int64_t>NS_PER_MS:
+        return False
+    attempt_fail(delivery, slowest, ETIMEDOUT)
+    return True
 
 
 cdef Outgoing* _next_message(Delivery* delivery, Destination* destination) noexcept nogil:
@@ -271,14 +300,18 @@ cdef int64_t _next_ns(Delivery* delivery) noexcept nogil:
     cdef Attempt* writing = _first(&delivery.writing)
     cdef Outbox* outbox = delivery.outbox
     cdef int64_t due = delivery.retry_ns
+    cdef int64_t since = 0
     if delivery.settled.first != NULL:
         return delivery.now_ns      # outcomes are waited for
     if connecting != NULL:
         due = min(due, connecting.started_ns + delivery.connect_timeout_ns)
     if writing != NULL:
         due = min(due, writing.last_ns + delivery.block_timeout_ns)
-    if delivery.ready.after != &delivery.ready and delivery.sockets < delivery.max_sockets:
-        due = min(due, delivery.shortage_until_ns)
+    if delivery.ready.after != &delivery.ready:
+        if delivery.sockets < delivery.max_sockets:
+            due = min(due, delivery.shortage_until_ns)
+        elif _slowest(delivery, &since) != NULL:
+            due = min(due, since + GIVE_WAY_MS * <int64_t>NS_PER_MS)
     _publish(delivery)
     pthread_mutex_lock(&outbox.mutex)
     if outbox.state == FLUSHING:
