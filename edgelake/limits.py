@@ -109,8 +109,14 @@ MAX_SENDER_SOCKETS: Final = 512
 MAX_PENDING_REPLIES_PER_PEER: Final = 2048
 """Replies under way that messages from one IP address caused; further ones are dropped."""
 
+MAX_PENDING_REPLY_BYTES_PER_PEER: Final = 32 * 1024 * 1024
+"""Their bytes; one reply of any size may always go."""
+
 MAX_PENDING_LOOKUPS: Final = 64
-"""Host names that wait for the resolver; replies to further names are dropped."""
+"""Host names that wait for the resolver."""
+
+MAX_PENDING_REPLY_LOOKUPS: Final = 16
+"""Host names that may wait when a reply to one more is wanted; peers choose those names."""
 
 LOOKUP_CACHE_S: Final = 60.0
 """How long a resolved host name is used."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import cycle
@@ -110,8 +111,9 @@ class TcpService(Service):
         server, sender = self._server, self._sender
         if server is None or sender is None:
             return True
+        deadline = time.monotonic() + timeout_s
         drained = server.stop(timeout_s)
-        drained = sender.stop(timeout_s) and drained
+        drained = sender.stop(max(0.1, deadline - time.monotonic())) and drained
         self._server = self._sender = None
         return drained
 
@@ -187,9 +189,11 @@ class TcpService(Service):
         self, to: Endpoint, name: str, content: bytes, flag: FileFlag, peer_ip: str
     ) -> None:
         """Send a file, under a name of the receiver's, as the answer to a message."""
+        sender = self._require_sender()
+        sender.require_room(peer_ip, len(content))
         source = self.source_for(to.host)
         blocks = file_blocks(name, content, flag, source.host, source.port)
-        self._require_sender().reply(to, blocks, peer_ip)
+        sender.reply(to, blocks, peer_ip)
 
     def _require_sender(self) -> MessageSender:
         if self._sender is None:
@@ -204,8 +208,9 @@ def _own_address(host: str) -> str:
         return ip
     try:
         found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:
         raise ConfigurationError(
-            f"'{host}' is no IPv4 address and does not resolve: {exc.strerror}"
+            f"'{host}' is no IPv4 address and does not resolve to one",
+            hint="write an address of this machine, for example 127.0.0.1",
         ) from exc
     return str(found[0][4][0])

@@ -28,9 +28,11 @@ from edgelake.wire.messages import (
     TextFlag,
     command_text,
     data_text,
+    encoded_command,
     file_blocks,
     reply_blocks,
     request_blocks,
+    travels_as_file,
 )
 from edgelake.wire.sender import MessageSender
 from edgelake.wire.server import Handler, MessageServer, reply_destination
@@ -58,6 +60,7 @@ __all__ = [
     "encode_block",
     "encode_message",
     "encode_rows",
+    "encoded_command",
     "error_from_peer",
     "file_blocks",
     "header_view",
@@ -69,6 +72,7 @@ __all__ = [
     "request_blocks",
     "route_to",
     "short_text",
+    "travels_as_file",
     "wire_code",
 ]
 

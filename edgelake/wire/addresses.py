@@ -96,10 +96,18 @@ class Resolver:
         self._lock = threading.Lock()
         self._cache: dict[str, tuple[float, str]] = {}
         self._pending = 0
+        self._closed = False
         self._executor: ThreadPoolExecutor | None = None
 
-    def resolve(self, host: str, use: Callable[[str], None]) -> Future[None]:
+    def resolve(
+        self, host: str, use: Callable[[str], None], most: int = limits.MAX_PENDING_LOOKUPS
+    ) -> Future[None]:
         """Call ``use`` with the numeric address, now or on a resolver thread.
+
+        Parameters
+        ----------
+        most : int
+            How many names may wait already.
 
         Returns
         -------
@@ -118,23 +126,27 @@ class Resolver:
             _finish(done, use, ip)
             return done
         with self._lock:
-            if self._pending >= limits.MAX_PENDING_LOOKUPS:
-                raise Overloaded(
-                    f"{self._pending} host names wait for the resolver, "
-                    f"limit {limits.MAX_PENDING_LOOKUPS}"
-                )
+            if self._closed or self._pending >= most:
+                raise Overloaded(f"{self._pending} host names wait for the resolver, limit {most}")
             self._pending += 1
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(2, thread_name_prefix="resolver")
-            self._executor.submit(self._look_up, host, use, done)
+            job = self._executor.submit(self._look_up, host, use, done)
+        job.add_done_callback(lambda job: self._given_up(host, done) if job.cancelled() else None)
         return done
 
     def close(self) -> None:
-        """Stop the resolver threads; names that wait are given up."""
+        """Give up the names that wait; a look-up under way ends by itself, unheard."""
         with self._lock:
+            self._closed = True
             executor, self._executor = self._executor, None
         if executor is not None:
-            executor.shutdown(wait=True, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _given_up(self, host: str, done: Future[None]) -> None:
+        with self._lock:
+            self._pending -= 1
+        done.set_exception(PeerError(f"host name '{host}' was not looked up: the sender stops"))
 
     def _cached(self, host: str) -> str | None:
         with self._lock:

@@ -22,9 +22,11 @@ __all__ = [
     "TextFlag",
     "command_text",
     "data_text",
+    "encoded_command",
     "file_blocks",
     "reply_blocks",
     "request_blocks",
+    "travels_as_file",
 ]
 
 
@@ -111,6 +113,27 @@ class Reply:
 _MAX_COMMAND_BYTES: Final = limits.BODY_BYTES - 1
 
 
+def encoded_command(command: str) -> bytes:
+    """Return a command as bytes.
+
+    Raises
+    ------
+    LocalProtocolError
+        It holds half of a character, which UTF-8 cannot carry.
+    """
+    try:
+        return command.encode()
+    except UnicodeEncodeError as exc:
+        raise LocalProtocolError(
+            f"character {exc.start + 1} of the command is no text", hint="write UTF-8"
+        ) from exc
+
+
+def travels_as_file(encoded: bytes) -> bool:
+    """Return whether a command is too long for a block, so that it cannot be answered."""
+    return len(encoded) > _MAX_COMMAND_BYTES
+
+
 def request_blocks(command: str, source_ip: str, source_port: int, job: Job | None = None) -> bytes:
     """Return the blocks of a request.
 
@@ -120,8 +143,8 @@ def request_blocks(command: str, source_ip: str, source_port: int, job: Job | No
         The command needs more than 1,840 bytes; send it by `file_blocks`
         with :attr:`FileFlag.COMMAND`.
     """
-    encoded = command.encode()
-    if len(encoded) > _MAX_COMMAND_BYTES:
+    encoded = encoded_command(command)
+    if travels_as_file(encoded):
         raise LocalProtocolError(
             f"command of {len(encoded)} bytes exceeds {_MAX_COMMAND_BYTES} of one block"
         )

@@ -56,7 +56,7 @@ class MessageSender:
         self._lock = threading.Lock()
         self._tickets = count(1)
         self._waiting: dict[int, tuple[Endpoint, Future[None]]] = {}
-        self._replies: dict[str, int] = {}
+        self._replies: dict[str, tuple[int, int]] = {}
         self._reaper = threading.Thread(target=self._complete, name="send-results", daemon=True)
 
     def start(self) -> None:
@@ -86,23 +86,44 @@ class MessageSender:
         Overloaded, LocalProtocolError
         """
         with self._lock:
-            under_way = self._replies.get(peer, 0)
-            if under_way >= limits.MAX_PENDING_REPLIES_PER_PEER:
-                raise Overloaded(
-                    f"{under_way} replies for {peer} are under way, "
-                    f"limit {limits.MAX_PENDING_REPLIES_PER_PEER}"
-                )
-            self._replies[peer] = under_way + 1
-        outcome = self.send(to, blocks)
-        outcome.add_done_callback(lambda done: self._replied(peer))
+            self._require_room(peer, len(blocks))
+            count, size = self._replies.get(peer, (0, 0))
+            self._replies[peer] = (count + 1, size + len(blocks))
+        outcome = self.send(to, blocks, lookups=limits.MAX_PENDING_REPLY_LOOKUPS)
+        outcome.add_done_callback(lambda done: self._replied(peer, len(blocks)))
         if outcome.done():
             outcome.result()
 
-    def _replied(self, peer: str) -> None:
+    def require_room(self, peer: str, size: int) -> None:
+        """Check, before the work of making it, that an answer of ``size`` bytes can be sent.
+
+        Raises
+        ------
+        Overloaded
+            Too many answers, or too many bytes, that this peer caused are under way.
+        """
         with self._lock:
-            under_way = self._replies[peer] - 1
-            if under_way:
-                self._replies[peer] = under_way
+            self._require_room(peer, size)
+
+    def _require_room(self, peer: str, size: int) -> None:
+        count, under_way = self._replies.get(peer, (0, 0))
+        if count >= limits.MAX_PENDING_REPLIES_PER_PEER:
+            raise Overloaded(
+                f"{count} replies for {peer} are under way, "
+                f"limit {limits.MAX_PENDING_REPLIES_PER_PEER}"
+            )
+        # One answer of any size may always go.
+        if count and under_way + size > limits.MAX_PENDING_REPLY_BYTES_PER_PEER:
+            raise Overloaded(
+                f"{under_way} bytes of replies for {peer} are under way, "
+                f"limit {limits.MAX_PENDING_REPLY_BYTES_PER_PEER}"
+            )
+
+    def _replied(self, peer: str, size: int) -> None:
+        with self._lock:
+            count, under_way = self._replies[peer]
+            if count > 1:
+                self._replies[peer] = (count - 1, under_way - size)
             else:
                 del self._replies[peer]
 
@@ -113,6 +134,7 @@ class MessageSender:
         *,
         attempts: int = limits.SEND_ATTEMPTS,
         retry_pause_s: float = limits.RETRY_PAUSE_S,
+        lookups: int = limits.MAX_PENDING_LOOKUPS,
     ) -> Future[None]:
         """Send and return a future that is done when the peer's kernel took every byte.
 
@@ -138,7 +160,7 @@ class MessageSender:
                 outcome.set_exception(error)
 
         try:
-            self._resolver.resolve(to.host, go).add_done_callback(check)
+            self._resolver.resolve(to.host, go, lookups).add_done_callback(check)
         except EdgeLakeError as exc:
             with self._lock:
                 self._waiting.pop(ticket, None)

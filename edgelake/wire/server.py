@@ -229,4 +229,4 @@ class MessageServer:
             answer = Reply.failed(3)
         if answer is not None:
             self.reply(message, answer)
-        self._counters["handled"] += 1
+        self._count("handled")
