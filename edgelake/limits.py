@@ -129,6 +129,9 @@ REPLY_TIMEOUT_S: Final = 20.0
 SILENT_REPLY_WAIT_S: Final = 1.0
 """Wait for the reply to a command that is silent on success."""
 
+MAX_SHOWN_DATA_CHARS: Final = 1024 * 1024
+"""Longest reply that is laid out as data at the console; a longer one is shown as it came."""
+
 MAX_DESTINATIONS: Final = 1000
 """Addresses in one ``run client``."""
 

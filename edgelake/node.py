@@ -7,13 +7,18 @@ from pathlib import Path
 from types import TracebackType
 
 from edgelake import limits
-from edgelake.commands import Interpreter, NodeParts, PeerMessages, build_registry
+from edgelake.commands import (
+    SERVICE_KINDS,
+    Interpreter,
+    NodeParts,
+    PeerMessages,
+    build_registry,
+)
+from edgelake.errors import NotRunning
 from edgelake.interfaces import Notice, Result, ServiceStatus
-from edgelake.language import CommandRegistry, Variables
+from edgelake.language import CommandRegistry, LogicalLines, Variables
 from edgelake.ledger import LocalLedger
 from edgelake.services.base import ServiceRegistry
-from edgelake.services.synchronizer import Synchronizer
-from edgelake.services.tcp import TcpService
 from edgelake.storage import Databases, Home, LedgerFile
 
 __all__ = ["Node"]
@@ -57,7 +62,7 @@ class Node:
         self._parts = NodeParts(
             home=self.home,
             variables=variables,
-            services=ServiceRegistry(TcpService, Synchronizer),
+            services=ServiceRegistry(*SERVICE_KINDS),
             databases=databases,
             ledger=ledger,
             name=name,
@@ -92,8 +97,29 @@ class Node:
         )
 
     def execute(self, text: str, emit: Callable[[Result], None]) -> None:
-        """Run one logical line and hand each answer to ``emit`` as soon as it is there."""
-        self._interpreter.execute(text, emit)
+        """Run a command and hand each answer to ``emit`` as soon as it is there.
+
+        Parameters
+        ----------
+        text : str
+            One logical line, or a block ``<`` … ``>``.
+
+        Raises
+        ------
+        NotRunning
+            The node is closed.
+        EdgeLakeError
+            The command failed.
+        """
+        if self._closed:
+            raise NotRunning("the node is closed", hint="make a new Node")
+        if not text.lstrip().startswith("<"):
+            self._interpreter.execute(text, emit)
+            return
+        lines = LogicalLines()
+        ready = [found for line in text.splitlines(keepends=True) for found in lines.feed(line)]
+        for _, command in [*ready, *lines.finish()]:
+            self._interpreter.execute(command, emit)
 
     # ----------------------------------------------------------------- life
 

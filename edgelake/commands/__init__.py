@@ -19,12 +19,20 @@ from edgelake.commands import (
     tcp,
     variables,
 )
-from edgelake.commands.context import Context, NodeParts, Origin
+from edgelake.commands.context import SERVICE_KINDS, Context, NodeParts, Origin
 from edgelake.commands.incoming import PeerMessages
 from edgelake.commands.interpreter import Interpreter
 from edgelake.language import CommandRegistry
 
-__all__ = ["Context", "Interpreter", "NodeParts", "Origin", "PeerMessages", "build_registry"]
+__all__ = [
+    "SERVICE_KINDS",
+    "Context",
+    "Interpreter",
+    "NodeParts",
+    "Origin",
+    "PeerMessages",
+    "build_registry",
+]
 
 
 def build_registry() -> CommandRegistry:

@@ -11,10 +11,11 @@ from edgelake import limits
 from edgelake.errors import CommandError, TcpNotRunning
 from edgelake.interfaces import Permission, Result
 from edgelake.ledger import LocalLedger, Snapshot
-from edgelake.services.base import ServiceRegistry
+from edgelake.services.base import Service, ServiceRegistry
 from edgelake.services.jobs import Jobs
 from edgelake.services.master import MasterLedger
 from edgelake.services.notices import Notices
+from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.storage import Databases, Home, LedgerTable
 from edgelake.wire import Endpoint, FileFlag, Handler
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from edgelake.commands.interpreter import Interpreter
     from edgelake.language import Variables
 
-__all__ = ["LEDGER_DATABASE", "Context", "NodeParts", "Origin"]
+__all__ = ["LEDGER_DATABASE", "SERVICE_KINDS", "Context", "NodeParts", "Origin"]
+
+SERVICE_KINDS: tuple[type[Service], ...] = (TcpService, Synchronizer)
+"""Every kind of service, in the order of ``get processes``."""
 
 LEDGER_DATABASE = "blockchain"
 """Name of the database that holds the table ``ledger``."""

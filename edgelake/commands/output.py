@@ -16,6 +16,8 @@ commands = CommandSet(group="output")
     summary="print words, with references replaced by their values",
     arguments=(Argument("text", Words(), help="what to print"),),
     text=True,
+    permission=Permission.READ,
+    details="Sent to a peer, the words appear at the peer's console; nothing is expanded there.",
     examples=("print harbour gate open", "print !blockchain_file"),
     related=("echo",),
 )
@@ -28,6 +30,7 @@ def _print(context: Context, call: Call) -> Result:
     summary="print words; sent to a peer, they appear at the peer's console",
     arguments=(Argument("text", Words(), help="what to print"),),
     text=True,
+    permission=Permission.READ,
     examples=("echo loading complete",),
     related=("print",),
 )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 from edgelake import limits
 from edgelake.commands.context import Context
+from edgelake.commands.rendering import json_text
 from edgelake.errors import (
     BadArgument,
     BadDestination,
@@ -18,7 +22,14 @@ from edgelake.errors import (
 from edgelake.interfaces import Notice, Permission, Result
 from edgelake.language import Argument, Boolean, Call, CommandSet, Destination, Integer, Remote
 from edgelake.services.jobs import Answer, PendingJob
-from edgelake.wire import Endpoint, Job, error_from_peer, parse_endpoint
+from edgelake.wire import (
+    Endpoint,
+    Job,
+    encoded_command,
+    error_from_peer,
+    parse_endpoint,
+    travels_as_file,
+)
 
 __all__ = ["commands", "notice_text"]
 
@@ -42,7 +53,8 @@ _SPOKEN = frozenset({"print", "echo"})
     details=(
         "In the list of destinations 'timeout = N' sets the seconds to wait for replies,\n"
         "'subset = true' takes the replies that came when some nodes gave none.\n"
-        "'!x' is replaced here, '!!x' by the node that gets the command."
+        "'!x' is replaced here, '!!x' by the node that gets the command. A command of more\n"
+        "than 1,840 bytes is carried out, but no reply to it can come back."
     ),
     examples=(
         "run client 10.0.0.7:32048 get status",
@@ -56,17 +68,21 @@ def _run_client(context: Context, call: Call) -> Result:
     destinations, subset, timeout_s = _destinations(call)
     tcp = context.node.tcp()
     first = request.split(None, 1)[0]
-    always, spoken = first in _ALWAYS_ANSWERED, first in _SPOKEN
+    # What is spoken, and what travels as a file, is never answered.
+    unheard = first in _SPOKEN or travels_as_file(encoded_command(request))
+    always = first in _ALWAYS_ANSWERED and not unheard
     if timeout_s is None:
-        timeout_s = limits.REPLY_TIMEOUT_S if always or spoken else limits.SILENT_REPLY_WAIT_S
+        timeout_s = limits.REPLY_TIMEOUT_S if always or unheard else limits.SILENT_REPLY_WAIT_S
     # The job is open before anything is sent: an answer cannot come too early.
     with context.node.jobs.open(len(destinations)) as job:
         for index, to in enumerate(destinations):
-            header = Job(receivers=len(destinations), index=index) if spoken else job.header(index)
+            header = Job(receivers=len(destinations), index=index) if unheard else job.header(index)
             sent = tcp.request(to, request, header, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
-            sent.add_done_callback(_outcome_of(job, index, excused=spoken))
+            sent.add_done_callback(_outcome_of(job, index, excused=unheard))
         job.wait(timeout_s)
-        return _collect(job, destinations, always=always, subset=subset, timeout_s=timeout_s)
+        return _collect(
+            context, job, destinations, always=always, subset=subset, timeout_s=timeout_s
+        )
 
 
 def notice_text(notice: Notice) -> str:
@@ -121,6 +137,7 @@ def _outcome_of(job: PendingJob, index: int, *, excused: bool) -> Callable[[Futu
 
 
 def _collect(
+    context: Context,
     job: PendingJob,
     destinations: list[Endpoint],
     *,
@@ -131,37 +148,60 @@ def _collect(
     """Return the answers as one text; raise when a node failed and all were wanted."""
     parts: list[str] = []
     data: list[dict[str, object]] = []
-    problem: EdgeLakeError | None = None
+    first_fault: EdgeLakeError | None = None
     for index, to in enumerate(destinations):
         answer = job.answers.get(index)
         failure = job.failures.get(index)
         if answer is not None:
             parts.append(_from_node(answer))
             data.append({"node": answer.source, "reply": answer.text, "error": answer.error})
-            if answer.error and problem is None:
-                problem = _remote(answer)
+            if answer.error and first_fault is None:
+                first_fault = _remote(answer)
         elif failure is not None:
             parts.append(f"[Message to Node {to}] [Connection Failed] {failure}")
             data.append({"node": str(to), "reply": None, "failure": str(failure)})
-            problem = problem or _as_peer_error(failure)
+            first_fault = first_fault or _as_peer_error(failure)
         elif always:
             parts.append(f"[Message to Node {to}] [Not responding]")
             data.append({"node": str(to), "reply": None, "failure": "no reply"})
-            problem = problem or NoReply(f"{to} did not answer within {timeout_s:g} seconds")
-    if problem is not None and not (subset and job.answers):
-        if len(destinations) == 1:
-            raise problem
-        problem.hint = "\n".join(["replies:", *parts])
-        raise problem
-    return Result(data or None, "\n".join(parts))
+            first_fault = first_fault or NoReply(
+                f"{to} did not answer within {timeout_s:g} seconds"
+            )
+    if first_fault is None or (subset and job.answers):
+        return Result(data or None, "\n".join(parts))
+    if len(destinations) > 1:
+        # The replies that came are shown before the fault of the others.
+        context.emit(Result(data, "\n".join(parts)))
+    raise first_fault
 
 
 def _from_node(answer: Answer) -> str:
-    text = answer.text.replace("\r\n", "\n")
-    lines = text.strip("\n")
-    if "\n" not in lines and not answer.json and not answer.error:
+    """Return a reply under the name of its node: data indented, a line of text in quotes."""
+    data = _data_of(answer)
+    if data is not None:
+        return f"[From Node {answer.source}]\n\n{json_text(data)}\n"
+    lines = answer.text.replace("\r\n", "\n").strip("\n")
+    if "\n" not in lines and not answer.error:
         return f'[From Node {answer.source}]\n\n"{lines.strip()}"\n'
     return f"[From Node {answer.source}]\n\n{lines}\n"
+
+
+def _data_of(answer: Answer) -> Any:
+    """Return the list or object that a reply is, ``None`` if it is text.
+
+    Policies come in Python's notation (``docs/protocol.md``, "Replies").
+    """
+    text = answer.text.strip()
+    if answer.error or text[:1] not in ("{", "[") or len(text) > limits.MAX_SHOWN_DATA_CHARS:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
 
 
 def _remote(answer: Answer) -> RemoteError:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from edgelake.commands.context import Context
+from edgelake.commands.context import SERVICE_KINDS, Context
 from edgelake.commands.rendering import FORMAT, answer
-from edgelake.errors import BadArgument
 from edgelake.interfaces import Permission, Result, Table
-from edgelake.language import Argument, Boolean, Call, CommandSet, Option, Text, Where
+from edgelake.language import Argument, Boolean, Call, CommandSet, OneOf, Option, Text, Where
 from edgelake.services.tcp import TcpService
 
 __all__ = ["commands"]
@@ -78,12 +77,15 @@ def _get_processes(context: Context, call: Call) -> Result:
 )
 def _get_connections(context: Context, call: Call) -> Result:
     tcp = context.node.services.find(TcpService.name)
-    addresses = (_NOT_DECLARED,) * 3
+    addresses = dict.fromkeys(("TCP", "REST", "Messaging"), (_NOT_DECLARED,) * 3)
     if isinstance(tcp, TcpService):
-        addresses = (str(tcp.options.external), str(tcp.options.internal), str(tcp.bound))
-    data = {"TCP": dict(zip(("external", "local", "bind"), addresses, strict=True))}
+        options = tcp.options
+        addresses["TCP"] = (str(options.external), str(options.internal), str(tcp.bound))
+    keys = ("external", "local", "bind")
+    data = {kind: dict(zip(keys, found, strict=True)) for kind, found in addresses.items()}
     columns = ("Type", "External Address", "Internal Address", "Bind Address")
-    return answer(data, Table(columns, [("TCP", *addresses)]), call.options)
+    rows = [(kind, *found) for kind, found in addresses.items()]
+    return answer(data, Table(columns, rows), call.options)
 
 
 @commands.command(
@@ -92,39 +94,53 @@ def _get_connections(context: Context, call: Call) -> Result:
     where=Where.OPTIONAL,
     options=(FORMAT, Option("details", Boolean(), default=False, help="one row per thread")),
     permission=Permission.READ,
+    details=(
+        "In brackets 1 for each thread that holds connections, in parentheses the messages\n"
+        "that wait for a handler. JSON has all counters, also of what was dropped and why."
+    ),
     examples=("get tcp pool", "get tcp pool where details = true"),
     related=("run tcp server", "get processes"),
 )
 def _get_tcp_pool(context: Context, call: Call) -> Result:
-    tcp = context.node.tcp()
+    tcp = context.node.services.find(TcpService.name)
+    if not isinstance(tcp, TcpService):
+        return answer({"threads": 0}, "Tcp Pool is not declared", call.options)
     threads = tcp.threads()
     figures = tcp.figures()
     waiting = figures["server"]["queued_messages"]
     data = {"threads": len(threads), "waiting": waiting, "details": threads, **figures}
-    line = f"TCP Pool with {len(threads)} threads: {waiting} messages wait"
+    busy = [int(thread["connections"] > 0) for thread in threads]
     if call.options["format"] == "json" or not call.options["details"]:
+        line = f"TCP Pool with {len(threads)} threads: {busy} ({waiting})"
         return answer(data, line, call.options)
     total = sum(thread["messages"] for thread in threads) or 1
     rows = [
         (
             number,
-            thread["connections"],
+            busy[number],
             thread["messages"],
-            100.0 * thread["messages"] / total,
+            round(100 * thread["messages"] / total),
+            thread["connections"],
             thread["bytes"],
         )
         for number, thread in enumerate(threads)
     ]
-    table = Table(("Thread", "Connections", "Calls", "Percentage", "Bytes"), rows)
-    return answer(data, table, call.options)
+    columns = ("Thread", "Status", "Calls", "Percentage", "Connections", "Bytes")
+    return answer(data, Table(columns, rows), call.options)
 
 
 @commands.command(
     "exit",
     summary="stop a service, or the node with all of them",
-    arguments=(Argument("process", Text(), help="a service of 'get processes', or node"),),
+    arguments=(
+        Argument(
+            "process",
+            OneOf(*(kind.name for kind in SERVICE_KINDS), "node"),
+            help="the service to stop; node stops all and ends",
+        ),
+    ),
     permission=Permission.ADMIN,
-    details="The services: tcp, synchronizer. The answer names the state that was reached.",
+    details="The answer names the state that was reached.",
     examples=("exit tcp", "exit synchronizer", "exit node"),
     related=("get processes", "run tcp server", "run blockchain sync"),
 )
@@ -135,12 +151,6 @@ def _exit(context: Context, call: Call) -> Result:
         node.end()
         return Result("node ends", "node ends")
     services = node.services
-    if name not in services.names():
-        raise BadArgument(
-            f"no process is called '{name}'",
-            hint="write one of: " + ", ".join([*services.names(), "node"]),
-            column=call.column("process"),
-        )
     if services.find(name) is None:
         text = f"{name} was not running"
     elif context.origin.local:

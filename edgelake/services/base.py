@@ -35,10 +35,13 @@ class Service(ABC):
         What ``exit <name>`` calls it.
     title : str
         Its row in ``get processes``.
+    absent : str
+        Details of that row while it does not run.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    absent: ClassVar[str] = ""
 
     def __init__(self) -> None:
         self._life = threading.RLock()
@@ -209,4 +212,5 @@ class ServiceRegistry:
         """Yield every kind with the status of the one that runs."""
         for name, kind in self._kinds.items():
             service = self.find(name)
-            yield kind, service.status() if service else ServiceStatus(ServiceState.NOT_DECLARED)
+            absent = ServiceStatus(ServiceState.NOT_DECLARED, kind.absent)
+            yield kind, service.status() if service else absent

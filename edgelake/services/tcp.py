@@ -61,6 +61,7 @@ class TcpService(Service):
 
     name = "tcp"
     title = "TCP"
+    absent = "No active connection"
 
     def __init__(self, options: TcpOptions, handler: Handler) -> None:
         super().__init__()

@@ -14,14 +14,15 @@ import pytest
 from edgelake import Client, Node
 from edgelake.errors import (
     AlreadyRunning,
-    BadArgument,
     MissingOption,
     NoReply,
+    NotRunning,
     PeerRefused,
     RemoteError,
     ScriptError,
     TcpNotRunning,
     UnknownCommand,
+    WrongValue,
 )
 from tests.waiting import eventually
 
@@ -127,8 +128,31 @@ def test_refused_destination_is_reported_and_a_subset_taken(master, follower):
             .run(f"run client ({master[1]}, {dead}, subset = true, timeout = 5) get status")
             .text
         )
-    assert "running" in text
-    assert f"[Message to Node {dead}] [Connection Failed]" in text
+        assert "running" in text
+        assert f"[Message to Node {dead}] [Connection Failed]" in text
+        # Without a subset the fault is raised, and what came is shown before it.
+        shown: list[str] = []
+        with pytest.raises(PeerRefused, match=dead):
+            follower[0].execute(
+                f"run client ({master[1]}, {dead}) get status",
+                lambda result: shown.append(result.text),
+            )
+        assert len(shown) == 1
+        assert f"[From Node {master[1]}]" in shown[0]
+
+
+def test_policies_of_a_peer_are_laid_out(master, follower):
+    master[0].run('blockchain push {"device": {"name": "d1", "note": "it\'s"}}')
+    eventually(lambda: bool(master[0].run("blockchain get *").data), "the policy")
+    shown = follower[0].run(f"run client ({master[1]}) blockchain get *").text
+    head, _, listed = shown.partition("\n\n")
+    assert head == f"[From Node {master[1]}]"
+    assert json.loads(listed)[0]["device"]["note"] == "it's"
+
+
+def test_a_request_too_long_for_a_reply_does_not_wait(master, follower):
+    text = "x" * 3000
+    assert follower[0].run(f"run client ({master[1]}) get dictionary {text}").text == ""
 
 
 def test_print_at_a_peer_appears_there(master, follower):
@@ -403,7 +427,7 @@ def test_a_taken_port_is_reported_at_once(tmp_path):
     [
         ("run tcp server where external_ip = 127.0.0.1", MissingOption, "port"),
         ("run blockchain sync where source = dbms", MissingOption, "time"),
-        ("exit teapot", BadArgument, "teapot"),
+        ("exit teapot", WrongValue, "teapot"),
         ("get statsu", UnknownCommand, "get statsu"),
         ('blockchain insert where policy = {"a":{}}', MissingOption, "place"),
     ],
@@ -411,6 +435,20 @@ def test_a_taken_port_is_reported_at_once(tmp_path):
 def test_wrong_commands(tmp_path, command, kind, text):
     with Node(tmp_path) as node, pytest.raises(kind, match=text):
         node.run(command)
+
+
+def test_a_block_in_one_text(tmp_path):
+    with Node(tmp_path) as node:
+        assert node.run("<print one\n  two>").text == "one two"
+    with pytest.raises(NotRunning):
+        node.run("get status")
+
+
+def test_the_node_without_services(tmp_path):
+    with Node(tmp_path) as node:
+        assert node.run("get tcp pool").text == "Tcp Pool is not declared"
+        assert node.run("get connections").data["REST"]["bind"] == "Not declared"
+        assert node.run("get processes").data["TCP"]["Details"] == "No active connection"
 
 
 def test_a_script_names_file_and_line(tmp_path):

@@ -55,6 +55,7 @@ def test_peers_may_call_only_what_is_meant():
         "blockchain get",
         "blockchain push",
         "blockchain push ignore",
+        "echo",
         "event get_blockchain",
         "event metadata_ping",
         "event metadata_pong",
@@ -68,6 +69,7 @@ def test_peers_may_call_only_what_is_meant():
         "get synchronizer",
         "get tcp pool",
         "help",
+        "print",
     }
 
 
