@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import queue
 import socket
@@ -50,12 +51,21 @@ class Peer:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def replay(self, name: str) -> None:
-        """Send the recorded request, with our port as the address for the answer."""
+    def replay(self, name: str, ending: str = "") -> None:
+        """Send the recorded request, with our port as the address for the answer.
+
+        ``ending`` takes the place of the recorded command's last bytes.
+        """
         with socket.create_connection(self._to) as connection:
             for text in RECORDED[name]:
                 block = bytearray.fromhex(text)
                 block[201:205] = self.port.to_bytes(4, "big")
+                if ending:
+                    kept = decode_block(block).command.split(b" ")[:3]
+                    command = b" ".join(kept) + ending.encode()
+                    block[39:41] = len(command).to_bytes(2, "big")
+                    block[43:47] = len(command).to_bytes(4, "big")
+                    block[207 : 207 + len(command)] = command
                 connection.sendall(block)
 
     def answer(self) -> Received:
@@ -218,6 +228,34 @@ def test_ledger_request(peer):
     assert json.loads(line)["device"]["id"] == "ecd08d244827f712918005b1a06f6519"
 
 
+def test_an_unchanged_ledger_is_answered_with_silence(peer):
+    """The hash in the recorded request is replaced by the present one, of the same length."""
+    peer.replay("blockchain_insert_to_master")
+    assert peer.silent()
+    peer.replay("ledger_sync_first_copy")
+    ledger = peer.answer().data
+    known = hashlib.md5(ledger).hexdigest()
+    peer.replay("ledger_sync_unchanged", f" {known} 0")
+    assert peer.silent()
+    peer.replay("ledger_sync_unchanged", f" {known} 2")
+    reply = peer.answer()
+    assert reply.command == "print"
+    assert known in reply.data.decode()
+    assert "not changed" in reply.data.decode()
+
+
+def test_a_ledger_request_to_a_node_without_a_table(tmp_path):
+    with Node(tmp_path) as node:
+        node.run(
+            "run tcp server where external_ip = 127.0.0.1 and external_port = 0 and bind = true"
+        )
+        asking = Peer(node.run("get connections").data["TCP"]["bind"])
+        asking.replay("ledger_sync_first_copy")
+        reply = asking.answer()
+        asking.close()
+        assert (reply.command, reply.first.error) == ("echo", 68)
+
+
 def test_ledger_request_with_missing_words(peer):
     peer.replay("ledger_request_missing_words")
     reply = peer.answer()
@@ -259,11 +297,17 @@ def test_ping(peer):
 @pytest.mark.parametrize(
     ("name", "code"), [("system_reply", 1), ("no_reply_command", 212), ("file_copy_small", 212)]
 )
-def test_what_a_peer_may_not(peer, name, code, tmp_path):
+def test_what_a_peer_may_not(peer, master, name, code, tmp_path):
+    eventually(Path(master.home.ledger_file).exists, "the master's first ledger file")
+    before = set(tmp_path.rglob("*.*"))
+    variables = master.run("get dictionary").data
     peer.replay(name)
     reply = peer.answer()
     assert reply.command.startswith("echo")
     assert reply.first.error == code
+    assert set(tmp_path.rglob("*.*")) == before
+    assert not Path("/srv/node-a/copied/small.txt").exists()
+    assert master.run("get dictionary").data == variables
 
 
 def test_an_unknown_event_means_nothing(peer):

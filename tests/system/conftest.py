@@ -36,14 +36,14 @@ class NodeProcess:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._lines: queue.Queue[str] = queue.Queue()
+        self._lines: queue.Queue[str | None] = queue.Queue()
         self.seen: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._marks = 0
 
     def ask(self, command: str) -> list[str]:
-        """Type a command and return the lines it answers."""
+        """Type a command and return the lines it answers; EOFError if the process ends first."""
         self._marks += 1
         mark = f"-- end of answer {self._marks} --"
         self.type(command)
@@ -57,6 +57,9 @@ class NodeProcess:
                 raise AssertionError(
                     f"no answer to {command!r}; so far: {self.seen[-20:]}"
                 ) from None
+            if line is None:
+                self._lines.put(None)
+                raise EOFError(f"the process ended during {command!r}")
             if line == mark:
                 return answer
             answer.append(line)
@@ -117,6 +120,7 @@ class NodeProcess:
         for line in self.child.stdout:
             self.seen.append(line.rstrip("\n"))
             self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
 
 
 @pytest.fixture
