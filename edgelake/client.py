@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 
 from edgelake import limits
 from edgelake.errors import NoReply
@@ -77,7 +76,8 @@ class Client:
             The node answered with an error; ``remote_code`` is its number.
         NoReply
             No answer came in time. Commands that are silent on success
-            (``blockchain push``, ``set``) never answer when they succeed.
+            (``blockchain push``, ``set``), and ``blockchain get`` without a
+            match, have no answer at all.
         PeerRefused, PeerTimeout, LocalProtocolError
         """
         host, port = self._server.address
@@ -115,12 +115,7 @@ class Client:
         """Return the client."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the client."""
         self.close()
 

@@ -47,17 +47,11 @@ class Service(ABC):
         self._life = threading.RLock()
         self._state = ServiceState.NOT_DECLARED
         self._failure = ""
-        self._since = 0.0
 
     @property
     def state(self) -> ServiceState:
         """Where the service stands."""
         return self._state
-
-    @property
-    def uptime_s(self) -> float:
-        """Seconds since the start, 0.0 when it does not run."""
-        return time.monotonic() - self._since if self._state is ServiceState.RUNNING else 0.0
 
     def start(self) -> None:
         """Start, and return when the service is ready.
@@ -78,7 +72,6 @@ class Service(ABC):
             except BaseException:
                 self._state = ServiceState.NOT_DECLARED
                 raise
-            self._since = time.monotonic()
             self._state = ServiceState.RUNNING
 
     def stop(self, timeout_s: float = limits.STOP_TIMEOUT_S) -> bool:

@@ -10,7 +10,6 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
-from types import TracebackType
 
 from edgelake import limits
 from edgelake.errors import Overloaded
@@ -137,12 +136,7 @@ class PendingJob:
         """Return the job."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Free the slot: later answers are strays."""
         self._jobs.close(self)
 

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 
 import pytest
 
@@ -100,12 +99,7 @@ class NodeProcess:
         """Return the process."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leave nothing running."""
         if self.child.poll() is None:
             self.child.kill()
@@ -135,4 +129,4 @@ def start(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
 
     yield run
     for node in running:
-        node.__exit__(None, None, None)
+        node.__exit__()
