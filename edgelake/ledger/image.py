@@ -8,6 +8,9 @@ and delete markers. The division is found again from the file alone:
    stands before it (the blank line belongs to neither part);
 2. else before the unbroken run of local lines at the end.
 
+A line that nobody can read (too long, no policy) ends no run: standing there,
+it is a damaged local line, and those before it stay local.
+
 `join` writes the blank line only where rule 2 alone would divide wrongly, so
 that a file is in nearly all cases just one part after the other.
 """
@@ -118,7 +121,8 @@ class LedgerImage:
         Local policies the master's part does not have.
     deletes : tuple of DeleteMarker
     damage : tuple of Damage
-        Lines that are not JSON; they belong to no part.
+        Lines that are not JSON, and local ones that are no policy; they belong
+        to no part.
     quarantine : tuple of Damage
         Lines of the master's part that are JSON and no usable policy.
     """
@@ -164,6 +168,8 @@ def parse_ledger(data: bytes, *, strict: bool = False) -> LedgerImage:
     head = lines[:split]
     policies, quarantine = _index(head)
     local, deletes = _local(lines[rest:], {policy.id for policy in policies})
+    damage += [Damage(line.number, line.fault, text=line.raw) for line in lines[rest:] if line.fault]
+    damage.sort(key=lambda entry: entry.line)
     return LedgerImage(
         master=b"".join(line.raw for line in head),
         policies=policies,
@@ -225,7 +231,7 @@ def _division(lines: Sequence[Line]) -> tuple[int, int]:
     """Return where the master's part ends and where the local lines begin."""
     end = len(lines)
     run = end
-    while run and lines[run - 1].local:
+    while run and (lines[run - 1].local or lines[run - 1].fault):
         run -= 1
     if run > 1 and lines[run - 1].blank:
         return run - 1, run
@@ -241,7 +247,8 @@ def _divides_after(data: bytes, size: int) -> bool:
         try:
             line = _parse_line(0, raw)
         except (BadJson, PolicyInvalid, UnicodeDecodeError):
-            break
+            end = start
+            continue
         if not line.local:
             return end == size and not (line.blank and start > 0)
         end = start

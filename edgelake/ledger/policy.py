@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from edgelake import limits
 from edgelake.errors import PolicyInvalid
 from edgelake.interfaces import PolicyRow
 from edgelake.ledger import jsontext
@@ -18,6 +19,7 @@ _ID_FIELDS: Mapping[str, tuple[str, ...]] = {
     "table": ("company", "name", "dbms"),
     "cluster": ("company", "name", "parent", "table"),
 }
+_LONGEST_LEDGER = '"global"'
 _HINT = 'write one type with its attributes: {"device": {"name": "d1"}}'
 
 
@@ -72,8 +74,38 @@ class Policy:
         return jsontext.dump(self.content())
 
     def with_ledger(self, value: str) -> Policy:
-        """Return the policy with ``ledger`` set: in its place, or appended."""
+        """Return the policy with ``ledger`` set: in its place, or appended.
+
+        Raises
+        ------
+        PolicyInvalid
+            See `check_size`.
+        """
         return _make(self.type, {**self.body, "ledger": value})
+
+    def check_size(self) -> None:
+        """Check that the line fits on every node it travels to, with any ``ledger`` value.
+
+        What is typed may be shorter than its line: the line has an id, a date and
+        ``ledger``, and six or twelve characters for one that is not ASCII.
+
+        Raises
+        ------
+        PolicyInvalid
+            The line exceeds `limits.MAX_POLICY_BYTES`.
+        """
+        size_bytes = len(self.text.encode())
+        if "ledger" in self.body:
+            grown = len(_LONGEST_LEDGER) - len(jsontext.dump(self.body["ledger"]))
+        else:
+            grown = len(', "ledger": ') + len(_LONGEST_LEDGER)
+        size_bytes += max(grown, 0)
+        if size_bytes > limits.MAX_POLICY_BYTES:
+            raise PolicyInvalid(
+                f"policy of {size_bytes} bytes, as its line is stored,"
+                f" exceeds {limits.MAX_POLICY_BYTES}",
+                hint="characters that are not ASCII take six bytes or twelve",
+            )
 
     def row(self) -> PolicyRow:
         """Return the policy as a row of the SQL table.
@@ -213,6 +245,11 @@ def complete(policy: Policy, now: datetime, *, ledger: str | None = None) -> Pol
         Aware; becomes ``YYYY-MM-DDTHH:MM:SS.ffffffZ`` in UTC.
     ledger : str or None
         ``local`` or ``global`` is set last, in its place or appended.
+
+    Raises
+    ------
+    PolicyInvalid
+        Its line is too long, see `Policy.check_size`.
     """
     body = dict(policy.body)
     date = body.get("date") or now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -230,7 +267,9 @@ def complete(policy: Policy, now: datetime, *, ledger: str | None = None) -> Pol
 
 
 def _make(kind: str, body: dict[str, Any]) -> Policy:
-    return Policy(kind, body, jsontext.dump({kind: body}))
+    policy = Policy(kind, body, jsontext.dump({kind: body}))
+    policy.check_size()
+    return policy
 
 
 def _field(value: Any) -> str:

@@ -212,7 +212,7 @@ class LocalLedger:
         Raises
         ------
         PolicyInvalid
-            It has no id, or its type is reserved.
+            It has no id, its type is reserved, or its line is too long.
         PolicyConflict
             The id is in the ledger, or its delete is not finished.
         FileWriteFailed
@@ -226,6 +226,7 @@ class LocalLedger:
             )
         if policy.ledger != "local":
             policy = policy.with_ledger("local")
+        policy.check_size()
         with self._lock:
             state = self._fresh()
             image = state.image

@@ -74,7 +74,10 @@ class MasterLedger:
         ------
         PolicyConflict
             The id exists and ``ignore`` is false.
+        PolicyInvalid
+            Its line is too long.
         """
+        policy.check_size()
         added = self.rows.insert(policy.row(), host, ignore=ignore)
         if added:
             self._announce()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edgelake import limits
 from edgelake.errors import (
     FileWriteFailed,
     LedgerInvalid,
@@ -92,6 +93,30 @@ def test_what_cannot_be_stored_is_refused(ledger, path):
     with pytest.raises(PolicyInvalid, match="'deleted' is reserved"):
         ledger.insert_local(parse_policy('{"deleted": {"id": "a"}}'))
     assert not path.exists()
+
+
+@pytest.mark.parametrize("ledger_value", [None, "local", "global"])
+def test_a_line_longer_than_the_limit_is_refused_before_it_is_stored(ledger, path, ledger_value):
+    wide = "é" * 250_000
+    with pytest.raises(PolicyInvalid, match=rf"15\d{{5}} bytes.* exceeds {limits.MAX_POLICY_BYTES}"):
+        complete(parse_policy(f'{{"device": {{"name": "{wide}"}}}}'), NOW, ledger=ledger_value)
+    with pytest.raises(PolicyInvalid, match="exceeds"):
+        ledger.insert_local(
+            parse_policy(f'{{"device": {{"id": "i", "ledger": "local", "name": "{wide}"}}}}')
+        )
+    assert not path.exists()
+
+
+def test_the_longest_policy_survives_a_restart_and_fits_as_global(ledger):
+    ledger.insert_local(policy("first"))
+    spare = limits.MAX_POLICY_BYTES - len(policy("", ledger="global").text)
+    with pytest.raises(PolicyInvalid, match=f" {limits.MAX_POLICY_BYTES + 1} bytes"):
+        policy("x" * (spare + 1))
+    longest = ledger.insert_local(policy("x" * spare))
+    ledger.insert_local(policy("last"))
+    assert len(longest.with_ledger("global").text) == limits.MAX_POLICY_BYTES
+    assert restarted(ledger).pending() == ledger.pending()
+    assert len(ledger.pending()[0]) == 3
 
 
 def test_find_selects_types_and_conditions_in_ledger_order(ledger):
@@ -322,6 +347,24 @@ class TestDamage:
         assert again.master_hash() != hashlib.md5(content).hexdigest()
         assert again.adopt(content).changed
         assert path.read_bytes() == content
+
+    @pytest.mark.parametrize("bad", ["[]", '{"device": {"id": 5}}', "too long"])
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_a_local_line_nobody_can_read_confirms_no_other_one(self, ledger, path, bad, place):
+        if bad == "too long":
+            bad = f'{{"device": {{"id": "x", "t": "{"x" * limits.MAX_POLICY_BYTES}"}}}}'
+        ledger.adopt(master_file("m"))
+        stored = [ledger.insert_local(policy(name)) for name in ("a", "b")]
+        lines = [entry.text for entry in stored]
+        lines.insert(place, bad)
+        path.write_bytes(master_file("m") + "".join(line + "\n" for line in lines).encode())
+        again = restarted(ledger)
+        assert again.pending() == (tuple(stored), ())
+        assert again.master_hash() == hashlib.md5(master_file("m")).hexdigest()
+        assert [entry.line for entry in again.load()] == [place + 2]
+        assert path.with_suffix(".damaged").read_text() == bad + "\n"
+        again.adopt(master_file("m", "n"))
+        assert names(again) == ["m", "n", "a", "b"]
 
     def test_damage_grows_in_its_own_file(self, ledger, path):
         path.parent.mkdir()
