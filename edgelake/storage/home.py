@@ -189,8 +189,13 @@ def _take(descriptor: int, root: Path) -> None:
         ) from None
     except OSError as exc:
         raise StorageError(f"cannot lock home '{root}': {(exc.strerror or '').lower()}") from exc
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as exc:
+        raise StorageError(
+            f"cannot write the lock of home '{root}': {(exc.strerror or str(exc)).lower()}"
+        ) from exc
 
 
 def _make_folder(path: Path) -> None:

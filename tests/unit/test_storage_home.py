@@ -140,3 +140,34 @@ def test_the_lock_does_not_follow_links(tmp_path):
     with pytest.raises(StorageError, match="cannot open"):
         Home(tmp_path).lock()
     assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_a_lock_that_cannot_be_written_is_a_storage_error_and_is_let_go(tmp_path):
+    script = """
+import resource, sys
+from pathlib import Path
+from edgelake.errors import StorageError
+from edgelake.storage import Home
+root = Path(sys.argv[1])
+root.mkdir()
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+home = Home(root)
+try:
+    home.lock()
+except StorageError as exc:
+    print(exc)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+Home(root).lock()
+print(home.locked)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "node")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    message, locked = done.stdout.splitlines()
+    assert message.startswith(f"cannot write the lock of home '{tmp_path / 'node'}': file too")
+    assert locked == "False"
