@@ -7,9 +7,11 @@ one, `MessageServer` is the native server alone. Errors are in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# This runs before the program catches signals: the import of typing would take its time.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from edgelake.client import Client
     from edgelake.interfaces import Result
     from edgelake.node import Node

@@ -1,26 +1,32 @@
 """The command line: a command, commands from standard input, or the console.
 
 Exit status: 0 done; 1 a command failed; 2 a command was badly written;
-3 a peer failed; 4 a file or database failed. Commands from standard input
-end with 0, or with 1 if any of them failed.
+3 a peer failed; 4 a file or database failed; 130 interrupted by Ctrl-C.
+Commands from standard input end with 0, or with 1 if any of them failed.
 """
 
 from __future__ import annotations
 
-import argparse
+# What is imported here delays the handlers of signals: the rest comes later.
+import contextlib
+import io
 import os
-import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from edgelake import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
+    import logging
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+    from typing import NoReturn, TextIO
+
+    from edgelake.commands.streams import LogLines
+    from edgelake.errors import EdgeLakeError
     from edgelake.interfaces import Notice, Result
     from edgelake.node import Node
 
@@ -32,12 +38,20 @@ a command of the language may follow, as typed at the console:
   edgelake --serve process node.al
 without one, commands are read from the terminal or from standard input.
 'edgelake help' lists the commands.
-exit status: 0 done, 1 failed, 2 bad command, 3 peer, 4 file or database
+exit status: 0 done, 1 failed, 2 bad command, 3 peer, 4 file or database,
+130 interrupted
 """
+
+_INTERRUPTED = 130
 
 
 class _Ended(BaseException):
-    """A signal asks the process to end."""
+    """A signal asks the process to end, or its output has nowhere to go."""
+
+    def __init__(self, number: int = 0, status: int = 0) -> None:
+        super().__init__()
+        self.number = number
+        self.status = status
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,22 +62,31 @@ def main(arguments: Sequence[str]) -> int:
     arguments : sequence of str
         Without the program's name.
     """
-    options = _parser().parse_args(arguments)
-    commands = list(options.command)
-    if options.words:
-        commands.append(rejoin(options.words))
-    home = Path(options.home or os.environ.get("EDGELAKE_HOME") or Path.home() / ".edgelake")
-    _catch_signals()
-    _allow_connections()
-    from edgelake.node import Node
-
-    status = 0
-    node = Node(home.expanduser(), on_exit=_wake_main_thread)
+    node = lines = None
     try:
-        with node:
-            status = _run(node, commands, options)
-    except _Ended:
-        status = 0
+        _catch_signals()
+        try:
+            options = _parser().parse_args(arguments)
+        except SystemExit as exc:
+            return _flushed(int(exc.code or 0))
+        _allow_connections()
+        from edgelake.commands.streams import LogLines, Output
+
+        lines = LogLines(Output(sys.stderr))
+        lines.install()
+        node = _open_node(options.home)
+        status = _Session(node, options, lines).run()
+        _ignore_signals()
+    except _Ended as end:
+        _ignore_signals()
+        status = end.status
+    except KeyboardInterrupt:
+        _ignore_signals()
+        status = _INTERRUPTED
+    if node is not None:
+        node.close()
+    if lines is not None:
+        lines.close()
     return status
 
 
@@ -82,6 +105,8 @@ def rejoin(words: Sequence[str]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="edgelake",
         description="A node of the EdgeLake edge-data network.",
@@ -123,99 +148,219 @@ def _requote(word: str) -> str:
     return f'"{word}"' if '"' not in word else f"'{word}'"
 
 
-def _run(node: Node, commands: list[str], options: argparse.Namespace) -> int:
-    """Run what was asked for and return the exit status."""
-    status = 0
-    interactive = sys.stdin is not None and sys.stdin.isatty()
-    node.show_notices(_print_notice)
-    for command in commands:
-        status = _run_command(node, command, sys.stderr) or status
-        if node.stopping:
-            return status
-    if options.console or not commands:
-        if interactive and not (options.serve and not options.console):
-            from edgelake.console import run_console
+def _open_node(home: str | None) -> Node:
+    """Return the node of a folder.
 
-            run_console(node)
-        elif sys.stdin is not None:
-            status = max(status, _run_lines(node, sys.stdin))
-    if options.serve and not node.stopping:
-        node.wait()
-    return status
+    Raises
+    ------
+    _Ended
+        The folder's name stands for no folder; that is told.
+    """
+    from pathlib import Path
+
+    from edgelake.errors import ConfigurationError
+    from edgelake.node import Node
+
+    named = home or os.environ.get("EDGELAKE_HOME")
+    try:
+        folder = Path(named or Path.home() / ".edgelake").expanduser()
+    except RuntimeError as exc:
+        error = ConfigurationError(
+            f"no home folder: {exc}".lower(), hint="write --home and a folder"
+        )
+        _tell(error)
+        raise _Ended(status=error.exit_status) from exc
+    return Node(folder, on_exit=_wake_main_thread)
 
 
-def _run_command(node: Node, command: str, errors: TextIO) -> int:
-    """Run one command given as an argument; return its exit status."""
+class _Session:
+    """What one call of the program does with its node.
+
+    Parameters
+    ----------
+    node : Node
+    options : argparse.Namespace
+    log : LogLines
+    """
+
+    def __init__(self, node: Node, options: argparse.Namespace, log: LogLines) -> None:
+        from edgelake.commands.streams import Output
+
+        self._node = node
+        self._options = options
+        self._log = log
+        self._output = Output(sys.stdout)
+        self._errors = Output(sys.stderr)
+
+    def run(self) -> int:
+        """Run what was asked for and return the exit status."""
+        node, options = self._node, self._options
+        commands = list(options.command)
+        if options.words:
+            commands.append(rejoin(options.words))
+        status = 0
+        node.show_notices(self._notice)
+        for command in commands:
+            status = self._command(command, self._error) or status
+            if node.stopping:
+                return status
+        if options.console or not commands:
+            interactive = sys.stdin is not None and sys.stdin.isatty()
+            if interactive and not (options.serve and not options.console):
+                self._console()
+            elif sys.stdin is not None:
+                status = max(status, self._lines(sys.stdin))
+        if options.serve and not node.stopping:
+            node.wait()
+        return status
+
+    # ------------------------------------------------------------- commands
+
+    def _console(self) -> None:
+        from edgelake.console import run_console
+
+        # Ctrl-C ends what runs, not the console: both are the same to a handler.
+        former = signal.signal(signal.SIGINT, signal.default_int_handler)
+        run_console(self._node, self._log)
+        signal.signal(signal.SIGINT, former)
+        self._node.show_notices(self._notice)
+
+    def _command(self, command: str, tell: Callable[[str], None]) -> int:
+        """Run one command, tell of its failure; return its exit status."""
+        from edgelake.commands.rendering import console_text
+        from edgelake.commands.streams import internal_error
+        from edgelake.errors import EdgeLakeError
+        from edgelake.language import format_error
+
+        def show(result: Result) -> None:
+            if text := console_text(result.text):
+                self._print(text)
+
+        try:
+            self._node.execute(command, show)
+        except EdgeLakeError as exc:
+            tell(console_text(format_error(exc)))
+            return exc.exit_status
+        except _Ended as end:
+            if end.number == signal.SIGINT:
+                end.status = _INTERRUPTED
+                # By the log: it does not wait for who reads, this process has to end.
+                _log().warning("interrupted")
+            raise
+        except Exception as exc:
+            error = internal_error(exc)
+            tell(console_text(format_error(error)))
+            return error.exit_status
+        return 0
+
+    def _lines(self, stream: TextIO) -> int:
+        """Run commands a line at a time, answer each on standard output; return 0 or 1."""
+        from edgelake.errors import CommandSyntaxError, EdgeLakeError
+        from edgelake.language import LogicalLines, format_error
+
+        failed = 0
+        lines = LogicalLines()
+
+        def guarded(step: Callable[[], list[tuple[int, str]]]) -> None:
+            nonlocal failed
+            try:
+                ready = step()
+            except EdgeLakeError as exc:
+                self._print(format_error(exc))
+                failed = 1
+                return
+            for _, text in ready:
+                if not self._node.stopping:
+                    failed |= bool(self._command(text, self._print))
+
+        def feed(line: str) -> list[tuple[int, str]]:
+            try:
+                line.encode()
+            except UnicodeEncodeError as exc:
+                raise CommandSyntaxError("the line is not utf-8 text") from exc
+            return list(lines.feed(line))
+
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
+        while not self._node.stopping:
+            line = stream.readline()
+            if not line:
+                break
+            guarded(lambda text=line: feed(text))  # type: ignore[misc]
+        guarded(lambda: list(lines.finish()))
+        return failed
+
+    # --------------------------------------------------------------- output
+
+    def _print(self, text: str) -> None:
+        """Write to standard output; the program ends when nobody can read it."""
+        try:
+            self._output.write(text)
+        except OSError as exc:
+            raise _Ended(status=1) from exc
+
+    def _error(self, text: str) -> None:
+        try:
+            self._errors.write(text)
+        except OSError as exc:
+            raise _Ended(status=1) from exc
+
+    def _notice(self, notice: Notice) -> None:
+        from dataclasses import replace
+
+        from edgelake.commands.peers import notice_text
+        from edgelake.commands.rendering import console_text
+
+        self._output.notice(replace(notice, text=console_text(notice_text(notice))))
+
+
+def _log() -> logging.Logger:
+    import logging
+
+    return logging.getLogger(__name__)
+
+
+def _tell(error: EdgeLakeError) -> None:
+    """Write an error of the start to standard error."""
     from edgelake.commands.rendering import console_text
-    from edgelake.errors import EdgeLakeError
+    from edgelake.commands.streams import Output
     from edgelake.language import format_error
 
-    def show(result: Result) -> None:
-        if text := console_text(result.text):
-            print(text, flush=True)
+    with contextlib.suppress(OSError):
+        Output(sys.stderr).write(console_text(format_error(error)))
 
+
+def _flushed(status: int) -> int:
+    """Return the status after a help text; 1 if nobody could read it."""
     try:
-        node.execute(command, show)
-    except EdgeLakeError as exc:
-        print(console_text(format_error(exc)), file=errors, flush=True)
-        return exc.exit_status
-    return 0
-
-
-def _run_lines(node: Node, stream: TextIO) -> int:
-    """Run commands a line at a time, answer each on standard output; return 0 or 1."""
-    from edgelake.errors import EdgeLakeError
-    from edgelake.language import LogicalLines, format_error
-
-    failed = 0
-    lines = LogicalLines()
-
-    def run(text: str) -> None:
-        nonlocal failed
-        failed |= bool(_run_command(node, text, sys.stdout))
-
-    def guarded(step: Callable[[], list[tuple[int, str]]]) -> None:
-        nonlocal failed
-        try:
-            ready = step()
-        except EdgeLakeError as exc:
-            print(format_error(exc), flush=True)
-            failed = 1
-            return
-        for _, text in ready:
-            if not node.stopping:
-                run(text)
-
-    while not node.stopping:
-        line = stream.readline()
-        if not line:
-            break
-        guarded(lambda text=line: list(lines.feed(text)))  # type: ignore[misc]
-    guarded(lambda: list(lines.finish()))
-    return failed
-
-
-def _print_notice(notice: Notice) -> None:
-    from edgelake.commands.peers import notice_text
-    from edgelake.commands.rendering import console_text
-
-    print(console_text(notice_text(notice)), flush=True)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # The interpreter flushes once more at its end and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def _catch_signals() -> None:
     def ended(number: int, frame: FrameType | None) -> NoReturn:
         # A second signal during the orderly stop must not tear it apart.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise _Ended
+        _ignore_signals()
+        raise _Ended(number)
 
     signal.signal(signal.SIGTERM, ended)
-    if not sys.stdin or not sys.stdin.isatty():
-        signal.signal(signal.SIGINT, ended)
+    signal.signal(signal.SIGINT, ended)
+
+
+def _ignore_signals() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _allow_connections() -> None:
     """Take as many descriptors as the system grants: each connection needs one."""
+    import resource
+
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -138,6 +138,21 @@ MAX_DESTINATIONS: Final = 1000
 MAX_NOTICES: Final = 1000
 """Messages of peers kept for a console that has not read them."""
 
+MAX_NOTICE_CHARS: Final = 65_536
+"""Longest text of one such message; the rest is cut off, and that is said."""
+
+MAX_NOTICES_BYTES: Final = 16 * 1024 * 1024
+"""Memory of all kept messages together."""
+
+NOTICES_END_S: Final = 1.0
+"""Wait for the last messages to be shown when the node ends; a stuck terminal is left alone."""
+
+LOG_REPEAT_S: Final = 10.0
+"""Time in which the log leaves out a line it has just shown."""
+
+MAX_LOG_LINES: Final = 50
+"""Log lines shown in that time; peers must not fill a disk with them."""
+
 # ------------------------------------------------------------ language
 
 MAX_COMMAND_CHARS: Final = 16 * 1024 * 1024

@@ -166,6 +166,7 @@ class Node:
         finished = self._parts.services.stop_all(timeout_s)
         self._parts.databases.close()
         self.home.unlock()
+        self._parts.notices.show(None)
         return finished
 
     def __enter__(self) -> Node:

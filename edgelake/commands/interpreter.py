@@ -62,9 +62,15 @@ class Interpreter:
         ------
         EdgeLakeError
             A statement failed; those after it did not run.
+
+        Notes
+        -----
+        Nothing runs after a statement that ended the node.
         """
         context = parent or self._context(Origin(), emit)
-        for statement in parse(text, self.registry):
+        for number, statement in enumerate(parse(text, self.registry)):
+            if number and self.node.stopping.is_set():
+                return
             self._run(statement, context)
 
     def execute_remote(self, text: str, origin: Origin, emit: Emit) -> Call:

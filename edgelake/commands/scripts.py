@@ -6,9 +6,16 @@ from pathlib import Path
 
 from edgelake import limits
 from edgelake.commands.context import Context
-from edgelake.errors import CommandError, EdgeLakeError, ScriptError, ScriptMissing, StorageError
+from edgelake.errors import (
+    CommandError,
+    EdgeLakeError,
+    NotPermitted,
+    ScriptError,
+    ScriptMissing,
+    StorageError,
+)
 from edgelake.interfaces import Permission, Result
-from edgelake.language import Argument, Call, CommandSet, LogicalLines, PathType
+from edgelake.language import Argument, Call, CommandSet, LogicalLines, PathType, shortened
 from edgelake.storage import read_file
 
 __all__ = ["commands"]
@@ -26,16 +33,50 @@ commands = CommandSet(group="scripts")
     related=("set",),
 )
 def _process(context: Context, call: Call) -> Result:
-    path = Path(call.arguments["script"]).expanduser()
     inner = context.deeper()
-    for number, text in _logical_lines(path):
-        try:
-            context.interpreter.execute(text, context.emit, parent=inner)
-        except EdgeLakeError as exc:
-            raise _located(exc, path, number) from exc
-        if context.node.stopping.is_set():
-            break
+    path = _script(context, call.arguments["script"])
+    try:
+        for number, text in _logical_lines(path):
+            _line(inner, path, number, text)
+            if context.node.stopping.is_set():
+                break
+    except ScriptError as exc:
+        if context.origin.local:
+            raise
+        raise _discreet(exc, path) from exc
     return Result()
+
+
+def _line(context: Context, path: Path, number: int, text: str) -> None:
+    try:
+        context.interpreter.execute(text, context.emit, parent=context)
+    except EdgeLakeError as exc:
+        raise _located(exc, path, number) from exc
+
+
+def _script(context: Context, given: str) -> Path:
+    """Return the path of a script that who asks may run.
+
+    Raises
+    ------
+    ScriptMissing
+        The path names nobody's home folder, or is no path at all.
+    NotPermitted
+        A peer named a file outside the folder of the node's scripts.
+    """
+    try:
+        path = Path(given).expanduser()
+        if context.origin.local:
+            return path
+        folder, resolved = context.node.home.scripts_dir.resolve(), path.resolve()
+    except (RuntimeError, ValueError, OSError) as exc:
+        raise ScriptMissing(f"script '{shortened(given)}' cannot be read: {exc}") from exc
+    if not resolved.is_relative_to(folder):
+        raise NotPermitted(
+            f"script '{shortened(given)}' may not run from remote",
+            hint="only scripts in the node's folder !local_scripts may",
+        )
+    return resolved
 
 
 def _logical_lines(path: Path) -> list[tuple[int, str]]:
@@ -48,6 +89,8 @@ def _logical_lines(path: Path) -> list[tuple[int, str]]:
         ) from exc
     except UnicodeDecodeError as exc:
         raise ScriptError(f"script '{path}' is not UTF-8 text") from exc
+    except ValueError as exc:
+        raise ScriptMissing(f"script '{path}' cannot be read: {exc}") from exc
     lines = LogicalLines(script=True)
     found: list[tuple[int, str]] = []
     try:
@@ -71,3 +114,11 @@ def _located(error: EdgeLakeError, path: Path, first_line: int) -> ScriptError:
     located.code = error.code
     located.exit_status = error.exit_status
     return located
+
+
+def _discreet(error: ScriptError, path: Path) -> ScriptError:
+    """Return the error without what the script says: a peer may run it, not read it."""
+    told = type(error)(f"script '{path.name}' failed with error {error.code}")
+    told.code = error.code
+    told.exit_status = error.exit_status
+    return told

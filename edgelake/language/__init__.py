@@ -23,7 +23,7 @@ from edgelake.language.command import (
     Where,
 )
 from edgelake.language.destinations import Destination, Destinations
-from edgelake.language.diagnostics import format_error, format_error_block
+from edgelake.language.diagnostics import format_error, format_error_block, shortened
 from edgelake.language.forms import (
     Json,
     JsonText,
@@ -78,6 +78,7 @@ from edgelake.language.variables import Variables, expand_json, expand_text
 from edgelake.language.wiretext import from_wire, remote_text
 
 __all__ = [
+    "shortened",
     "Address",
     "AddressType",
     "And",

@@ -14,6 +14,7 @@ from edgelake.errors import (
     WrongValue,
 )
 from edgelake.language.command import Argument, Command, CommandRegistry, Where
+from edgelake.language.diagnostics import shortened
 from edgelake.language.forms import reference_in
 from edgelake.language.names import find_command
 from edgelake.language.options import Given, OptionReader
@@ -344,7 +345,9 @@ class _Binder:
         hint = self._usage()
         if takes_options and self._statement.where is None:
             hint = f"write '{self._command.keyword}' before options; {hint}"
-        return self._fault(CommandSyntaxError(f"unexpected word '{shown}'", hint=hint), item.start)
+        return self._fault(
+            CommandSyntaxError(f"unexpected word '{shortened(shown)}'", hint=hint), item.start
+        )
 
     def _usage(self) -> str:
         return f"write {self._command.usage}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgelake.errors import BadDestination, DuplicateOption
+from edgelake.language.diagnostics import shortened
 from edgelake.language.syntax import And, Entry, Filtered, Group, Item, Test
 from edgelake.language.values import ValueType
 from edgelake.language.variables import Variables, expand_text
@@ -90,5 +91,5 @@ def _addresses(text: str) -> list[str]:
     for address in found:
         host, colon, port = address.rpartition(":")
         if not (colon and host and port) or any(c.isspace() for c in address):
-            raise BadDestination(f"'{address}' is not ip:port", hint=_HINT)
+            raise BadDestination(f"'{shortened(address)}' is not ip:port", hint=_HINT)
     return found

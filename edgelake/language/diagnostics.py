@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from edgelake.errors import EdgeLakeError
 
-__all__ = ["format_error", "format_error_block"]
+__all__ = ["format_error", "format_error_block", "shortened"]
 
 _NEAR_CHARS = 30
 _LINE_CHARS = 160
+_QUOTED_CHARS = 80
+_LONG_WORD = re.compile(r"\S{257,}")
+
+
+def shortened(text: str) -> str:
+    """Return what somebody wrote as a message quotes it: at most 80 characters, then …."""
+    return text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}…"
 
 
 def format_error(error: BaseException, text: str | None = None) -> str:
@@ -63,6 +71,8 @@ def _where(error: BaseException, text: str | None) -> str:
 def _one_line(text: str) -> str:
     """Return the text without line ends and without what would steer a terminal."""
     joined = " ".join(part.strip() for part in text.splitlines() if part.strip())
+    # Paths stay whole; no word that a person reads is longer.
+    joined = _LONG_WORD.sub(lambda found: shortened(found[0]), joined)
     return "".join(c if c.isprintable() else " " for c in joined)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from edgelake.errors import UnknownCommand
 from edgelake.interfaces import Permission
 from edgelake.language.command import Argument, Command, CommandRegistry, Option, Where
+from edgelake.language.diagnostics import shortened
 
 __all__ = ["help_for", "help_overview", "markdown_page"]
 
@@ -66,7 +67,7 @@ def help_for(registry: CommandRegistry, words: Sequence[str]) -> str:
         if nearest
         else "'help' lists the commands"
     )
-    raise UnknownCommand(f"no command '{prefix}'", hint=hint)
+    raise UnknownCommand(f"no command '{shortened(prefix)}'", hint=hint)
 
 
 def markdown_page(registry: CommandRegistry) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgelake.errors import BadArgument, UnknownCommand
 from edgelake.language.command import Command, CommandRegistry
+from edgelake.language.diagnostics import shortened
 from edgelake.language.places import place
 from edgelake.language.syntax import CommandStatement, Item, Mark, Quoted, Shape, Word
 
@@ -57,9 +58,9 @@ def _unknown(statement: CommandStatement, registry: CommandRegistry) -> UnknownC
     else:
         hint = " ".join(["'help", *names[:known]]) + "' lists the commands"
     offset = statement.words[min(known, len(names) - 1)].start
-    what = f"unknown command '{shown}'"
+    what = f"unknown command '{shortened(shown)}'"
     if known == len(names):
-        what = f"'{shown}' is only the beginning of a command"
+        what = f"'{shortened(shown)}' is only the beginning of a command"
     return place(UnknownCommand(what, hint=hint), statement.text, offset)
 
 

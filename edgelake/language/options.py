@@ -15,6 +15,7 @@ from edgelake.errors import (
     UnknownOption,
 )
 from edgelake.language.command import Command, Option
+from edgelake.language.diagnostics import shortened
 from edgelake.language.places import place
 from edgelake.language.syntax import (
     And,
@@ -136,7 +137,9 @@ class OptionReader:
                 part.start,
             )
         return self._fault(
-            CommandSyntaxError(f"missing '=' after '{key}'", hint=f"write {key} = value"),
+            CommandSyntaxError(
+                f"missing '=' after '{shortened(key)}'", hint=f"write {key} = value"
+            ),
             part.left[0].end,
         )
 
@@ -151,7 +154,8 @@ class OptionReader:
         listed = "options: " + ", ".join(keys) if keys else "it has none"
         hint = f"did you mean '{nearest[0]}'? {listed}" if nearest else listed
         raise self._fault(
-            UnknownOption(f"'{name}' has no option '{key}'", hint=hint), part.left[0].start
+            UnknownOption(f"'{name}' has no option '{shortened(key)}'", hint=hint),
+            part.left[0].start,
         )
 
     def _single_values(self, option: Option, right: _Items) -> list[_Items]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NewType
 
 from edgelake.errors import WrongValue
+from edgelake.language.diagnostics import shortened
 from edgelake.language.syntax import Item
 from edgelake.language.variables import Variables, expand_text
 
@@ -143,7 +144,9 @@ class Name(ValueType):
     def parse(self, text: str) -> str:
         """Return the name."""
         if not _NAME.fullmatch(text):
-            raise WrongValue(f"'{text}' is not a name", hint="write letters, digits, _ - and .")
+            raise WrongValue(
+                f"'{shortened(text)}' is not a name", hint="write letters, digits, _ - and ."
+            )
         return text
 
     def describe(self) -> str:
@@ -169,7 +172,9 @@ class Integer(ValueType):
     def parse(self, text: str) -> int:
         """Return the number."""
         if not _INTEGER.fullmatch(text):
-            raise WrongValue(f"'{text}' is not a whole number", hint=f"write a {self.describe()}")
+            raise WrongValue(
+                f"'{shortened(text)}' is not a whole number", hint=f"write a {self.describe()}"
+            )
         value = int(text)
         if (self._minimum is not None and value < self._minimum) or (
             self._maximum is not None and value > self._maximum
@@ -211,7 +216,7 @@ class Port(Integer):
         try:
             return super().parse(text)
         except WrongValue as exc:
-            message = f"'{text}' is not a port"
+            message = f"'{shortened(text)}' is not a port"
             raise WrongValue(message, hint=f"write a {self.describe()}") from exc
 
     def describe(self) -> str:
@@ -228,7 +233,9 @@ class Boolean(ValueType):
         """Return the truth value."""
         lowered = text.lower()
         if lowered not in ("true", "false"):
-            raise WrongValue(f"'{text}' is not true or false", hint="write true or false")
+            raise WrongValue(
+                f"'{shortened(text)}' is not true or false", hint="write true or false"
+            )
         return lowered == "true"
 
     def describe(self) -> str:
@@ -250,7 +257,7 @@ class OneOf(ValueType):
     def parse(self, text: str) -> str:
         """Return the word."""
         if text not in self._words:
-            raise WrongValue(f"'{text}' is not allowed", hint=f"write {self.describe()}")
+            raise WrongValue(f"'{shortened(text)}' is not allowed", hint=f"write {self.describe()}")
         return text
 
     def describe(self) -> str:
@@ -283,10 +290,10 @@ class Duration(ValueType):
         """Return the span in seconds."""
         match = _DURATION.fullmatch(text)
         if match is None:
-            raise WrongValue(f"'{text}' is not a time", hint=f"write {self.describe()}")
+            raise WrongValue(f"'{shortened(text)}' is not a time", hint=f"write {self.describe()}")
         value = Seconds(float(match[1]) * _SECONDS[match[2]])
         if value <= 0 and not self._zero:
-            raise WrongValue(f"'{text}' is no time at all", hint="write a time above 0")
+            raise WrongValue(f"'{shortened(text)}' is no time at all", hint="write a time above 0")
         return value
 
     def describe(self) -> str:
@@ -304,7 +311,7 @@ class Size(ValueType):
         """Return the size in bytes."""
         match = _SIZE.fullmatch(text)
         if match is None:
-            raise WrongValue(f"'{text}' is not a size", hint=f"write {self.describe()}")
+            raise WrongValue(f"'{shortened(text)}' is not a size", hint=f"write {self.describe()}")
         return Bytes(int(match[1]) * _FACTORS[match[2].lower()])
 
     def describe(self) -> str:
@@ -334,11 +341,13 @@ class AddressType(ValueType):
         host, colon, port = text.rpartition(":")
         hint = f"write {self.describe()}"
         if not colon or not _HOST.fullmatch(host):
-            raise WrongValue(f"'{text}' is not ip:port", hint=hint)
+            raise WrongValue(f"'{shortened(text)}' is not ip:port", hint=hint)
         try:
             return Address(host, Port().parse(port))
         except WrongValue as exc:
-            raise WrongValue(f"port '{port}' of '{text}' is not in 1..65535", hint=hint) from exc
+            raise WrongValue(
+                f"port '{shortened(port)}' of '{shortened(text)}' is not in 1..65535", hint=hint
+            ) from exc
 
     def describe(self) -> str:
         """Return what is accepted."""

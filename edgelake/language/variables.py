@@ -15,6 +15,7 @@ from typing import Any
 
 from edgelake import limits
 from edgelake.errors import BadJson, NotPermitted, UndefinedVariable
+from edgelake.language.diagnostics import shortened
 from edgelake.language.syntax import (
     Condition,
     Group,
@@ -258,7 +259,7 @@ def _undefined(reference: Ref) -> UndefinedVariable:
         if reference.kind is RefKind.LOCAL
         else "set it first"
     )
-    return UndefinedVariable(f"'{reference.shown}' has no value", hint=write)
+    return UndefinedVariable(f"'{shortened(reference.shown)}' has no value", hint=write)
 
 
 def _written(reference: Ref) -> str:
