@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from datetime import UTC, datetime
-from functools import partial
 
 from edgelake import limits
 from edgelake.commands.conditions import predicate
 from edgelake.commands.context import Context
+from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.rendering import answer
 from edgelake.errors import EdgeLakeError, MissingOption, PolicyInvalid
 from edgelake.interfaces import Notice, Permission, Result
@@ -27,6 +27,7 @@ from edgelake.language import (
 from edgelake.ledger import complete, parse_policy, pretty, python_text
 from edgelake.services.sources import drop_command
 from edgelake.services.synchronizer import Synchronizer
+from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint
 
 __all__ = ["commands"]
@@ -62,11 +63,14 @@ _DETAILS_PLACE = "At least one of local and master must be given; with a master,
 def _insert(context: Context, call: Call) -> Result:
     masters, local = _place(call)
     policy = complete(parse_policy(call.options["policy"]), datetime.now(UTC))
-    context.node.lock_home()
+    tcp = context.node.tcp() if masters else None
+    ready_ledger(context.node)
     if local:
         context.node.ledger.insert_local(policy.with_ledger("local"))
     line = policy.with_ledger("global").to_line()
-    _send(context, masters, f"blockchain push {line}", must_arrive=not local)
+    if tcp is not None:
+        _send(context, tcp, masters, f"blockchain push {line}", must_arrive=not local)
+    _wake(context)
     return Result({"id": policy.id}, "")
 
 
@@ -112,15 +116,13 @@ def _get(context: Context, call: Call) -> Result:
 def _delete(context: Context, call: Call) -> Result:
     masters, local = _place(call)
     policy_id: str = call.options["id"]
-    context.node.lock_home()
+    tcp = context.node.tcp() if masters else None
+    ready_ledger(context.node)
     if local:
         context.node.ledger.delete_local(policy_id, master=str(masters[0]) if masters else None)
-    _send(
-        context,
-        masters,
-        drop_command(policy_id),
-        must_arrive=not local,
-    )
+    if tcp is not None:
+        _send(context, tcp, masters, drop_command(policy_id), must_arrive=not local)
+    _wake(context)
     return Result({"id": policy_id}, "")
 
 
@@ -231,7 +233,12 @@ def _place(call: Call) -> tuple[tuple[Endpoint, ...], bool]:
 
 
 def _send(
-    context: Context, masters: tuple[Endpoint, ...], command: str, *, must_arrive: bool
+    context: Context,
+    tcp: TcpService,
+    masters: tuple[Endpoint, ...],
+    command: str,
+    *,
+    must_arrive: bool,
 ) -> None:
     """Send a change to masters; wait for delivery only if it is kept nowhere else.
 
@@ -243,19 +250,29 @@ def _send(
     for to in masters:
         if source is not None and source.follows((to,)):
             continue
-        sent = context.node.tcp().request(to, command, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
+        try:
+            sent = tcp.request(to, command, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
+        except EdgeLakeError as exc:
+            if must_arrive:
+                raise
+            _warn(context, exc)
+            continue
         if must_arrive:
             wait([sent])
             sent.result()
         else:
-            sent.add_done_callback(partial(_warn, context))
+            sent.add_done_callback(lambda done: _warn(context, done.exception()))
+
+
+def _wake(context: Context) -> None:
+    """Let the synchronizer take up a change at once."""
+    sync = context.node.services.find(Synchronizer.name)
     if isinstance(sync, Synchronizer):
         sync.trigger()
 
 
-def _warn(context: Context, sent: Future[None]) -> None:
+def _warn(context: Context, error: BaseException | None) -> None:
     """Tell the console that a master did not get a change that is kept here."""
-    error = sent.exception()
     if error is not None:
         text = f"the change is kept here but did not reach the master: {error}"
         context.node.notices.post(Notice(text))

@@ -7,6 +7,7 @@ from edgelake.commands.rendering import FORMAT, answer
 from edgelake.errors import WrongValue
 from edgelake.interfaces import Permission, Result, Table
 from edgelake.language import Argument, Boolean, Call, CommandSet, Name, OneOf, Option, Where
+from edgelake.services.synchronizer import Synchronizer
 from edgelake.storage import LedgerTable
 
 __all__ = ["commands"]
@@ -50,6 +51,7 @@ def _connect_dbms(context: Context, call: Call) -> Result:
     name = call.arguments["name"]
     kind = call.options["type"]
     context.node.databases.connect(name, kind, memory=call.options["memory"])
+    _wake_synchronizer(context, name)
     text = f"Database {name} using {kind} connected!"
     return Result({"database": name, "type": kind}, text)
 
@@ -112,4 +114,12 @@ def _create_table(context: Context, call: Call) -> Result:
             hint=f"write dbms = {LEDGER_DATABASE}",
         )
     LedgerTable(context.node.databases.get(dbms)).create()
+    _wake_synchronizer(context, dbms)
     return Result()
+
+
+def _wake_synchronizer(context: Context, dbms: str) -> None:
+    """Let a synchronizer that waits for the ledger's database try again at once."""
+    sync = context.node.services.find(Synchronizer.name)
+    if dbms == LEDGER_DATABASE and isinstance(sync, Synchronizer):
+        sync.trigger()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgelake.commands.context import Context, NodeParts
+from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.errors import (
     BadArgument,
@@ -69,8 +70,10 @@ def _run_blockchain_sync(context: Context, call: Call) -> Result:
     for key in ("source", "time", "dest"):
         if not call.options[key]:
             raise MissingOption(f"option '{key}' is required", hint=f"add: {key} = …")
-    node.lock_home()
+    ready_ledger(node)
     to_table = "dbms" in call.options["dest"]
+    if to_table:
+        node.master_ledger()
     if call.options["source"] == "dbms":
         if call.options["connection"] is not None:
             raise BadArgument(
@@ -79,12 +82,12 @@ def _run_blockchain_sync(context: Context, call: Call) -> Result:
                 column=call.column("connection"),
             )
         source: LedgerSource = TableSource(
-            node.ledger, node.master_ledger(), node.host_of(context.origin)
+            node.ledger, node.master_ledger, node.host_of(context.origin)
         )
     else:
         source = MasterSource(
             node.ledger,
-            node.master_ledger().rows if to_table else None,
+            (lambda: node.master_ledger().rows) if to_table else None,
             _connection(node, call),
             node.tcp,
             node.jobs,
@@ -107,9 +110,12 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
     service = node.services.find(Synchronizer.name)
     figures: dict[str, Any] = service.figures() if service else {}
     state = service.state if service else ServiceState.NOT_DECLARED
+    damaged, reason = node.ledger.damage_report()
     data = {
         "status": "Running" if state is ServiceState.RUNNING else state.value,
         **figures,
+        "damage": damaged,
+        "damage_reason": reason or None,
         "version": node.ledger.file_hash(),
         "policies": node.ledger.count,
     }
@@ -129,9 +135,14 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
     )
     table = Table(_COLUMNS, [row])
     shown = answer(data, table, call.options)
-    if shown.json or not data.get("last_error"):
+    if shown.json:
         return shown
-    return Result(data, f"{shown.text}Last error: {data['last_error']}\r\n")
+    text = shown.text
+    if data.get("last_error"):
+        text += f"Last error: {data['last_error']}\r\n"
+    if damaged:
+        text += f"Damaged lines of the ledger file: {damaged}, {reason}\r\n"
+    return Result(data, text)
 
 
 _COLUMNS = (

@@ -168,7 +168,9 @@ def parse_ledger(data: bytes, *, strict: bool = False) -> LedgerImage:
     head = lines[:split]
     policies, quarantine = _index(head)
     local, deletes = _local(lines[rest:], {policy.id for policy in policies})
-    damage += [Damage(line.number, line.fault, text=line.raw) for line in lines[rest:] if line.fault]
+    damage += [
+        Damage(line.number, line.fault, text=line.raw) for line in lines[rest:] if line.fault
+    ]
     damage.sort(key=lambda entry: entry.line)
     return LedgerImage(
         master=b"".join(line.raw for line in head),

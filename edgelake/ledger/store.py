@@ -8,7 +8,7 @@ file is the ledger before or after a change, and reading it gives that image.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +90,8 @@ class LocalLedger:
     def __init__(self, file: LedgerFileAccess) -> None:
         self._file = file
         self._lock = threading.Lock()
+        self._damage_count = 0
+        self._first_damage = ""
         self._state: _State | None = None
 
     @property
@@ -159,6 +161,16 @@ class LocalLedger:
     def damage(self) -> tuple[Damage, ...]:
         """Lines of the file that could not be read and are not yet repaired."""
         return self._current().image.damage
+
+    def damage_report(self) -> tuple[int, str]:
+        """Return how many unreadable lines this object met in its file, and the first's reason.
+
+        Those set aside already are counted too.
+        """
+        found = self._current().image.damage
+        with self._lock:
+            first = self._first_damage or (str(found[0]) if found else "")
+            return self._damage_count + len(found), first
 
     def pending(self) -> tuple[tuple[Policy, ...], tuple[DeleteMarker, ...]]:
         """Return the local policies and deletes that the master's ledger does not show yet.
@@ -284,7 +296,33 @@ class LocalLedger:
                 deletes = (*deletes, DeleteMarker(policy_id, master))
             self._commit(state, _with_local(image, local, deletes))
 
-    def adopt(self, content: bytes, source: str = "", *, allow_empty: bool = False) -> Adoption:
+    def finish_delete(self, policy_id: str) -> bool:
+        """Forget a delete that a master has answered; return whether there was one to forget.
+
+        One of a policy that the master's part still shows is kept: it goes
+        with the next ledger of the master.
+
+        Raises
+        ------
+        FileWriteFailed
+        """
+        with self._lock:
+            state = self._fresh()
+            image = state.image
+            kept = tuple(m for m in image.deletes if m.id != policy_id or m.master is None)
+            if len(kept) == len(image.deletes) or any(p.id == policy_id for p in image.policies):
+                return False
+            self._commit(state, _with_local(image, image.local, kept))
+            return True
+
+    def adopt(
+        self,
+        content: bytes,
+        source: str = "",
+        *,
+        allow_empty: bool = False,
+        dropped: Collection[str] | None = None,
+    ) -> Adoption:
         """Take over the master's ledger, and keep what is only local.
 
         Parameters
@@ -295,6 +333,11 @@ class LocalLedger:
             Who sent it, for errors.
         allow_empty : bool
             Take a ledger without policies too.
+        dropped : collection of str or None
+            Ids whose delete had reached the master before this ledger was asked
+            for. The delete of another id is kept although the ledger lacks it:
+            its policy may be under way to the master. ``None``: the ledger shows
+            every delete that was done.
 
         Raises
         ------
@@ -316,7 +359,12 @@ class LocalLedger:
             before = state.image
             ids = {policy.id for policy in received.policies}
             local = tuple(policy for policy in before.local if policy.id not in ids)
-            deletes = tuple(marker for marker in before.deletes if marker.id in ids)
+            deletes = tuple(
+                marker
+                for marker in before.deletes
+                if marker.id in ids
+                or (marker.master is not None and dropped is not None and marker.id not in dropped)
+            )
             after = LedgerImage(
                 received.master, received.policies, local, deletes, (), received.quarantine
             )
@@ -365,6 +413,9 @@ class LocalLedger:
         if image.damage:
             image = _with_local(image, image.local, image.deletes)
         self._file.replace(data)
+        if damage:
+            self._damage_count += len(damage)
+            self._first_damage = self._first_damage or str(damage[0])
         same_master = image.master == state.image.master
         self._state = _State(
             image,

@@ -44,8 +44,9 @@ class MasterLedger:
         self._watchers.append(changed)
 
     def unwatch(self, changed: Callable[[], None]) -> None:
-        """End what `watch` began."""
-        self._watchers.remove(changed)
+        """End what `watch` began; may be called twice."""
+        if changed in self._watchers:
+            self._watchers.remove(changed)
 
     @property
     def quarantine(self) -> tuple[str, ...]:

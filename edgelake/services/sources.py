@@ -8,15 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError, PeerTimeout, PolicyRowMissing
+from edgelake.errors import EdgeLakeError, PeerTimeout, PolicyInvalid, PolicyRowMissing
 from edgelake.interfaces import LedgerRows
 from edgelake.ledger import LocalLedger, Policy
 from edgelake.services.jobs import Jobs, PendingJob
 from edgelake.services.master import MasterLedger
+from edgelake.services.outbox import Outbox, Turn
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint
@@ -24,6 +26,7 @@ from edgelake.wire import Endpoint
 __all__ = ["MasterSource", "TableSource", "drop_command"]
 
 _STEP_S = 0.2
+_NEVER_SYNCED = "0"
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
@@ -45,8 +48,9 @@ class MasterSource:
     Parameters
     ----------
     ledger : LocalLedger
-    table : LedgerRows or None
-        Brought to the same content after each change, if given.
+    table : callable or None
+        Returns the table that is brought to the same content after each
+        change, or raises `DatabaseUnknown` or `TableMissing`.
     connection : Endpoint
         The master.
     tcp : callable
@@ -60,7 +64,7 @@ class MasterSource:
     def __init__(
         self,
         ledger: LocalLedger,
-        table: LedgerRows | None,
+        table: Callable[[], LedgerRows] | None,
         connection: Endpoint,
         tcp: Callable[[], TcpService],
         jobs: Jobs,
@@ -72,10 +76,10 @@ class MasterSource:
         self._jobs = jobs
         self._lock = threading.Lock()
         self._adopting = threading.Lock()
-        self._requests: dict[str, float] = {}
-        self._asked: list[tuple[PendingJob, str]] = []
-        self._sent: set[str] = set()
-        self._projected = ""
+        self._requests: dict[str, _Request] = {}
+        self._asked: list[_Asked] = []
+        self._outbox = Outbox()
+        self._projection: _Projection | None = None
         self._bytes = 0
         self._sync: Synchronizer | None = None
 
@@ -89,8 +93,8 @@ class MasterSource:
         with self._lock:
             self._requests.clear()
             asked, self._asked = self._asked, []
-        for job, _ in asked:
-            self._jobs.close(job)
+        for entry in asked:
+            self._jobs.close(entry.job)
 
     def connection(self) -> str:
         """Return the master's address."""
@@ -122,52 +126,67 @@ class MasterSource:
         """
         tcp = self._tcp()
         self._read_answers()
-        self._project()
-        fresh = self._send_pending(tcp)
-        name = self._open_request().replace(" ", "\t")
+        policies, deletes = self._ledger.pending()
+        shared = [delete.id for delete in deletes if delete.master is not None]
+        turn = self._outbox.next(policies, shared)
+        self._send(tcp, turn)
+        name = self._open_request(turn.delivered).replace(" ", "\t")
         request = f"event get_blockchain {name} {self._ledger.master_hash()} 0"
-        self._await(self._ask(tcp, request, "the ledger request"))
-        return limits.SYNC_FOLLOW_UP_S if fresh else None
+        sent = self._ask(tcp, request, "the ledger request")
+        self._project()
+        self._await(sent)
+        return limits.SYNC_FOLLOW_UP_S if turn.fresh else None
 
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return whether changes for these masters are sent by the cycles."""
         return self.master in masters
 
-    def _open_request(self) -> str:
+    def _open_request(self, dropped: frozenset[str]) -> str:
         """Return a file name nobody can guess, and keep it until it is answered."""
         path = Path(self._ledger.path)
         name = str(path.with_name(f"{path.stem}_{secrets.token_hex(12)}.new"))
         now = time.monotonic()
         with self._lock:
-            for old in [n for n, end in self._requests.items() if end < now]:
+            for old in [n for n, r in self._requests.items() if r.end < now]:
                 del self._requests[old]
             while len(self._requests) >= limits.MAX_OPEN_LEDGER_REQUESTS:
                 del self._requests[next(iter(self._requests))]
-            self._requests[name] = now + limits.LEDGER_REQUEST_TTL_S
+            self._requests[name] = _Request(now + limits.LEDGER_REQUEST_TTL_S, dropped)
         return name
 
-    def _ask(self, tcp: TcpService, request: str, what: str) -> Future[None]:
-        """Send a request whose refusal the next cycle reads."""
+    def _ask(self, tcp: TcpService, request: str, what: str, dropped: str = "") -> Future[None]:
+        """Send a request whose refusal the next cycle reads.
+
+        ``dropped`` is the id of a delete that the answer can finish.
+        """
         job = self._jobs.open()
         with self._lock:
-            self._asked.append((job, what))
+            self._asked.append(_Asked(job, what, dropped))
         return tcp.request(self.master, request, job.header(0), attempts=1)
 
     def _read_answers(self) -> None:
         """Report what the master refused since the last cycle."""
         with self._lock:
             asked, self._asked = self._asked, []
-        for job, what in asked:
-            self._jobs.close(job)
-            answer = job.answers.get(0)
-            # A policy that the master no longer has is as good as dropped.
-            if answer is None or answer.error in (0, PolicyRowMissing.code):
+        for entry in asked:
+            self._jobs.close(entry.job)
+        for entry in asked:
+            answer = entry.job.answers.get(0)
+            if answer is None or answer.error == 0:
                 continue
-            if self._sync is not None:
-                self._sync.refused(
-                    f"master {self.master} refused {what}, error {answer.error}: "
-                    + " ".join(answer.text.split())
-                )
+            if answer.error == PolicyRowMissing.code:
+                # A policy that the master no longer has is as good as dropped.
+                if entry.dropped:
+                    self._ledger.finish_delete(entry.dropped)
+                continue
+            self._refused(
+                f"master {self.master} refused {entry.what}, error {answer.error}: "
+                + " ".join(answer.text.split())
+            )
+
+    def _refused(self, reason: str) -> None:
+        if self._sync is not None:
+            self._sync.refused(reason)
 
     def _await(self, sent: Future[None]) -> None:
         deadline = time.monotonic() + limits.CONNECT_TIMEOUT_S + limits.BLOCK_SEND_TIMEOUT_S
@@ -178,25 +197,23 @@ class MasterSource:
                 raise PeerTimeout(f"master {self.master} did not take the request in time")
         sent.result()
 
-    def _send_pending(self, tcp: TcpService) -> bool:
-        """Send local changes, again and again; return whether one was new.
+    def _send(self, tcp: TcpService, turn: Turn) -> None:
+        """Send local changes, again and again, until the master's ledger shows them.
 
-        The master ignores what it has. Changes leave the list when its ledger
-        shows them.
+        The master ignores what it has.
         """
-        policies, deletes = self._ledger.pending()
-        sent: set[str] = set()
-        for policy in policies[: limits.MAX_CHANGES_PER_CYCLE]:
-            line = policy.with_ledger("global").to_line()
-            self._ask(tcp, f"blockchain push\tignore {line}", f"policy {policy.id}")
-            sent.add(policy.id)
-        shared = [delete for delete in deletes if delete.master is not None]
-        for delete in shared[: limits.MAX_CHANGES_PER_CYCLE - len(sent)]:
-            self._ask(tcp, drop_command(delete.id), f"the delete of {delete.id}")
-            sent.add(delete.id)
-        fresh = bool(sent - self._sent)
-        self._sent = sent
-        return fresh
+        for policy in turn.policies:
+            try:
+                line = policy.with_ledger("global").to_line()
+            except PolicyInvalid as exc:
+                self._refused(f"policy {policy.id} not sent: {exc}")
+                continue
+            sent = self._ask(tcp, f"blockchain push\tignore {line}", f"policy {policy.id}")
+            self._outbox.sent(policy, sent)
+        for policy_id in turn.deletes:
+            last = policy_id if policy_id in turn.delivered else ""
+            what = f"the delete of {policy_id}"
+            self._outbox.sent(policy_id, self._ask(tcp, drop_command(policy_id), what, last))
 
     # ------------------------------------------------------------- taking
 
@@ -205,37 +222,83 @@ class MasterSource:
 
         What is invalid or empty is reported and changes nothing.
         """
-        if not self._expected(name):
+        request = self._expected(name)
+        if request is None:
             return False
         with self._adopting:
             self._bytes += len(content)
             try:
-                adoption = self._ledger.adopt(content, allow_empty=self._ledger.master_count == 0)
+                adoption = self._ledger.adopt(
+                    content,
+                    allow_empty=self._ledger.master_count == 0,
+                    dropped=request.dropped,
+                )
                 if adoption.changed and self._sync is not None:
                     self._sync.loaded()
-                self._project()
             except EdgeLakeError as exc:
-                if self._sync is not None:
-                    self._sync.refused(f"ledger of {self.master} not adopted: {exc}")
+                self._refused(f"ledger of {self.master} not adopted: {exc}")
+        self._project()
         return True
 
-    def _expected(self, name: str) -> bool:
-        """Return whether the name answers an open request, with or without the master's counter."""
+    def _expected(self, name: str) -> _Request | None:
+        """Return the open request that a name answers, with or without the master's counter."""
         stem, _, _ = name.rpartition(".new")
         bare, dot, counter = stem.rpartition(".master_id_")
         asked = f"{bare}.new" if dot and len(counter) == 1 and counter in "123456789" else name
         with self._lock:
-            end = self._requests.pop(asked, None)
-        return end is not None and end >= time.monotonic()
+            request = self._requests.pop(asked, None)
+        return request if request is not None and request.end >= time.monotonic() else None
 
     def _project(self) -> None:
+        """Bring the table to the ledger's content; a failure is reported and tried again."""
         if self._table is None:
             return
+        try:
+            with self._adopting:
+                self._fill(self._table())
+        except EdgeLakeError as exc:
+            self._refused(f"table ledger not brought up to date: {exc}")
+
+    def _fill(self, table: LedgerRows) -> None:
+        done = self._projection
+        if done is None or done.table is not table:
+            done = self._projection = _Projection(table)
         version = self._ledger.file_hash()
-        if version != self._projected:
-            rows = [policy.row() for policy in self._ledger.find()]
-            self._table.replace_all(rows, self.master.host)
-            self._projected = version
+        # Before a master was heard there is nothing that the table should be like.
+        if version == done.version or self._ledger.master_hash() == _NEVER_SYNCED:
+            return
+        rows = [policy.row() for policy in self._ledger.find()]
+        if not rows and not done.filled and self._ledger.master_count == 0:
+            return
+        table.replace_all(rows, self.master.host)
+        done.version = version
+        done.filled = done.filled or bool(rows)
+
+
+@dataclass(slots=True)
+class _Projection:
+    """What a table was brought to: the ledger's version, and whether it ever had rows."""
+
+    table: LedgerRows
+    version: str = ""
+    filled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A ledger request: when it ends, and the deletes that had reached the master before it."""
+
+    end: float
+    dropped: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A message whose refusal is awaited; ``dropped`` names the delete it can finish."""
+
+    job: PendingJob
+    what: str
+    dropped: str
 
 
 class TableSource:
@@ -244,31 +307,38 @@ class TableSource:
     Parameters
     ----------
     ledger : LocalLedger
-    master : MasterLedger
+    master : callable
+        Returns the table's `MasterLedger`, or raises `DatabaseUnknown` or
+        `TableMissing`; asked in each cycle, since a database may be connected anew.
     host : str
         Own address, stored with policies that were local before.
     """
 
     kind = "DBMS"
 
-    def __init__(self, ledger: LocalLedger, master: MasterLedger, host: str) -> None:
+    def __init__(self, ledger: LocalLedger, master: Callable[[], MasterLedger], host: str) -> None:
         self._ledger = ledger
-        self._master = master
+        self._find = master
         self._host = host
         self._sync: Synchronizer | None = None
+        self._master: MasterLedger | None = None
         self._adopted = ""
+        self._filled = False
 
     def open(self, sync: Synchronizer) -> None:
         """Check that the table can be read, and follow changes made through this node."""
-        self._master.snapshot()
         self._sync = sync
-        self._master.watch(sync.trigger)
+        try:
+            self._table().snapshot()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Stop following."""
-        if self._sync is not None:
-            self._master.unwatch(self._sync.trigger)
-            self._sync = None
+        sync, self._sync = self._sync, None
+        if sync is not None and self._master is not None:
+            self._master.unwatch(sync.trigger)
 
     def connection(self) -> str:
         """Return the table's name."""
@@ -284,26 +354,49 @@ class TableSource:
         return {
             "pending_policies": len(policies),
             "pending_deletes": len(deletes),
-            "quarantine": len(self._master.quarantine),
+            "quarantine": len(self._master.quarantine) if self._master else 0,
         }
 
     def cycle(self) -> float | None:
         """Put local policies into the table and the table into the file, if either changed."""
+        table = self._table()
         policies, _ = self._ledger.pending()
         for policy in policies:
-            self._share(policy)
-        snapshot = self._master.snapshot()
+            self._share(table, policy)
+        snapshot = table.snapshot()
         if snapshot.md5 == self._adopted:
             return None
-        adoption = self._ledger.adopt(snapshot.data, allow_empty=True)
+        # An empty table that was never seen with policies is a new one, no last delete.
+        adoption = self._ledger.adopt(
+            snapshot.data,
+            self.connection(),
+            allow_empty=self._filled or self._ledger.master_count == 0,
+        )
         self._adopted = snapshot.md5
+        self._filled = self._filled or snapshot.count > 0
         if adoption.changed and self._sync is not None:
             self._sync.loaded()
         return None
+
+    def _table(self) -> MasterLedger:
+        """Return the table as it is connected now, and watch that one."""
+        table = self._find()
+        before = self._master
+        if table is not before and self._sync is not None:
+            if before is not None:
+                before.unwatch(self._sync.trigger)
+            self._adopted, self._filled = "", False
+            self._master = table
+            table.watch(self._sync.trigger)
+        return table
 
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return false: the table is written by messages, as for any other node."""
         return False
 
-    def _share(self, policy: Policy) -> None:
-        self._master.push(policy.with_ledger("global"), self._host, ignore=True)
+    def _share(self, table: MasterLedger, policy: Policy) -> None:
+        try:
+            table.push(policy.with_ledger("global"), self._host, ignore=True)
+        except PolicyInvalid as exc:
+            if self._sync is not None:
+                self._sync.refused(f"policy {policy.id} not shared: {exc}")
