@@ -98,7 +98,9 @@ def test_what_cannot_be_stored_is_refused(ledger, path):
 @pytest.mark.parametrize("ledger_value", [None, "local", "global"])
 def test_a_line_longer_than_the_limit_is_refused_before_it_is_stored(ledger, path, ledger_value):
     wide = "é" * 250_000
-    with pytest.raises(PolicyInvalid, match=rf"15\d{{5}} bytes.* exceeds {limits.MAX_POLICY_BYTES}"):
+    with pytest.raises(
+        PolicyInvalid, match=rf"15\d{{5}} bytes.* exceeds {limits.MAX_POLICY_BYTES}"
+    ):
         complete(parse_policy(f'{{"device": {{"name": "{wide}"}}}}'), NOW, ledger=ledger_value)
     with pytest.raises(PolicyInvalid, match="exceeds"):
         ledger.insert_local(
