@@ -304,6 +304,24 @@ class TestCommands:
         node.run(insert + " and local = true")
         assert names(node) == ["m", "x"]
 
+    def test_a_policy_that_the_synchronizer_shares_too_is_no_conflict(self, node, master):
+        make_table(node)
+        listen(node)
+
+        def insert(name: str, place: str = "") -> None:
+            node.run(
+                f'blockchain insert where policy = {{"device": {{"id": "{name}"}}}}'
+                f" and master = {master.address}{place}"
+            )
+
+        insert("a")
+        assert b"ignore" not in master.next("push").command
+        node.run("run blockchain sync where source = dbms and time = 1 second and dest = file")
+        insert("b")
+        master.next("push ignore")
+        insert("c", " and local = false")
+        assert b"ignore" not in master.next("push").command
+
     def test_damage_of_the_ledger_file_is_told_and_set_aside(self, node):
         path = node.home.ledger_file
         path.parent.mkdir(parents=True)
