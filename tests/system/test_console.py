@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import binary
+from tests.system.test_ending import tell
 from tests.waiting import eventually
 
 
 class Terminal:
     """A terminal of 100 columns in which the console runs."""
 
-    def __init__(self, socket: str, home: Path) -> None:
-        self._socket = socket
-        command = shlex.join([*binary(), "--home", str(home)])
+    def __init__(self, server: str, home: Path, *arguments: str) -> None:
+        self._server = server
+        command = shlex.join([*binary(), "--home", str(home), *arguments])
+        # Ctrl-C reaches the shell as well, which shall tell how the program ended.
+        command = f"trap : INT; {command}; echo status $?"
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", command)
         self._tmux("set-option", "-g", "remain-on-exit", "on")
 
@@ -44,7 +48,7 @@ class Terminal:
 
     def _tmux(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["tmux", "-L", self._socket, *arguments],
+            ["tmux", "-L", self._server, *arguments],
             capture_output=True,
             text=True,
             timeout=20,
@@ -118,3 +122,71 @@ def test_history_lasts(tmp_path, terminal):
         again.shows("EL > print remembered")
     finally:
         again.close()
+
+
+LISTEN = "run tcp server where external_ip = 127.0.0.1 and external_port = 0 and bind = true"
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A peer that takes messages and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(15)
+        yield listener
+
+
+def listening_at(terminal: Terminal) -> str:
+    terminal.shows("listens on 127.0.0.1:")
+    return "127.0.0.1:" + terminal.screen().split("listens on 127.0.0.1:")[1].split()[0]
+
+
+def test_interrupt_ends_the_command_that_runs_and_nothing_else(terminal, silent):
+    terminal.type(LISTEN, "Enter")
+    listening_at(terminal)
+    terminal.type(f"run client 127.0.0.1:{silent.getsockname()[1]} get status", "Enter")
+    # The connection shows that the command runs.
+    peer, _ = silent.accept()
+    terminal.type("C-c")
+    terminal.shows("\ninterrupted")
+    terminal.type("print still here", "Enter")
+    terminal.shows("\nstill here")
+    assert "Traceback" not in terminal.screen()
+    peer.close()
+
+
+def test_a_message_of_a_peer_appears_above_the_prompt(terminal):
+    terminal.type(LISTEN, "Enter")
+    address = listening_at(terminal)
+    terminal.type("half a com")
+    terminal.shows("EL > half a com")
+    tell(address, b"hello \x1b[31mfrom afar")
+    terminal.shows("hello \\x1b[31mfrom afar")
+    eventually(
+        lambda: terminal.screen().rstrip().splitlines()[-1] == "EL > half a com",
+        "the prompt below",
+    )
+
+
+def test_interrupt_ends_a_served_node_in_order(tmp_path):
+    made = Terminal(f"serve-{tmp_path.name}", tmp_path, "--serve", "-c", LISTEN)
+    try:
+        listening_at(made)
+        made.type("C-c")
+        made.shows("status 0")
+        assert "Traceback" not in made.screen()
+    finally:
+        made.close()
+
+
+def test_interrupt_of_a_command_on_the_command_line(tmp_path, silent):
+    asked = f"run client 127.0.0.1:{silent.getsockname()[1]} get status"
+    made = Terminal(f"command-{tmp_path.name}", tmp_path, "-c", LISTEN, "-c", asked)
+    try:
+        peer, _ = silent.accept()
+        made.type("C-c")
+        made.shows("status 130")
+        shown = made.screen().split("^C")[-1]
+        assert shown.split()[:4] == ["edgelake:", "interrupted", "status", "130"]
+        peer.close()
+    finally:
+        made.close()
