@@ -10,7 +10,6 @@ from edgelake.commands import (
     SERVICE_KINDS,
     Interpreter,
     NodeParts,
-    PeerMessages,
     build_registry,
 )
 from edgelake.errors import NotRunning
@@ -69,7 +68,6 @@ class Node:
         )
         self.registry: CommandRegistry = build_registry()
         self._interpreter = Interpreter(self.registry, self._parts)
-        self._interpreter.peers = PeerMessages(self._parts, self._interpreter)
         self._closed = False
 
     # ------------------------------------------------------------- commands

@@ -20,7 +20,6 @@ from edgelake.commands import (
     variables,
 )
 from edgelake.commands.context import SERVICE_KINDS, Context, NodeParts, Origin
-from edgelake.commands.incoming import PeerMessages
 from edgelake.commands.interpreter import Interpreter
 from edgelake.language import CommandRegistry
 
@@ -30,7 +29,6 @@ __all__ = [
     "Interpreter",
     "NodeParts",
     "Origin",
-    "PeerMessages",
     "build_registry",
 ]
 

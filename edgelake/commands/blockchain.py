@@ -70,7 +70,7 @@ def _insert(context: Context, call: Call) -> Result:
     line = policy.with_ledger("global").to_line()
     if tcp is not None:
         # A running synchronizer may bring the policy to the same master first.
-        shared = local and context.node.services.find(Synchronizer.name) is not None
+        shared = local and context.node.services.runs(Synchronizer.name)
         verb = "blockchain push\tignore" if shared else "blockchain push"
         _send(context, tcp, masters, f"{verb} {line}", must_arrive=not local)
     _wake(context)
@@ -248,8 +248,8 @@ def _send(
     What is kept here, and whose master the synchronizer follows, is sent by
     the synchronizer alone: at once, and until the master has it.
     """
-    sync = context.node.services.find(Synchronizer.name)
-    source = sync.source if isinstance(sync, Synchronizer) and not must_arrive else None
+    sync = context.node.services.find(Synchronizer)
+    source = sync.source if sync is not None and not must_arrive else None
     for to in masters:
         if source is not None and source.follows((to,)):
             continue
@@ -269,8 +269,8 @@ def _send(
 
 def _wake(context: Context) -> None:
     """Let the synchronizer take up a change at once."""
-    sync = context.node.services.find(Synchronizer.name)
-    if isinstance(sync, Synchronizer):
+    sync = context.node.services.find(Synchronizer)
+    if sync is not None:
         sync.trigger()
 
 

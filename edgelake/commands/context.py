@@ -18,7 +18,7 @@ from edgelake.services.notices import Notices
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.storage import Databases, Home, LedgerTable
-from edgelake.wire import Endpoint, FileFlag, Handler
+from edgelake.wire import Endpoint, FileFlag
 
 if TYPE_CHECKING:
     from edgelake.commands.interpreter import Interpreter
@@ -96,8 +96,8 @@ class NodeParts:
         ------
         TcpNotRunning
         """
-        service = self.services.find(TcpService.name)
-        if not isinstance(service, TcpService):
+        service = self.services.find(TcpService)
+        if service is None:
             raise TcpNotRunning(
                 "the TCP server is not running",
                 hint="start it with: run tcp server where external_ip = … and external_port = …",
@@ -106,8 +106,8 @@ class NodeParts:
 
     def address(self) -> Endpoint | None:
         """Return the address other nodes know this node by, ``None`` before it listens."""
-        service = self.services.find(TcpService.name)
-        return service.options.external if isinstance(service, TcpService) else None
+        service = self.services.find(TcpService)
+        return service.options.external if service else None
 
     def display_name(self) -> str:
         """Return ``name@ip:port``, as ``get status`` shows it."""
@@ -175,7 +175,6 @@ class Context:
     interpreter: Interpreter
     origin: Origin
     emit: Callable[[Result], None]
-    peers: Handler
     depth: int = 0
 
     @property

@@ -15,7 +15,6 @@ from edgelake.errors import EdgeLakeError, NotPermitted, UnknownCommand
 from edgelake.interfaces import Notice, Result
 from edgelake.language import from_wire
 from edgelake.services.jobs import Answer, answer_from
-from edgelake.services.sources import MasterSource
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.wire import (
     FileFlag,
@@ -79,9 +78,8 @@ class PeerMessages:
         if message.generic_flag == FileFlag.COMMAND:
             return self._command(message, data_text(message))
         if message.generic_flag == FileFlag.LEDGER:
-            service = self._node.services.find(Synchronizer.name)
-            source = service.source if isinstance(service, Synchronizer) else None
-            if isinstance(source, MasterSource) and source.take(name, message.data):
+            sync = self._node.services.find(Synchronizer)
+            if sync is not None and sync.source.take(name, message.data):
                 return None
         refusal = NotPermitted("files are taken only when this node asked for them")
         _log.warning("file from %s refused: %r", message.peer_ip, name)

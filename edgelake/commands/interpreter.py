@@ -9,7 +9,6 @@ from dataclasses import replace
 from edgelake.commands.context import Context, NodeParts, Origin
 from edgelake.errors import (
     BadArgument,
-    EdgeLakeError,
     NotPermitted,
 )
 from edgelake.interfaces import Permission, Result
@@ -25,7 +24,6 @@ from edgelake.language import (
     parse,
     parse_remote,
 )
-from edgelake.wire import Handler, Message, Reply
 
 __all__ = ["Interpreter"]
 
@@ -44,7 +42,6 @@ class Interpreter:
     def __init__(self, registry: CommandRegistry, node: NodeParts) -> None:
         self.registry = registry
         self.node = node
-        self.peers: Handler = _deaf
 
     def execute(self, text: str, emit: Emit, *, parent: Context | None = None) -> None:
         """Run every statement of a text that comes from this node.
@@ -129,7 +126,7 @@ class Interpreter:
     # ------------------------------------------------------------- context
 
     def _context(self, origin: Origin, emit: Emit) -> Context:
-        return Context(self.node, self, origin, emit, self.peers)
+        return Context(self.node, self, origin, emit)
 
     def _permit(self, command: Command) -> None:
         """Refuse a command above the node's level."""
@@ -145,7 +142,3 @@ def _stored(answer: Result) -> str:
     if answer.json:
         return json.dumps(answer.data, ensure_ascii=False)
     return answer.text.replace("\r\n", "\n").strip("\n")
-
-
-def _deaf(message: Message) -> Reply | None:
-    raise EdgeLakeError("this node does not take messages yet")

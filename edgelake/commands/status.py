@@ -76,9 +76,9 @@ def _get_processes(context: Context, call: Call) -> Result:
     related=("run tcp server", "get tcp pool"),
 )
 def _get_connections(context: Context, call: Call) -> Result:
-    tcp = context.node.services.find(TcpService.name)
+    tcp = context.node.services.find(TcpService)
     addresses = dict.fromkeys(("TCP", "REST", "Messaging"), (_NOT_DECLARED,) * 3)
-    if isinstance(tcp, TcpService):
+    if tcp is not None:
         options = tcp.options
         addresses["TCP"] = (str(options.external), str(options.internal), str(tcp.bound))
     keys = ("external", "local", "bind")
@@ -102,8 +102,8 @@ def _get_connections(context: Context, call: Call) -> Result:
     related=("run tcp server", "get processes"),
 )
 def _get_tcp_pool(context: Context, call: Call) -> Result:
-    tcp = context.node.services.find(TcpService.name)
-    if not isinstance(tcp, TcpService):
+    tcp = context.node.services.find(TcpService)
+    if tcp is None:
         return answer({"threads": 0}, "Tcp Pool is not declared", call.options)
     threads = tcp.threads()
     figures = tcp.figures()
@@ -151,7 +151,7 @@ def _exit(context: Context, call: Call) -> Result:
         node.end()
         return Result("node ends", "node ends")
     services = node.services
-    if services.find(name) is None:
+    if not services.runs(name):
         text = f"{name} was not running"
     elif context.origin.local:
         text = (

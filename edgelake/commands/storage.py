@@ -120,6 +120,6 @@ def _create_table(context: Context, call: Call) -> Result:
 
 def _wake_synchronizer(context: Context, dbms: str) -> None:
     """Let a synchronizer that waits for the ledger's database try again at once."""
-    sync = context.node.services.find(Synchronizer.name)
-    if dbms == LEDGER_DATABASE and isinstance(sync, Synchronizer):
+    sync = context.node.services.find(Synchronizer)
+    if dbms == LEDGER_DATABASE and sync is not None:
         sync.trigger()

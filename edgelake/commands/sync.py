@@ -107,12 +107,12 @@ def _run_blockchain_sync(context: Context, call: Call) -> Result:
 )
 def _get_synchronizer(context: Context, call: Call) -> Result:
     node = context.node
-    service = node.services.find(Synchronizer.name)
+    service = node.services.find(Synchronizer)
     figures: dict[str, Any] = service.figures() if service else {}
-    state = service.state if service else ServiceState.NOT_DECLARED
+    running = service is not None and service.state is ServiceState.RUNNING
     damaged, reason = node.ledger.damage_report()
     data = {
-        "status": "Running" if state is ServiceState.RUNNING else state.value,
+        "status": "Running" if running else "Not Running",
         **figures,
         "damage": damaged,
         "damage_reason": reason or None,
@@ -129,9 +129,9 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
         data.get("calls", 0),
         data.get("loads", 0),
         data["policies"],
-        data.get("pending_policies", 0) + data.get("pending_deletes", 0),
         data.get("sync_ok", 0),
         data.get("sync_err", 0),
+        data.get("pending_policies", 0) + data.get("pending_deletes", 0),
     )
     table = Table(_COLUMNS, [row])
     shown = answer(data, table, call.options)
@@ -155,15 +155,15 @@ _COLUMNS = (
     "Calls",
     "Loads",
     "Policies",
-    "Pending",
     "Sync OK",
     "Sync Err",
+    "Pending",
 )
 
 
 def _running(node: NodeParts) -> Synchronizer:
-    service = node.services.find(Synchronizer.name)
-    if not isinstance(service, Synchronizer):
+    service = node.services.find(Synchronizer)
+    if service is None:
         raise SynchronizerNotRunning(
             "the synchronizer is not running",
             hint="start it: run blockchain sync where source = … and time = … and dest = …",

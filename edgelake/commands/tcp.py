@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgelake import limits
 from edgelake.commands.context import Context
+from edgelake.commands.incoming import PeerMessages
 from edgelake.errors import MissingOption
 from edgelake.interfaces import Permission, Result
 from edgelake.language import Boolean, Call, CommandSet, Integer, Option, Port, Text, Where
@@ -65,7 +66,7 @@ def _run_tcp_server(context: Context, call: Call) -> Result:
         bind=given["bind"],
         threads=given["threads"],
     )
-    service = TcpService(options, context.peers)
+    service = TcpService(options, PeerMessages(context.node, context.interpreter))
     context.node.services.start(service)
     context.node.variables.set("anylog_server_port", str(service.options.external.port))
     context.node.variables.set("ip", service.options.internal.host)

@@ -13,13 +13,16 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from edgelake import limits
 from edgelake.errors import AlreadyRunning, BadArgument, NotRunning
 from edgelake.interfaces import ServiceState, ServiceStatus
 
 __all__ = ["Service", "ServiceRegistry"]
+
+
+S = TypeVar("S", bound="Service")
 
 
 class Service(ABC):
@@ -161,10 +164,16 @@ class ServiceRegistry:
                     del self._running[service.name]
             raise
 
-    def find(self, name: str) -> Service | None:
-        """Return the service of that name, ``None`` when it does not run."""
+    def find(self, kind: type[S]) -> S | None:
+        """Return the service of that kind, ``None`` when it does not run."""
         with self._lock:
-            return self._running.get(name)
+            service = self._running.get(kind.name)
+        return service if isinstance(service, kind) else None
+
+    def runs(self, name: str) -> bool:
+        """Return whether the service of that name runs."""
+        with self._lock:
+            return name in self._running
 
     def stop(self, name: str, timeout_s: float = limits.STOP_TIMEOUT_S) -> bool:
         """Stop a service and forget it; return whether it finished in time.
@@ -203,7 +212,7 @@ class ServiceRegistry:
 
     def statuses(self) -> Iterator[tuple[type[Service], ServiceStatus]]:
         """Yield every kind with the status of the one that runs."""
-        for name, kind in self._kinds.items():
-            service = self.find(name)
+        for kind in self._kinds.values():
+            service = self.find(kind)
             absent = ServiceStatus(ServiceState.NOT_DECLARED, kind.absent)
             yield kind, service.status() if service else absent

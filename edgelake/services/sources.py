@@ -390,6 +390,10 @@ class TableSource:
             table.watch(self._sync.trigger)
         return table
 
+    def take(self, name: str, content: bytes) -> bool:
+        """Return false: a node that is its own source asks nobody."""
+        return False
+
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return false: the table is written by messages, as for any other node."""
         return False

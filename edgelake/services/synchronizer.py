@@ -42,6 +42,9 @@ class LedgerSource(Protocol):
             Seconds until the next cycle, ``None`` for the usual pause.
         """
 
+    def take(self, name: str, content: bytes) -> bool:
+        """Take a ledger file that a peer sent; return whether it was asked for."""
+
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return whether the cycles send local changes to one of these masters."""
 
@@ -81,6 +84,7 @@ class Synchronizer(Service):
         self._thread = threading.Thread(target=self._loop, name="synchronizer", daemon=True)
         self._calls = 0
         self._loads = 0
+        self._succeeded = 0
         self._failures = 0
         self._errors = 0
         self._last_success: datetime | None = None
@@ -150,7 +154,7 @@ class Synchronizer(Service):
                 "since_update_s": since,
                 "calls": self._calls,
                 "loads": self._loads,
-                "sync_ok": self._calls - self._errors if self._calls > self._errors else 0,
+                "sync_ok": self._succeeded,
                 "sync_err": self._errors,
                 "failures_in_a_row": self._failures,
                 "last_success": success.isoformat(timespec="seconds") if success else None,
@@ -174,6 +178,7 @@ class Synchronizer(Service):
             else:
                 with self._wake:
                     self._failures = 0
+                    self._succeeded += 1
                     self._last_success = datetime.now(UTC)
             with self._wake:
                 self._calls += 1

@@ -65,9 +65,10 @@ def test_a_start_that_fails_leaves_nothing():
     registry = ServiceRegistry(Lamp)
     with pytest.raises(ServiceError, match="no power"):
         registry.start(Lamp(broken=True))
-    assert registry.find("lamp") is None
+    assert registry.find(Lamp) is None
     registry.start(Lamp())
-    assert registry.find("lamp") is not None
+    assert registry.find(Lamp) is not None
+    assert registry.runs("lamp")
 
 
 def test_a_failure_is_shown_until_it_is_stopped():
@@ -96,7 +97,8 @@ def test_registry():
     with pytest.raises(BadArgument, match="teapot"):
         registry.stop("teapot")
     assert not registry.stop("lamp")
-    assert registry.find("lamp") is None
+    assert registry.find(Lamp) is None
+    assert not registry.runs("lamp")
 
 
 def test_stop_all_in_reverse_order():
