@@ -155,14 +155,23 @@ MAX_LOG_LINES: Final = 50
 
 # ------------------------------------------------------------ language
 
-MAX_COMMAND_CHARS: Final = 16 * 1024 * 1024
-"""Longest command text."""
+MAX_COMMAND_CHARS: Final = 4 * 1024 * 1024
+"""Longest command text of a person or a script; a large policy fits."""
 
 MAX_SCRIPT_DEPTH: Final = 32
 """Scripts that call scripts."""
 
 MAX_COMMAND_TOKENS: Final = 250_000
 """Words and signs of one command; they cost time and memory, a long text alone does not."""
+
+MAX_REMOTE_COMMAND_CHARS: Final = 2 * 1024 * 1024 + 4096
+"""Longest command text of a peer: twice `MAX_POLICY_BYTES`, and the words around a policy."""
+
+MAX_REMOTE_COMMAND_TOKENS: Final = 2000
+"""Words and signs of a peer's command; JSON counts as two, whatever is in it."""
+
+MAX_REFERENCES_IN_WORD: Final = 1000
+"""References such as ``!a:!b`` that one word joins."""
 
 MAX_NESTING: Final = 64
 """Brackets inside brackets."""

@@ -267,25 +267,24 @@ class _Binder:
 
     def _units(self) -> list[tuple[Item, ...]]:
         """Return the words as they belong together: ``a + b`` is one value."""
-        units: list[tuple[Item, ...]] = []
-        if self._statement.destination:
-            units.append(self._statement.destination)
+        destination = self._statement.destination
+        units: list[list[Item]] = [[*destination]] if destination else []
         if self._command.text or self._command.remote:
-            return [*units, *((item,) for item in self._rest)]
+            return [*map(tuple, units), *((item,) for item in self._rest)]
         glue = False
         for item in self._rest:
             plus = isinstance(item, Mark) and item.text == "+"
             if units and (glue or plus):
-                units[-1] = (*units[-1], item)
+                units[-1].append(item)
             else:
-                units.append((item,))
+                units.append([item])
             glue = plus
         if glue:
             raise self._fault(
                 CommandSyntaxError("missing text after '+'", hint="write a word after it"),
                 units[-1][-1].end,
             )
-        return units
+        return [tuple(unit) for unit in units]
 
     def _value(self) -> Any:
         """Return the typed value behind ``=``."""

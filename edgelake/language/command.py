@@ -262,6 +262,7 @@ class CommandRegistry:
                     raise ConfigurationError(f"command '{command.name}' is declared twice")
                 self._commands[words] = command
         self._longest = max((len(words) for words in self._commands), default=0)
+        self._first_words = frozenset(words[0] for words in self._commands)
         self._families = {words[:n] for words in self._commands for n in range(1, len(words))}
 
     def __iter__(self) -> Iterator[Command]:
@@ -308,12 +309,13 @@ class CommandRegistry:
             found.setdefault(command.group, []).append(command)
         return dict(sorted(found.items()))
 
-    def first_words(self) -> set[str]:
+    def first_words(self) -> frozenset[str]:
         """Return the words that commands begin with; they cannot name variables."""
-        return {words[0] for words in self._commands}
+        return self._first_words
 
     def nearest(self, words: Sequence[str]) -> list[str]:
         """Return up to three names that the words probably meant, best first."""
+        words = [word[:_COMPARED_CHARS] for word in words[: self._longest]]
         likeness = {}
         for name in self._commands:
             if tuple(words[: len(name)]) == name:

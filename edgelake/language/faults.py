@@ -14,14 +14,15 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 from edgelake.errors import CommandSyntaxError, UnbalancedInput
 from edgelake.language.places import place
+from edgelake.language.scan import parts
 
 __all__ = ["explain"]
 
 _END = "$END"
 _QUOTES = {'"': "double quote", "'": "single quote", "`": "back quote"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[()\[\]{}]', re.DOTALL)
-_LAST_WORD = re.compile(r"(\S+)\s*$")
+_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[()\[\]{}]|(?P<lone>")', re.DOTALL)
+_BRACKETS_WITHOUT_STRINGS = re.compile(r"[()\[\]{}]")
 _QUOTED_TOKENS = frozenset({"DOUBLE_QUOTED", "SINGLE_QUOTED", "BACK_QUOTED"})
 _JSON_TOKENS = frozenset({"LEFT_BRACE", "LEFT_BRACKET", "JSON_TEXT"})
 _KEYWORDS = frozenset({"AND", "OR", "WHERE", "USING", "BRING"})
@@ -167,9 +168,9 @@ def _missing(text: str, before: Token | None, offset: int, at: str) -> CommandSy
 
 def _second_sign(text: str, token: Token, start: int) -> CommandSyntaxError:
     """Explain a second ``=`` in one option."""
-    found = _LAST_WORD.search(text[:start])
-    key = found[1] if found else ""
-    column = found.start() if found else start
+    words = text[:start].rsplit(maxsplit=1)
+    key = words[-1] if words else ""
+    column = text.rindex(key, 0, start) if key else start
     return _fault(
         text,
         column,
@@ -191,7 +192,7 @@ def _stray(text: str, offset: int) -> CommandSyntaxError:
 def _unclosed(text: str) -> int | None:
     """Return where the innermost bracket begins that nothing closes."""
     stack: list[int] = []
-    for match in _BRACKETS.finditer(text):
+    for match in parts(text, _BRACKETS, _BRACKETS_WITHOUT_STRINGS):
         if match[0] in _CLOSING:
             stack.append(match.start())
         elif match[0] in ")]}" and stack and _CLOSING[text[stack[-1]]] == match[0]:

@@ -6,18 +6,21 @@ import re
 
 from edgelake import limits
 from edgelake.errors import CommandSyntaxError, UnbalancedInput
+from edgelake.language.scan import parts
 
 __all__ = ["LogicalLines"]
 
 # What can hide a comment sign or a bracket: JSON strings, double quotes, quoted words.
-_PART = re.compile(
-    r'"(?:[^"\\\n]|\\.)*"'
-    r"|(?<!\S)'[^'\n]*'"
-    r"|(?<!\S)`[^`\n]*`"
-    r"|(?P<comment>(?<!\S)#.*)"
+_STRING = r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|'
+_OTHER = (
+    r"(?<!\S)'[^'\n]*+'"
+    r"|(?<!\S)`[^`\n]*+`"
+    r"|(?P<comment>(?<!\S)#.*+)"
     r"|(?P<open>[{\[])"
     r"|(?P<close>[}\]])"
 )
+_PART = re.compile(rf'{_STRING}{_OTHER}|(?P<lone>")')
+_PART_WITHOUT_STRINGS = re.compile(_OTHER)
 
 
 class LogicalLines:
@@ -128,7 +131,7 @@ class LogicalLines:
     def _completed(self, line: str) -> list[tuple[int, str]]:
         """Return the command if its last line is there."""
         code = line
-        for match in _PART.finditer(line):
+        for match in parts(line, _PART, _PART_WITHOUT_STRINGS):
             if match["comment"] is not None:
                 code = line[: match.start()]
             elif match["open"] is not None:

@@ -13,10 +13,11 @@ from lark.exceptions import UnexpectedInput
 from lark.lexer import PatternRE, TerminalDef
 
 from edgelake import limits
-from edgelake.errors import CommandSyntaxError, UnbalancedInput, UnknownCommand
+from edgelake.errors import CommandSyntaxError, UnknownCommand
 from edgelake.language.command import CommandRegistry
 from edgelake.language.faults import explain
-from edgelake.language.places import place
+from edgelake.language.places import check_size, place
+from edgelake.language.scan import json_end, too_deep
 from edgelake.language.syntax import CommandStatement, Shape, Statement
 from edgelake.language.tree import TreeReader
 
@@ -24,7 +25,9 @@ __all__ = ["parse", "parse_remote"]
 
 _GRAMMAR = "edgelake.grammar"
 _NOTHING = "(?!)x"
-_BRACKET = re.compile(r'"[^"]*"|[(\[{]|[)\]}]')
+_FIRST_WORD = re.compile(r"\s*+([^\s=&(#]*+)")
+_OPENING = frozenset({"LEFT_PAREN", "LEFT_BRACKET", "LEFT_BRACE"})
+_CLOSING = frozenset({"RIGHT_PAREN", "RIGHT_BRACKET", "RIGHT_BRACE"})
 
 _parsers: weakref.WeakKeyDictionary[CommandRegistry, Lark] = weakref.WeakKeyDictionary()
 _building = threading.Lock()
@@ -51,16 +54,8 @@ def parse(text: str, registry: CommandRegistry) -> tuple[Statement, ...]:
     Thread-safe. The first call for a registry builds its parser (tens of
     milliseconds).
     """
-    if len(text) > limits.MAX_COMMAND_CHARS:
-        raise CommandSyntaxError(
-            f"a command of {len(text)} characters exceeds {limits.MAX_COMMAND_CHARS}"
-        )
-    _check_nesting(text)
-    try:
-        tree = _tree(_parser(registry), text)
-    except UnexpectedInput as exc:
-        raise explain(exc, text) from None
-    return TreeReader(text).statements(tree)
+    check_size(text, limits.MAX_COMMAND_CHARS)
+    return _statements(text, registry, limits.MAX_COMMAND_TOKENS)
 
 
 def parse_remote(text: str, registry: CommandRegistry) -> CommandStatement:
@@ -69,7 +64,8 @@ def parse_remote(text: str, registry: CommandRegistry) -> CommandStatement:
     Parameters
     ----------
     text : str
-        What `from_wire` returned.
+        What `from_wire` returned, at most `limits.MAX_REMOTE_COMMAND_CHARS`
+        characters and, JSON aside, `limits.MAX_REMOTE_COMMAND_TOKENS` words.
 
     Raises
     ------
@@ -77,33 +73,85 @@ def parse_remote(text: str, registry: CommandRegistry) -> CommandStatement:
         It is no command, an assignment, a value to show, or several commands.
     CommandSyntaxError, UnbalancedInput
     """
-    statements = parse(text, registry)
+    check_size(text, limits.MAX_REMOTE_COMMAND_CHARS)
+    first = _FIRST_WORD.match(text)
+    if first is not None and first[1] and first[1] not in registry.first_words():
+        raise _no_command(text.strip())  # before any work on the rest
+    statements = _statements(text, registry, limits.MAX_REMOTE_COMMAND_TOKENS)
     if len(statements) != 1:
         raise UnknownCommand("a message of a peer holds exactly one command")
     statement = statements[0]
     if not isinstance(statement, CommandStatement) or statement.shape is Shape.UNKNOWN:
-        raise UnknownCommand(f"'{statement.source}' is no command", column=1)
+        raise _no_command(statement.source)
     return statement
 
 
 # ------------------------------------------------------------------- parts
 
 
-def _tree(parser: Lark, text: str) -> Tree[Token]:
-    """Run the parser token by token, so that a flood of tokens ends early."""
+def _no_command(source: str) -> UnknownCommand:
+    return UnknownCommand(f"'{source}' is no command", column=1)
+
+
+def _statements(text: str, registry: CommandRegistry, most_tokens: int) -> tuple[Statement, ...]:
+    try:
+        tree = _tree(_parser(registry), text, most_tokens)
+    except UnexpectedInput as exc:
+        raise explain(exc, text) from None
+    return TreeReader(text).statements(tree)
+
+
+def _tree(parser: Lark, text: str, most_tokens: int) -> Tree[Token]:
+    """Run the parser token by token, so that a flood of tokens or brackets ends early.
+
+    JSON that closes is one token between its outer brackets, whatever is in it.
+    """
     state = parser.parse_interactive(text).parser_state
+    lexed = state.lexer.state
+    assert lexed is not None
     token: Token | None = None
+    depth = 0
+    in_json = False
     for count, token in enumerate(state.lexer.lex(state)):  # type: ignore[no-untyped-call]
-        if count >= limits.MAX_COMMAND_TOKENS:
+        if count >= most_tokens:
             raise place(
-                CommandSyntaxError(f"a command exceeds {limits.MAX_COMMAND_TOKENS} words"),
+                CommandSyntaxError(f"a command exceeds {most_tokens} words"),
                 text,
                 token.start_pos or 0,
             )
+        if len(token) > limits.MAX_REFERENCES_IN_WORD:
+            _check_references(token, text)
         state.feed_token(token)
-    end = Token.new_borrow_pos("$END", "", token) if token else Token("$END", "", 0, 1, 1)
-    tree: Tree[Token] = state.feed_token(end, True)
+        kind = token.type
+        if kind in _OPENING:
+            start = token.start_pos or 0
+            depth += 1
+            if depth > limits.MAX_NESTING:
+                raise too_deep(text, start)
+            if kind != "LEFT_PAREN" and not in_json:
+                end = json_end(text, start, outer=depth - 1)
+                in_json = end is None  # and stays so: the parser finds what is wrong with it
+                if end is not None and end > start + 2:
+                    inside = text[start + 1 : end - 1]
+                    state.feed_token(Token("JSON_TEXT", inside, start + 1))
+                    lexed.line_ctr.feed(inside)
+        elif kind in _CLOSING:
+            depth -= 1
+    last = Token.new_borrow_pos("$END", "", token) if token else Token("$END", "", 0, 1, 1)
+    tree: Tree[Token] = state.feed_token(last, True)
     return tree
+
+
+def _check_references(token: Token, text: str) -> None:
+    if token.count(":!") + token.count(":$") >= limits.MAX_REFERENCES_IN_WORD:
+        raise place(
+            CommandSyntaxError(
+                f"a word holds more than {limits.MAX_REFERENCES_IN_WORD} references",
+                hint="write several words",
+            ),
+            text,
+            token.start_pos or 0,
+        )
 
 
 def _parser(registry: CommandRegistry) -> Lark:
@@ -152,20 +200,5 @@ def _names(names: Iterable[str]) -> str:
     longest_first = sorted(set(names), key=lambda name: (-len(name), name))
     if not longest_first:
         return _NOTHING
-    choices = "|".join(re.escape(name).replace(r"\ ", r"\s+") for name in longest_first)
+    choices = "|".join(re.escape(name).replace(r"\ ", r"\s++") for name in longest_first)
     return rf"(?:{choices})(?=[\s=&(]|$)"
-
-
-def _check_nesting(text: str) -> None:
-    """Refuse brackets inside brackets beyond the limit before anything walks them."""
-    if text.count("(") + text.count("[") + text.count("{") <= limits.MAX_NESTING:
-        return
-    depth = 0
-    for match in _BRACKET.finditer(text):
-        if match[0] in "([{":
-            depth += 1
-            if depth > limits.MAX_NESTING:
-                message = f"brackets inside brackets more than {limits.MAX_NESTING} deep"
-                raise place(UnbalancedInput(message), text, match.start())
-        elif match[0] in ")]}":
-            depth = max(0, depth - 1)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from edgelake.errors import EdgeLakeError
+from edgelake.errors import CommandSyntaxError, EdgeLakeError
 
-__all__ = ["column_of", "place"]
+__all__ = ["check_size", "column_of", "place"]
 
 _E = TypeVar("_E", bound=EdgeLakeError)
+
+
+def check_size(text: str, most_chars: int) -> None:
+    """Refuse a text that is too long before any other work on it.
+
+    Raises
+    ------
+    CommandSyntaxError
+    """
+    if len(text) > most_chars:
+        raise CommandSyntaxError(f"a command of {len(text)} characters exceeds {most_chars}")
 
 
 def column_of(text: str, offset: int) -> int:

@@ -42,7 +42,10 @@ __all__ = [
     "lookup",
 ]
 
-_JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"|' + REFERENCE.pattern, re.DOTALL)
+# A string that nothing closes goes on to the end, so that it is looked for once.
+_JSON_PART = re.compile(
+    REFERENCE.pattern + r'|"[^"\\]*+(?:\\.[^"\\]*+)*+(?P<end>"|\\?\Z)', re.DOTALL
+)
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _JSON_DEPTH = 8
 
@@ -226,8 +229,7 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
 
     def replace(match: re.Match[str]) -> str:
         if match[1] is None:
-            inner = match[0][1:-1]
-            whole = REFERENCE.fullmatch(inner)
+            whole = REFERENCE.fullmatch(match[0][1:-1]) if match["end"] == '"' else None
             if whole is None:
                 return match[0]
             return json.dumps(_value(reference_of(whole, 0)), ensure_ascii=False)

@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from edgelake import limits
 from edgelake.errors import CommandSyntaxError
+from edgelake.language.places import check_size
+from edgelake.language.scan import json_end
 from edgelake.language.syntax import Item, JsonItem
 from edgelake.language.variables import Variables, expand_item
 
@@ -25,11 +28,14 @@ _TEXT_FAMILIES = frozenset({"print", "echo", "file", "event"})
 _BLANK = re.compile(r"\s")
 _BLANKS = re.compile(r"\s+")
 _ODD_BLANK = re.compile(r"[^\S ]")
-_QUOTED = re.compile(r'"[^"]*"(?=\s|$)')
+_QUOTED = re.compile(r'"[^"]*+"(?=\s|$)')
 _RISKY = re.compile(r"[\s&]|^#")
 _RISKY_TEXT = re.compile(r"[\s&=<>+(){}\[\]]|^[#'`]|^(and|or|where|using|bring\b.*)$")
 _OPERATOR = re.compile(r"[=!<>]=|[=<>+]")
-_JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^"{}\[\]]+|"', re.DOTALL)
+_WORD = re.compile(r"[^ \t\r\n]++")
+_WORD_WITH_TABS = re.compile(r"[^ \r\n]++")
+_MOST_UNCLOSED_CHARS = 64 * 1024
+_SHOWN_CHARS = 40
 
 
 def remote_text(words: Sequence[Item], variables: Variables) -> str:
@@ -54,11 +60,22 @@ def from_wire(text: str) -> str:
     Raises
     ------
     CommandSyntaxError
-        Such a word also holds a double quote, which no quoting can carry.
+        Such a word also holds a double quote, which no quoting can carry; or the text
+        exceeds `limits.MAX_REMOTE_COMMAND_CHARS` or `limits.MAX_REMOTE_COMMAND_TOKENS`.
+    UnbalancedInput
+        More than `limits.MAX_NESTING` brackets are inside one another.
     """
+    check_size(text, limits.MAX_REMOTE_COMMAND_CHARS)
     first = _BLANKS.split(text.strip(), maxsplit=1)[0]
     by_blank = first in WORD_FAMILIES
-    return " ".join(_spoken(word, first) for word in _split(text, by_blank=by_blank))
+    spoken: list[str] = []
+    for word in _split(text, by_blank=by_blank):
+        if len(spoken) >= limits.MAX_REMOTE_COMMAND_TOKENS:
+            raise CommandSyntaxError(
+                f"a command exceeds {limits.MAX_REMOTE_COMMAND_TOKENS} words", column=1
+            )
+        spoken.append(_spoken(word, first))
+    return " ".join(spoken)
 
 
 # ----------------------------------------------------------------- sending
@@ -76,35 +93,23 @@ def _travelling(word: Item, variables: Variables) -> str:
 
 def _split(text: str, *, by_blank: bool) -> Iterator[str]:
     """Yield the words of a received text; JSON and quoted words stay whole."""
+    word = _WORD_WITH_TABS if by_blank else _WORD
+    unclosed_chars = 0
     at = 0
-    blanks = " \r\n" if by_blank else " \t\r\n"
-    while at < len(text):
-        if text[at] in blanks:
-            at += 1
-            continue
+    while (found := word.search(text, at)) is not None:
+        at, end = found.span()
         quoted = _QUOTED.match(text, at)
-        end = quoted.end() if quoted else _json_end(text, at)
-        if end is None:
-            end = at
-            while end < len(text) and text[end] not in blanks:
-                end += 1
+        if quoted is not None:
+            end = quoted.end()
+        elif text[at] in "{[" and unclosed_chars < _MOST_UNCLOSED_CHARS:
+            # Each bracket that is not closed costs a look at all that follows.
+            closed = json_end(text, at)
+            if closed is not None:
+                end = closed
+            else:
+                unclosed_chars += len(text) - at
         yield text[at:end]
         at = end
-
-
-def _json_end(text: str, start: int) -> int | None:
-    """Return where the JSON that starts here ends, ``None`` if there is none."""
-    if text[start] not in "{[":
-        return None
-    depth = 0
-    for match in _JSON_PART.finditer(text, start):
-        if match[0] in ("{", "["):
-            depth += 1
-        elif match[0] in ("}", "]"):
-            depth -= 1
-            if depth == 0:
-                return match.end()
-    return None
 
 
 def _spoken(word: str, family: str) -> str:
@@ -121,8 +126,9 @@ def _spoken(word: str, family: str) -> str:
     if not risky:
         return plain
     if '"' in plain:
+        shown = plain if len(plain) <= _SHOWN_CHARS else plain[: _SHOWN_CHARS - 1] + "…"
         raise CommandSyntaxError(
-            f"the word '{plain}' holds a double quote and cannot be quoted",
+            f"the word '{shown}' holds a double quote and cannot be quoted",
             hint="leave the double quote out",
         )
     return f'"{plain}"'

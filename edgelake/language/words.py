@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from lark import Token
 
@@ -66,12 +67,20 @@ def join_touching(items: Iterable[Item], text: str) -> tuple[Item, ...]:
     ``depth[3]``, ``[a][b]``, ``[ip]:[port]`` and ``!x[0:5]`` are one word each.
     """
     joined: list[Item] = []
+    run: list[Word | JsonItem] = []
     for item in items:
-        last = joined[-1] if joined else None
-        if last is not None and last.end == item.start and _joins(last) and _joins(item):
-            joined[-1] = _join(last, item, text)
+        if isinstance(item, Word) or (isinstance(item, JsonItem) and item.source[0] == "["):
+            if run and run[-1].end != item.start:
+                joined.append(_joined(run, text))
+                run = []
+            run.append(item)
         else:
+            if run:
+                joined.append(_joined(run, text))
+                run = []
             joined.append(item)
+    if run:
+        joined.append(_joined(run, text))
     return tuple(joined)
 
 
@@ -109,33 +118,40 @@ def _pieces(text: str, start: int) -> Iterator[Piece]:
         yield Literal(text[begin:], start + begin, start + len(text))
 
 
-def _joins(item: Item) -> bool:
-    return isinstance(item, Word) or (isinstance(item, JsonItem) and item.source[0] == "[")
+def _joined(run: Sequence[Word | JsonItem], text: str) -> Item:
+    """Return the one word that touching words and brackets are."""
+    if len(run) == 1:
+        return run[0]
+    pieces: list[Piece] = []
+    for item in run:
+        last = pieces[-1] if pieces else None
+        if isinstance(item, JsonItem) and isinstance(last, Ref) and last.cut is None:
+            cut = _CUT.fullmatch(item.source)
+            if cut is not None:
+                first, second = (int(bound) if bound else None for bound in cut.groups())
+                pieces[-1] = replace(last, end=item.end, cut=(first, second))
+                continue
+        pieces += _as_pieces(item)
+    return Word(tuple(_merged(pieces, text)), run[0].start, run[-1].end)
 
 
-def _join(left: Item, right: Item, text: str) -> Word:
-    pieces = [*_as_pieces(left)]
-    added = [*_as_pieces(right)]
-    last = pieces[-1]
-    if isinstance(right, JsonItem) and isinstance(last, Ref) and last.cut is None:
-        cut = _CUT.fullmatch(right.source)
-        if cut is not None:
-            bounds = tuple(int(bound) if bound else None for bound in cut.groups())
-            pieces[-1] = Ref(
-                last.kind, last.name, last.start, right.end, last.cast, (bounds[0], bounds[1])
-            )
-            added = []
-    for piece in added:
-        last = pieces[-1]
-        if isinstance(piece, Literal) and isinstance(last, Literal):
-            pieces[-1] = Literal(text[last.start : piece.end], last.start, piece.end)
-        else:
-            pieces.append(piece)
-    return Word(tuple(pieces), left.start, right.end)
+def _merged(pieces: Sequence[Piece], text: str) -> Iterator[Piece]:
+    """Yield the pieces with literal text in a row made one."""
+    start = end = -1
+    for piece in pieces:
+        if isinstance(piece, Literal):
+            start = piece.start if start < 0 else start
+            end = piece.end
+            continue
+        if start >= 0:
+            yield Literal(text[start:end], start, end)
+            start = -1
+        yield piece
+    if start >= 0:
+        yield Literal(text[start:end], start, end)
 
 
-def _as_pieces(item: Item) -> tuple[Piece, ...]:
+def _as_pieces(item: Word | JsonItem) -> tuple[Piece, ...]:
     if isinstance(item, Word):
         return item.pieces
-    assert isinstance(item, JsonItem)
     return (Literal(item.source, item.start, item.end),)
