@@ -4,84 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from edgelake.commands.peers import notice_text
 from edgelake.commands.rendering import console_text
 from edgelake.commands.streams import internal_error
+from edgelake.completion import CommandCompleter
 from edgelake.errors import EdgeLakeError, StorageError
 from edgelake.interfaces import Result
 from edgelake.language import LogicalLines, format_error, format_error_block
 
 if TYPE_CHECKING:
     from edgelake.commands.streams import LogLines
-    from edgelake.language import Command, CommandRegistry
     from edgelake.node import Node
 
-__all__ = ["CommandCompleter", "run_console"]
+__all__ = ["run_console"]
 
 _PROMPT = "EL > "
 _CONTINUED = "   > "
 _TAKEN_S = 0.5
-
-
-class CommandCompleter(Completer):
-    """Completes command names, then option keys and the words an option takes.
-
-    Everything offered comes from the declarations in the registry.
-    """
-
-    def __init__(self, registry: CommandRegistry) -> None:
-        self._registry = registry
-
-    def get_completions(
-        self, document: Document, complete_event: CompleteEvent
-    ) -> Iterable[Completion]:
-        """Yield what may stand at the cursor, in alphabetical order."""
-        text = document.text_before_cursor.lstrip()
-        started = document.get_word_before_cursor(WORD=True)
-        for word in sorted(set(self._candidates(text, started))):
-            if word.startswith(started) and word != started:
-                yield Completion(word, start_position=-len(started))
-
-    def _candidates(self, text: str, started: str) -> Iterator[str]:
-        before = text[: len(text) - len(started)].split() if started else text.split()
-        for name in self._registry.names():
-            words = name.split()
-            if len(words) > len(before) and words[: len(before)] == before:
-                yield words[len(before)]
-        command = self._registry.longest(before)
-        if command is not None and command.options:
-            yield from _option_words(command, before)
-
-
-def _option_words(command: Command, before: list[str]) -> Iterator[str]:
-    if "where" not in before:
-        yield "where"
-        return
-    last = before[-1]
-    if last in ("where", "and"):
-        used = {before[n - 1] for n, word in enumerate(before) if word == "="}
-        for option in command.options:
-            if option.repeatable or option.key not in used:
-                yield option.key
-    elif last == "=":
-        key = before[-2] if len(before) > 1 else ""
-        for option in command.options:
-            if option.key == key:
-                yield from option.type.choices()
-    elif any(option.key == last for option in command.options):
-        yield "="
-    else:
-        yield "and"
 
 
 def run_console(node: Node, log: LogLines) -> None:
@@ -91,7 +37,7 @@ def run_console(node: Node, log: LogLines) -> None:
     """
     session: PromptSession[str] = PromptSession(
         history=_history(node),
-        completer=CommandCompleter(node.registry),
+        completer=CommandCompleter(node.registry, node.variable_names),
         complete_while_typing=False,
         auto_suggest=AutoSuggestFromHistory(),
         enable_history_search=False,

@@ -133,6 +133,10 @@ class Node:
         """Return the status of every kind of service, by its name."""
         return {kind.name: status for kind, status in self._parts.services.statuses()}
 
+    def variable_names(self) -> list[str]:
+        """Return the names of the variables."""
+        return [name for name, _ in self._parts.variables.items()]
+
     def show_notices(self, sink: Callable[[Notice], None] | None) -> None:
         """Show what peers print here through ``sink``; ``None`` keeps it for `notices`."""
         self._parts.notices.show(sink)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import socket
 import subprocess
@@ -60,7 +61,7 @@ class Terminal:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A console that is ready."""
-    made = Terminal(f"edgelake-{tmp_path.name}", tmp_path / "home")
+    made = Terminal(f"edgelake-{os.getpid()}-{tmp_path.name}", tmp_path / "home")
     try:
         made.shows("EL >")
         yield made
@@ -78,9 +79,9 @@ def test_a_command_is_completed_and_answered(terminal):
 def test_options_are_completed(terminal):
     terminal.type("run tcp server where thr", "Tab")
     terminal.shows("where threads")
-    terminal.type(" = 2 and bi", "Tab")
+    terminal.type("= 2 and bi", "Tab")
     terminal.shows("and bind")
-    terminal.type(" = tr", "Tab")
+    terminal.type("= tr", "Tab")
     terminal.shows("bind = true")
 
 
@@ -114,7 +115,7 @@ def test_history_lasts(tmp_path, terminal):
     terminal.shows("\nremembered")
     terminal.type("exit node", "Enter")
     eventually(terminal.ended, "the end of the console")
-    again = Terminal(f"again-{tmp_path.name}", tmp_path / "home")
+    again = Terminal(f"again-{os.getpid()}-{tmp_path.name}", tmp_path / "home")
     try:
         again.shows("EL >")
         again.type("Up")
@@ -168,7 +169,7 @@ def test_a_message_of_a_peer_appears_above_the_prompt(terminal):
 
 
 def test_interrupt_ends_a_served_node_in_order(tmp_path):
-    made = Terminal(f"serve-{tmp_path.name}", tmp_path, "--serve", "-c", LISTEN)
+    made = Terminal(f"serve-{os.getpid()}-{tmp_path.name}", tmp_path, "--serve", "-c", LISTEN)
     try:
         listening_at(made)
         made.type("C-c")
@@ -180,7 +181,7 @@ def test_interrupt_ends_a_served_node_in_order(tmp_path):
 
 def test_interrupt_of_a_command_on_the_command_line(tmp_path, silent):
     asked = f"run client 127.0.0.1:{silent.getsockname()[1]} get status"
-    made = Terminal(f"command-{tmp_path.name}", tmp_path, "-c", LISTEN, "-c", asked)
+    made = Terminal(f"command-{os.getpid()}-{tmp_path.name}", tmp_path, "-c", LISTEN, "-c", asked)
     try:
         peer, _ = silent.accept()
         made.type("C-c")

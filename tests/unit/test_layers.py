@@ -33,8 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": COMMANDS,
     "node": PARTS,
     "client": PARTS,
-    "console": DOORS,
-    "cli": DOORS | {"console"},
+    "completion": {"language"},
+    "console": DOORS | {"completion"},
+    "cli": DOORS | {"completion", "console"},
     "__main__": {"cli"},
     "__init__": DOORS,
 }
