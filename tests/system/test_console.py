@@ -148,7 +148,7 @@ def test_interrupt_ends_the_command_that_runs_and_nothing_else(terminal, silent)
     # The connection shows that the command runs.
     peer, _ = silent.accept()
     terminal.type("C-c")
-    terminal.shows("\ninterrupted")
+    terminal.shows("interrupted")
     terminal.type("print still here", "Enter")
     terminal.shows("\nstill here")
     assert "Traceback" not in terminal.screen()
