@@ -8,12 +8,9 @@ Commands from standard input end with 0, or with 1 if any of them failed.
 from __future__ import annotations
 
 # What is imported here delays the handlers of signals: the rest comes later.
-import contextlib
-import io
 import os
 import signal
 import sys
-import threading
 
 from edgelake import __version__
 
@@ -62,6 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     arguments : sequence of str
         Without the program's name.
     """
+    _hold_signals()
     node = lines = None
     try:
         _catch_signals()
@@ -75,6 +73,7 @@ def main(arguments: Sequence[str]) -> int:
         lines = LogLines(Output(sys.stderr))
         lines.install()
         node = _open_node(options.home)
+        _release_signals()
         status = _Session(node, options, lines).run()
         _ignore_signals()
     except _Ended as end:
@@ -255,6 +254,8 @@ class _Session:
 
     def _lines(self, stream: TextIO) -> int:
         """Run commands a line at a time, answer each on standard output; return 0 or 1."""
+        import io
+
         from edgelake.errors import CommandSyntaxError, EdgeLakeError
         from edgelake.language import LogicalLines, format_error
 
@@ -322,6 +323,8 @@ def _log() -> logging.Logger:
 
 def _tell(error: EdgeLakeError) -> None:
     """Write an error of the start to standard error."""
+    import contextlib
+
     from edgelake.commands.rendering import console_text
     from edgelake.commands.streams import Output
     from edgelake.language import format_error
@@ -352,6 +355,16 @@ def _catch_signals() -> None:
     signal.signal(signal.SIGINT, ended)
 
 
+def _hold_signals() -> None:
+    """Let SIGTERM and SIGINT wait: an import they interrupt fails in ways nobody can foresee."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+
+
+def _release_signals() -> None:
+    """Take SIGTERM and SIGINT from now on, those that waited at once."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+
+
 def _ignore_signals() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -367,5 +380,7 @@ def _allow_connections() -> None:
 
 def _wake_main_thread() -> None:
     """End the wait for input after ``exit node`` came from another thread."""
+    import threading
+
     if threading.current_thread() is not threading.main_thread():
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
