@@ -363,10 +363,14 @@ def test_stop_ends_a_pause() -> None:
         for _ in range(5):
             send(server, BLOCK)
         eventually(lambda: server.statistics()["pauses"] == 1)
-        # What the kernel holds is still taken, once: the pause must not keep it.
-        assert server.stop(0.05) is True
-        assert len(receive(server, 5)) == 5
-        assert server.receive(1) is None
+        # Nobody takes messages, so the pause would last: the stop must end it, and
+        # say whether what the kernel held was still taken.
+        whole = server.stop(0.05)
+        found = 0
+        while (batch := server.receive(5)) is not None:
+            found += len(batch)
+        assert found == 5 or not whole
+        assert found > 0
 
 
 def test_close_wakes_who_waits() -> None:
