@@ -241,7 +241,8 @@ class _Session:
             tell(console_text(format_error(exc)))
             return exc.exit_status
         except _Ended as end:
-            if end.number == signal.SIGINT:
+            # A node that serves ends in order at whatever moment it is asked to.
+            if end.number == signal.SIGINT and not self._options.serve:
                 end.status = _INTERRUPTED
                 # By the log: it does not wait for who reads, this process has to end.
                 _log().warning("interrupted")

@@ -167,8 +167,8 @@ def test_a_signal_at_any_moment_of_the_start(tmp_path, number):
             _, errors = child.communicate(timeout=20)
         # Before the program itself runs, the system or the interpreter ends it.
         if b"edgelake" in errors.split(b"KeyboardInterrupt")[0] or b"_Ended" in errors:
-            assert errors in (b"edgelake: interrupted\n", b"")
-        assert child.returncode in (0, 1, 130, -number)
+            assert errors == b""
+        assert child.returncode in (0, 1, -number)
 
 
 def test_an_error_nobody_foresaw_is_one_line_and_the_node_stays(tmp_path):
