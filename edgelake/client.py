@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 
 from edgelake import limits
 from edgelake.errors import NoReply
-from edgelake.services.jobs import Jobs, answer_from
+from edgelake.services.jobs import Jobs, PendingJob, answer_from
 from edgelake.wire import (
     Endpoint,
+    FileFlag,
+    Job,
     Message,
     MessageServer,
     Reply,
+    encoded_command,
     error_from_peer,
+    file_blocks,
     parse_endpoint,
     request_blocks,
     route_to,
+    travels_as_file,
 )
 from edgelake.wire.sender import MessageSender
 
@@ -25,8 +31,9 @@ __all__ = ["Client"]
 class Client:
     """Sends commands to one node and returns its answers.
 
-    Answers come on connections that the node opens, so the client listens on
-    a port of its own, on the address that leads to the node.
+    A node like this one answers on the client's connection. Others open one
+    of their own, so the client listens too, on the address that leads to the
+    node.
 
     Parameters
     ----------
@@ -66,7 +73,8 @@ class Client:
         Parameters
         ----------
         command : str
-            One command as the node shall see it, at most 1,840 bytes.
+            One command as the node shall see it. Over 1,840 bytes only nodes
+            that keep connections answer.
         timeout : float
             Seconds to wait for the answer.
 
@@ -80,18 +88,22 @@ class Client:
             match, have no answer at all.
         PeerRefused, PeerTimeout, LocalProtocolError
         """
-        host, port = self._server.address
         with self._jobs.open() as job:
-            blocks = request_blocks(command, host, port, job.header(0))
-            sent = self._sender.send(self._to, blocks, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
-            sent.add_done_callback(
-                lambda done: job.fail(0, error) if (error := done.exception()) else None
+            blocks, large = self._blocks(command, job.header(0))
+            sent = self._sender.send(
+                self._to, blocks, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S, asks=large
             )
+            sent.add_done_callback(lambda done: _note(job, done, large))
             if not job.wait(timeout):
                 raise NoReply(f"{self._to} did not answer within {timeout:g} seconds")
             failure = job.failures.get(0)
             if failure is not None:
                 raise failure
+            if 0 in job.excused:
+                raise NoReply(
+                    f"{self._to} has the command but answers none of more than "
+                    f"{limits.MAX_REQUEST_CHARS} bytes"
+                )
             answer = job.answers[0]
         if answer.error:
             raise error_from_peer(answer.error, answer.text)
@@ -119,8 +131,25 @@ class Client:
         """Close the client."""
         self.close()
 
+    def _blocks(self, command: str, job: Job) -> tuple[bytes, bool]:
+        """Return the request as blocks, and whether it is too long for one."""
+        host, port = self._server.address
+        encoded = encoded_command(command)
+        if not travels_as_file(encoded):
+            return request_blocks(command, host, port, job), False
+        name = f"cmd.{host}.{job.location}.lmsg"
+        return file_blocks(name, encoded, FileFlag.COMMAND, host, port, job), True
+
     def _take(self, message: Message) -> Reply | None:
         answer = answer_from(message)
         if answer is not None:
             self._jobs.deliver(message.job_location, message.job_id, message.receiver_index, answer)
         return None
+
+
+def _note(job: PendingJob, sent: Future[bool], large: bool) -> None:
+    error = sent.exception()
+    if error is not None:
+        job.fail(0, error)
+    elif large and not sent.result():
+        job.excuse(0)

@@ -118,8 +118,36 @@ MAX_PENDING_LOOKUPS: Final = 64
 MAX_PENDING_REPLY_LOOKUPS: Final = 16
 """Host names that may wait when a reply to one more is wanted; peers choose those names."""
 
+MAX_CACHED_ADDRESSES: Final = 4096
+"""Texts of addresses whose meaning is remembered."""
+
 LOOKUP_CACHE_S: Final = 60.0
 """How long a resolved host name is used."""
+
+# ------------------------------------------------------------ sessions
+
+SESSION_IDLE_S: Final = 240.0
+"""Silence after which the node that opened a session ends it; below `IDLE_TIMEOUT_S`."""
+
+SESSION_ACCEPT_S: Final = 5.0
+"""Wait for a peer to accept the offer of a session; then it counts as an old one."""
+
+SESSION_ASK_PAUSE_S: Final = 600.0
+"""Time before an old peer is offered a session again: it may have been replaced."""
+
+MAX_OPEN_OFFERS: Final = 128
+"""Offers that wait for an answer at a time; each holds a socket."""
+
+MAX_KNOWN_PEERS: Final = 16_384
+"""Addresses whose way of talking is remembered; the longest unused is forgotten first."""
+
+LEDGER_LEASE_S: Final = 0.5
+"""Time for which the I/O threads answer polls of the ledger by a hash once looked up.
+
+A change by this node ends it at once; one by another program is seen after it."""
+
+MAX_ROUTES: Final = 64
+"""Commands that the I/O threads of a server answer by themselves."""
 
 # ------------------------------------------------------------- replies
 

@@ -197,7 +197,7 @@ def _get_blockchain(context: Context, call: Call) -> Result:
             hint="write: event get_blockchain <file> <hash> <trace>",
         )
     try:
-        snapshot = context.node.master_ledger().snapshot()
+        snapshot = context.node.look_up_ledger()
     except EdgeLakeError as exc:
         raise _LedgerUnreadable(str(exc)) from exc
     if context.origin.peer is None:

@@ -44,10 +44,13 @@ class Origin:
         scripts and programs.
     ip : str
         Address the peer's connection came from.
+    session : int
+        The session by which the command came, 0 for none.
     """
 
     peer: Endpoint | None = None
     ip: str = ""
+    session: int = 0
 
     @property
     def local(self) -> bool:
@@ -139,7 +142,31 @@ class NodeParts:
         numbered = f"{stem}.master_id_{counter}.{kind}" if dot else f"{name}.master_id_{counter}"
         if origin.peer is not None:
             tcp = self.tcp()
-            tcp.answer_file(origin.peer, numbered, snapshot.data, FileFlag.LEDGER, origin.ip)
+            tcp.answer_file(
+                origin.peer, numbered, snapshot.data, FileFlag.LEDGER, origin.ip, origin.session
+            )
+
+    def look_up_ledger(self) -> Snapshot:
+        """Return the shared ledger of this node; polls with its hash then need no look.
+
+        Raises
+        ------
+        DatabaseUnknown, TableMissing, DatabaseError
+        """
+        master = self.master_ledger()
+        changes = master.changes
+        snapshot = master.snapshot()
+        tcp = self.services.find(TcpService)
+        if tcp is not None:
+            tcp.ledger_unchanged(snapshot.md5)
+            if master.changes != changes:
+                tcp.ledger_unchanged("")
+        return snapshot
+
+    def _ledger_changed(self) -> None:
+        tcp = self.services.find(TcpService)
+        if tcp is not None:
+            tcp.ledger_unchanged("")
 
     def master_ledger(self) -> MasterLedger:
         """Return the ledger this node keeps in its own table.
@@ -155,6 +182,7 @@ class NodeParts:
                 table = LedgerTable(database)
                 table.require()
                 master = MasterLedger(table)
+                master.watch(self._ledger_changed)
                 self._masters = {id(database): master}
             return master
 

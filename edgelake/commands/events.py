@@ -23,7 +23,9 @@ def _ping(context: Context, call: Call) -> Result:
     asker = context.origin.peer
     if asker is None:
         raise NotPermitted("a ping is for another node", hint="write: run client ip:port event …")
-    context.node.tcp().answer(asker, "event metadata_pong", context.origin.ip)
+    context.node.tcp().answer(
+        asker, "event metadata_pong", context.origin.ip, context.origin.session
+    )
     return Result()
 
 

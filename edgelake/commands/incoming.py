@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 
 from edgelake.commands.context import NodeParts, Origin
 from edgelake.commands.interpreter import Interpreter
@@ -17,6 +18,7 @@ from edgelake.language import from_wire
 from edgelake.services.jobs import Answer, answer_from
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.wire import (
+    Endpoint,
     FileFlag,
     InfoType,
     Message,
@@ -32,6 +34,9 @@ from edgelake.wire import (
 __all__ = ["PeerMessages"]
 
 _log = logging.getLogger(__name__)
+
+_STANDING = ("get status", "get status where format = json")
+_ANYBODY = Origin(Endpoint("127.0.0.1", 1), "127.0.0.1")
 
 
 class PeerMessages:
@@ -58,6 +63,20 @@ class PeerMessages:
         if words[:2] == ["file", "write"]:
             return self._file(message, command.partition("write")[2].strip())
         return self._command(message, command)
+
+    def standing_replies(self) -> Iterator[tuple[str, Reply]]:
+        """Yield the commands whose answer stays the same while the node listens, and the answers.
+
+        Every level of permission allows them, so that I/O threads may answer by themselves.
+        """
+        for command in _STANDING:
+            reply = self._command_from(_ANYBODY, command)
+            if reply is not None:
+                yield command, reply
+        yield (
+            "event metadata_ping",
+            Reply("event metadata_pong", flag=TextFlag.NONE, info_type=InfoType.REQUEST),
+        )
 
     # ------------------------------------------------------------- answers
 
@@ -92,8 +111,11 @@ class PeerMessages:
     # ------------------------------------------------------------ commands
 
     def _command(self, message: Message, text: str) -> Reply | None:
+        origin = Origin(reply_destination(message), message.peer_ip, message.session)
+        return self._command_from(origin, text)
+
+    def _command_from(self, origin: Origin, text: str) -> Reply | None:
         """Run a command, if the sender may, and return what it answers."""
-        origin = Origin(reply_destination(message), message.peer_ip)
         answers: list[Result] = []
         try:
             self._interpreter.execute_remote(from_wire(text), origin, answers.append)

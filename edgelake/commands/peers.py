@@ -54,7 +54,7 @@ _SPOKEN = frozenset({"print", "echo"})
         "In the list of destinations 'timeout = N' sets the seconds to wait for replies,\n"
         "'subset = true' takes the replies that came when some nodes gave none.\n"
         "'!x' is replaced here, '!!x' by the node that gets the command. A command of more\n"
-        "than 1,840 bytes is carried out, but no reply to it can come back."
+        "than 1,840 bytes is carried out, but only nodes that keep connections answer it."
     ),
     examples=(
         "run client 10.0.0.7:32048 get status",
@@ -68,8 +68,9 @@ def _run_client(context: Context, call: Call) -> Result:
     destinations, subset, timeout_s = _destinations(call)
     tcp = context.node.tcp()
     first = request.split(None, 1)[0]
-    # What is spoken, and what travels as a file, is never answered.
-    unheard = first in _SPOKEN or travels_as_file(encoded_command(request))
+    # What is spoken is never answered, what travels as a file only by nodes like this one.
+    unheard = first in _SPOKEN
+    large = travels_as_file(encoded_command(request))
     always = first in _ALWAYS_ANSWERED and not unheard
     if timeout_s is None:
         timeout_s = limits.REPLY_TIMEOUT_S if always or unheard else limits.SILENT_REPLY_WAIT_S
@@ -78,7 +79,7 @@ def _run_client(context: Context, call: Call) -> Result:
         for index, to in enumerate(destinations):
             header = Job(receivers=len(destinations), index=index) if unheard else job.header(index)
             sent = tcp.request(to, request, header, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
-            sent.add_done_callback(_outcome_of(job, index, excused=unheard))
+            sent.add_done_callback(_outcome_of(job, index, unheard=unheard, large=large))
         job.wait(timeout_s)
         return _collect(
             context, job, destinations, always=always, subset=subset, timeout_s=timeout_s
@@ -125,12 +126,14 @@ def _destinations(call: Call) -> tuple[list[Endpoint], bool, float | None]:
     return found, subset, seconds
 
 
-def _outcome_of(job: PendingJob, index: int, *, excused: bool) -> Callable[[Future[None]], None]:
-    def check(sent: Future[None]) -> None:
+def _outcome_of(
+    job: PendingJob, index: int, *, unheard: bool, large: bool
+) -> Callable[[Future[bool]], None]:
+    def check(sent: Future[bool]) -> None:
         error = sent.exception()
         if error is not None:
             job.fail(index, error)
-        elif excused:
+        elif unheard or (large and not sent.result()):
             job.excuse(index)
 
     return check
@@ -161,7 +164,7 @@ def _collect(
             parts.append(f"[Message to Node {to}] [Connection Failed] {failure}")
             data.append({"node": str(to), "reply": None, "failure": str(failure)})
             first_fault = first_fault or _as_peer_error(failure)
-        elif always:
+        elif always and index not in job.excused:
             parts.append(f"[Message to Node {to}] [Not responding]")
             data.append({"node": str(to), "reply": None, "failure": "no reply"})
             first_fault = first_fault or NoReply(

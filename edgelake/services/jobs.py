@@ -116,6 +116,12 @@ class PendingJob:
         with self._changed:
             return dict(self._failures)
 
+    @property
+    def excused(self) -> set[int]:
+        """Receivers that have the request and answer nothing to it, by index."""
+        with self._changed:
+            return set(self._excused)
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until every receiver has answered or failed.
 

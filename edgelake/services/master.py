@@ -25,6 +25,11 @@ class MasterLedger:
     rows : LedgerRows
         The table. Owned by the database registry, not by this object.
 
+    Attributes
+    ----------
+    changes : int
+        Differs after a change made through this object, before its watchers are called.
+
     Notes
     -----
     Thread-safe: writers go one after the other through the database,
@@ -33,6 +38,7 @@ class MasterLedger:
 
     def __init__(self, rows: LedgerRows) -> None:
         self.rows = rows
+        self.changes = 0
         self._lock = threading.Lock()
         self._version: object = None
         self._snapshot = Snapshot.of(EMPTY_LEDGER)
@@ -96,6 +102,7 @@ class MasterLedger:
         self._announce()
 
     def _announce(self) -> None:
+        self.changes += 1
         for changed in tuple(self._watchers):
             changed()
 

@@ -39,7 +39,7 @@ class _Sending:
     """The last sending of one change, and whether one was taken by the master."""
 
     number: int
-    result: Future[None]
+    result: Future[bool]
     taken: bool
 
     def settle(self) -> bool:
@@ -86,7 +86,7 @@ class Outbox:
             or any(key not in self._deletes for key in now_deletes),
         )
 
-    def sent(self, change: Policy | str, result: Future[None]) -> None:
+    def sent(self, change: Policy | str, result: Future[bool]) -> None:
         """Note that a policy, or the delete of an id, is on its way."""
         if isinstance(change, Policy):
             self._policies[change.id] = _Sending(self._number, result, False)

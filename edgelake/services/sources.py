@@ -154,7 +154,7 @@ class MasterSource:
             self._requests[name] = _Request(now + limits.LEDGER_REQUEST_TTL_S, dropped)
         return name
 
-    def _ask(self, tcp: TcpService, request: str, what: str, dropped: str = "") -> Future[None]:
+    def _ask(self, tcp: TcpService, request: str, what: str, dropped: str = "") -> Future[bool]:
         """Send a request whose refusal the next cycle reads.
 
         ``dropped`` is the id of a delete that the answer can finish.
@@ -188,7 +188,7 @@ class MasterSource:
         if self._sync is not None:
             self._sync.refused(reason)
 
-    def _await(self, sent: Future[None]) -> None:
+    def _await(self, sent: Future[bool]) -> None:
         deadline = time.monotonic() + limits.CONNECT_TIMEOUT_S + limits.BLOCK_SEND_TIMEOUT_S
         while not wait([sent], timeout=_STEP_S).done:
             if self._sync is not None and self._sync.stopping:

@@ -19,10 +19,13 @@ from edgelake.wire import (
     Job,
     MessageSender,
     MessageServer,
+    Reply,
+    encoded_command,
     file_blocks,
     is_private,
     numeric_ip,
     request_blocks,
+    travels_as_file,
 )
 
 __all__ = ["TcpOptions", "TcpService"]
@@ -107,6 +110,7 @@ class TcpService(Service):
             options.bind,
             options.threads,
         )
+        server.own_addresses((self.options.external, self.options.internal))
 
     def _stop(self, timeout_s: float) -> bool:
         server, sender = self._server, self._sender
@@ -164,37 +168,61 @@ class TcpService(Service):
         *,
         attempts: int = limits.SEND_ATTEMPTS,
         retry_pause_s: float = limits.RETRY_PAUSE_S,
-    ) -> Future[None]:
+    ) -> Future[bool]:
         """Send a command to a node; return a future done when it was taken.
 
         A command over 1,840 bytes travels as a file that the receiver
-        executes; no reply to it can be matched.
+        executes. Whether its reply can be matched is the future's result.
         """
         source = self.source_for(to.host)
-        if len(command.encode()) > limits.MAX_REQUEST_CHARS:
+        encoded = encoded_command(command)
+        large = travels_as_file(encoded)
+        if large:
             name = f"cmd.{source.host}.{next(self._large)}.lmsg"
-            blocks = file_blocks(name, command.encode(), FileFlag.COMMAND, source.host, source.port)
+            blocks = file_blocks(name, encoded, FileFlag.COMMAND, source.host, source.port, job)
         else:
             blocks = request_blocks(command, source.host, source.port, job)
         return self._require_sender().send(
-            to, blocks, attempts=attempts, retry_pause_s=retry_pause_s
+            to,
+            blocks,
+            attempts=attempts,
+            retry_pause_s=retry_pause_s,
+            asks=large and job is not None and job.number != 0,
         )
 
-    def answer(self, to: Endpoint, command: str, peer_ip: str) -> None:
+    def answer(self, to: Endpoint, command: str, peer_ip: str, session: int = 0) -> None:
         """Send a command as the answer to a message that came from ``peer_ip``."""
         source = self.source_for(to.host)
         blocks = request_blocks(command, source.host, source.port)
-        self._require_sender().reply(to, blocks, peer_ip)
+        self._require_sender().reply(to, blocks, peer_ip, session)
 
     def answer_file(
-        self, to: Endpoint, name: str, content: bytes, flag: FileFlag, peer_ip: str
+        self,
+        to: Endpoint,
+        name: str,
+        content: bytes,
+        flag: FileFlag,
+        peer_ip: str,
+        session: int = 0,
     ) -> None:
         """Send a file, under a name of the receiver's, as the answer to a message."""
         sender = self._require_sender()
         sender.require_room(peer_ip, len(content))
         source = self.source_for(to.host)
         blocks = file_blocks(name, content, flag, source.host, source.port)
-        sender.reply(to, blocks, peer_ip)
+        sender.reply(to, blocks, peer_ip, session)
+
+    # --------------------------------------------------- native answers
+
+    def route(self, command: str, reply: Reply | None) -> None:
+        """Have a command answered without Python, see `MessageServer.route`."""
+        if self._server is not None:
+            self._server.route(command, reply)
+
+    def ledger_unchanged(self, md5: str) -> None:
+        """Have polls with this hash answered natively for a while; empty: none any more."""
+        if self._server is not None:
+            self._server.ledger_unchanged(md5, limits.LEDGER_LEASE_S)
 
     def _require_sender(self) -> MessageSender:
         if self._sender is None:

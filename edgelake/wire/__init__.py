@@ -30,12 +30,13 @@ from edgelake.wire.messages import (
     data_text,
     encoded_command,
     file_blocks,
+    fixed_reply_blocks,
     reply_blocks,
     request_blocks,
     travels_as_file,
 )
 from edgelake.wire.sender import MessageSender
-from edgelake.wire.server import Handler, MessageServer, reply_destination
+from edgelake.wire.server import BatchHandler, Handler, MessageServer, reply_destination
 
 if TYPE_CHECKING:
     from edgelake.wire.records import HEADER_DTYPE, header_view
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HEADER_DTYPE",
     "Assembler",
+    "BatchHandler",
     "Block",
     "Endpoint",
     "FileFlag",
@@ -63,6 +65,7 @@ __all__ = [
     "encoded_command",
     "error_from_peer",
     "file_blocks",
+    "fixed_reply_blocks",
     "header_view",
     "is_private",
     "numeric_ip",

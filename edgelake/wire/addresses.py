@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edgelake import limits
 from edgelake.errors import BadDestination, Overloaded, PeerError
@@ -49,6 +50,7 @@ def parse_endpoint(text: str) -> Endpoint:
     return Endpoint(host, int(port))
 
 
+@lru_cache(maxsize=limits.MAX_CACHED_ADDRESSES)
 def numeric_ip(host: str) -> str | None:
     """Return the canonical text of a numeric IPv4 address, ``None`` for anything else."""
     try:
@@ -57,6 +59,7 @@ def numeric_ip(host: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=limits.MAX_CACHED_ADDRESSES)
 def is_private(ip: str) -> bool:
     """Return whether a numeric IPv4 address belongs to a local network.
 

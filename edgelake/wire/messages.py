@@ -24,6 +24,7 @@ __all__ = [
     "data_text",
     "encoded_command",
     "file_blocks",
+    "fixed_reply_blocks",
     "reply_blocks",
     "request_blocks",
     "travels_as_file",
@@ -163,11 +164,8 @@ def request_blocks(command: str, source_ip: str, source_port: int, job: Job | No
 
 def reply_blocks(message: Message, reply: Reply, source_ip: str, source_port: int) -> bytes:
     """Return the blocks that answer a message; its job fields go back unchanged."""
-    command = reply.command.encode()
-    if len(command) > _MAX_COMMAND_BYTES:
-        command = command[:_MAX_COMMAND_BYTES].decode(errors="ignore").encode()
     return encode_message(
-        command,
+        _cut_command(reply),
         reply.text.encode(errors="replace"),
         info_type=reply.info_type,
         error=reply.error,
@@ -183,17 +181,49 @@ def reply_blocks(message: Message, reply: Reply, source_ip: str, source_port: in
     )
 
 
+def fixed_reply_blocks(reply: Reply, source_ip: str, source_port: int) -> bytes:
+    """Return the blocks of an answer whose job fields the native server fills in."""
+    return encode_message(
+        _cut_command(reply),
+        reply.text.encode(errors="replace"),
+        info_type=reply.info_type,
+        error=reply.error,
+        generic_flag=reply.flag,
+        source_ip=source_ip.encode(),
+        source_port=source_port,
+    )
+
+
+def _cut_command(reply: Reply) -> bytes:
+    command = reply.command.encode()
+    if len(command) > _MAX_COMMAND_BYTES:
+        command = command[:_MAX_COMMAND_BYTES].decode(errors="ignore").encode()
+    return command
+
+
 def file_blocks(
-    name: str, content: bytes, flag: FileFlag, source_ip: str, source_port: int
+    name: str,
+    content: bytes,
+    flag: FileFlag,
+    source_ip: str,
+    source_port: int,
+    job: Job | None = None,
 ) -> bytes:
-    """Return the blocks of ``file write``; blanks of the name travel as TABs."""
+    """Return the blocks of ``file write``; blanks of the name travel as TABs.
+
+    A job is given for a long command only: peers that keep connections answer it.
+    """
+    job = job or Job(receivers=0)
     return encode_message(
         f"file write {name.replace(' ', chr(9))}".encode(),
         content,
         text=False,
         closing_block=True,
         generic_flag=flag,
-        receivers=0,
+        job_location=job.location,
+        job_id=job.number,
+        receivers=job.receivers,
+        receiver_index=job.index,
         partitions_used=0,
         source_ip=source_ip.encode(),
         source_port=source_port,

@@ -10,16 +10,15 @@ from concurrent.futures import Future
 from itertools import count
 
 from edgelake import limits
-from edgelake._native import Sender
+from edgelake._native import Sender, Server
 from edgelake.errors import (
     EdgeLakeError,
-    Overloaded,
     PeerClosed,
     PeerError,
     PeerRefused,
     PeerTimeout,
 )
-from edgelake.wire.addresses import Endpoint, Resolver
+from edgelake.wire.addresses import Endpoint, Resolver, numeric_ip
 
 __all__ = ["MessageSender"]
 
@@ -29,11 +28,12 @@ _CLOSED = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}
 
 
 class MessageSender:
-    """Sends whole messages, each on its own connection, without ever blocking.
+    """Sends whole messages without ever blocking.
 
-    Owns the native sender thread, one thread that completes futures, and the
-    resolver. ``start`` once, ``stop`` once; ``reply`` and ``send`` from any
-    thread between.
+    Each goes on a connection of its own, or by the session that leads to its
+    destination (``docs/protocol.md``, "Sessions"). Owns the native sender
+    thread, one thread that completes futures, and the resolver. ``start``
+    once, ``stop`` once; ``reply`` and ``send`` from any thread between.
 
     Parameters
     ----------
@@ -55,9 +55,12 @@ class MessageSender:
         self._resolver = Resolver()
         self._lock = threading.Lock()
         self._tickets = count(1)
-        self._waiting: dict[int, tuple[Endpoint, Future[None]]] = {}
-        self._replies: dict[str, tuple[int, int]] = {}
+        self._waiting: dict[int, tuple[Endpoint, Future[bool]]] = {}
         self._reaper = threading.Thread(target=self._complete, name="send-results", daemon=True)
+
+    def attach(self, server: Server) -> None:
+        """Keep sessions in the I/O threads of a native server; before either is started."""
+        self._native.attach(server)
 
     def start(self) -> None:
         """Start the two threads."""
@@ -72,7 +75,7 @@ class MessageSender:
             self._reaper.join(timeout_s)
         return flushed
 
-    def reply(self, to: Endpoint, blocks: bytes, peer: str) -> None:
+    def reply(self, to: Endpoint, blocks: bytes, peer: str, session: int = 0) -> None:
         """Send an answer by the protocol's retry rule; nobody waits for its outcome.
 
         Parameters
@@ -80,17 +83,25 @@ class MessageSender:
         peer : str
             IP address whose message caused it. What one peer causes is
             bounded, so that answers nobody takes do not displace those of others.
+        session : int
+            `Message.session` of that message: the answer goes back by it.
 
         Raises
         ------
         Overloaded, LocalProtocolError
         """
-        with self._lock:
-            self._require_room(peer, len(blocks))
-            count, size = self._replies.get(peer, (0, 0))
-            self._replies[peer] = (count + 1, size + len(blocks))
-        outcome = self.send(to, blocks, lookups=limits.MAX_PENDING_REPLY_LOOKUPS)
-        outcome.add_done_callback(lambda done: self._replied(peer, len(blocks)))
+        to = self._route(to) if self._route else to
+        ip = numeric_ip(to.host)
+        if ip is None and session:
+            ip = peer
+        if ip is not None:
+            self._native.send(ip, to.port, blocks, cause=peer, session=session)
+            return
+
+        def go(found: str) -> None:
+            self._native.send(found, to.port, blocks, cause=peer)
+
+        outcome = self._resolver.resolve(to.host, go, limits.MAX_PENDING_REPLY_LOOKUPS)
         if outcome.done():
             outcome.result()
 
@@ -102,30 +113,7 @@ class MessageSender:
         Overloaded
             Too many answers, or too many bytes, that this peer caused are under way.
         """
-        with self._lock:
-            self._require_room(peer, size)
-
-    def _require_room(self, peer: str, size: int) -> None:
-        count, under_way = self._replies.get(peer, (0, 0))
-        if count >= limits.MAX_PENDING_REPLIES_PER_PEER:
-            raise Overloaded(
-                f"{count} replies for {peer} are under way, "
-                f"limit {limits.MAX_PENDING_REPLIES_PER_PEER}"
-            )
-        # One answer of any size may always go.
-        if count and under_way + size > limits.MAX_PENDING_REPLY_BYTES_PER_PEER:
-            raise Overloaded(
-                f"{under_way} bytes of replies for {peer} are under way, "
-                f"limit {limits.MAX_PENDING_REPLY_BYTES_PER_PEER}"
-            )
-
-    def _replied(self, peer: str, size: int) -> None:
-        with self._lock:
-            count, under_way = self._replies[peer]
-            if count > 1:
-                self._replies[peer] = (count - 1, under_way - size)
-            else:
-                del self._replies[peer]
+        self._native.require_room(peer, size)
 
     def send(
         self,
@@ -134,22 +122,40 @@ class MessageSender:
         *,
         attempts: int = limits.SEND_ATTEMPTS,
         retry_pause_s: float = limits.RETRY_PAUSE_S,
-        lookups: int = limits.MAX_PENDING_LOOKUPS,
-    ) -> Future[None]:
-        """Send and return a future that is done when the peer's kernel took every byte.
+        asks: bool = False,
+    ) -> Future[bool]:
+        """Send and return a future that is done when the peer has the message.
 
-        The future holds `PeerRefused`, `PeerTimeout`, `PeerClosed`,
-        `PeerError` or `Overloaded` when it failed.
+        On a connection of its own that means that the peer's kernel took every
+        byte; by a session, that the peer acknowledged it.
+
+        Parameters
+        ----------
+        asks : bool
+            Wait until it is known whether the peer keeps connections.
+
+        Returns
+        -------
+        Future of bool
+            Whether the peer is known to keep connections: it then answers
+            requests of any length. Holds `PeerRefused`, `PeerTimeout`,
+            `PeerClosed`, `PeerError` or `Overloaded` when it failed.
         """
         to = self._route(to) if self._route else to
-        outcome: Future[None] = Future()
+        outcome: Future[bool] = Future()
         with self._lock:
             ticket = next(self._tickets)
             self._waiting[ticket] = (to, outcome)
 
         def go(ip: str) -> None:
             self._native.send(
-                ip, to.port, blocks, ticket=ticket, attempts=attempts, retry_pause_s=retry_pause_s
+                ip,
+                to.port,
+                blocks,
+                ticket=ticket,
+                attempts=attempts,
+                retry_pause_s=retry_pause_s,
+                asks=asks,
             )
 
         def check(started: Future[None]) -> None:
@@ -160,7 +166,7 @@ class MessageSender:
                 outcome.set_exception(error)
 
         try:
-            self._resolver.resolve(to.host, go, lookups).add_done_callback(check)
+            self._resolver.resolve(to.host, go).add_done_callback(check)
         except EdgeLakeError as exc:
             with self._lock:
                 self._waiting.pop(ticket, None)
@@ -176,14 +182,14 @@ class MessageSender:
             batch = self._native.completions(limits.BATCH_MESSAGES, None)
             if batch is None:
                 return
-            for ticket, number in batch:
+            for ticket, number, kept in batch:
                 with self._lock:
                     entry = self._waiting.pop(ticket, None)
                 if entry is None:
                     continue
                 to, outcome = entry
                 if number == 0:
-                    outcome.set_result(None)
+                    outcome.set_result(kept)
                 else:
                     outcome.set_exception(_peer_error(to, number))
 

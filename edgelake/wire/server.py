@@ -6,24 +6,29 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from edgelake import limits
 from edgelake._native import Message, Server
 from edgelake.errors import EdgeLakeError, RemoteProtocolError
-from edgelake.wire.addresses import Endpoint, route_to
+from edgelake.wire.addresses import Endpoint, numeric_ip, route_to
 from edgelake.wire.codes import short_text, wire_code
-from edgelake.wire.messages import Reply, reply_blocks
+from edgelake.wire.messages import Reply, fixed_reply_blocks, reply_blocks
 from edgelake.wire.sender import MessageSender
 
-__all__ = ["Handler", "MessageServer", "reply_destination"]
+__all__ = ["BatchHandler", "Handler", "MessageServer", "reply_destination"]
 
 Handler = Callable[[Message], Reply | None]
 """Takes one whole message; what it returns goes back to the message's source."""
 
+BatchHandler = Callable[[list[Message]], Iterable[tuple[Message, Reply]] | None]
+"""Takes messages in the order of their arrival; returns answers to any of them."""
+
 _log = logging.getLogger(__name__)
 _LOOK_AROUND_S = 0.25
+_ANY = "0.0.0.0"
+_FAR_AWAY = "192.0.2.1"  # of no network (RFC 5737); stands for all that are not local
 
 
 def reply_destination(message: Message) -> Endpoint | None:
@@ -36,7 +41,7 @@ def reply_destination(message: Message) -> Endpoint | None:
     if not 1 <= message.source_port <= 65_535:
         return None
     host = message.source_ip.decode("ascii", errors="replace")
-    if host in ("", "0.0.0.0"):
+    if host in ("", _ANY):
         host = message.peer_ip
     return Endpoint(host, message.source_port)
 
@@ -55,6 +60,10 @@ class MessageServer:
         threads, never on an I/O thread. Returns a `Reply` or ``None``. An
         `EdgeLakeError` it raises is answered as the protocol's error reply;
         any other exception is logged and answered with error 3.
+    batch : bool
+        The handler is a `BatchHandler`: it is called once for all messages
+        that came together, up to ``limits.BATCH_MESSAGES``, and must not raise
+        for one of them.
     threads : int
         Native I/O threads, 1..64.
     dispatch_threads : int
@@ -82,7 +91,8 @@ class MessageServer:
         host: str,
         port: int,
         *,
-        handler: Handler,
+        handler: Handler | BatchHandler,
+        batch: bool = False,
         threads: int = limits.DEFAULT_THREADS,
         dispatch_threads: int = limits.DISPATCH_THREADS,
         source: Callable[[str], Endpoint] | None = None,
@@ -90,15 +100,18 @@ class MessageServer:
         **native: Any,
     ) -> None:
         self._native = Server(host, port, threads=threads, **native)
-        self._handler = handler
+        self._handler: Any = handler
         self._source = source or self._own_address
         self._sender = sender or MessageSender()
         self._owns_sender = sender is None
+        self._sender.attach(self._native)
         self._ready: deque[Message] = deque()
-        self._counters = {"handled": 0, "handler_errors": 0, "replies": 0, "reply_failures": 0}
+        self._counters = {"handler_errors": 0, "replies": 0, "reply_failures": 0}
+        self._handled = [0] * dispatch_threads  # each written by one thread
         self._lock = threading.Lock()
+        dispatch = self._dispatch_batches if batch else self._dispatch
         self._dispatchers = [
-            threading.Thread(target=self._dispatch, name=f"dispatch-{n}", daemon=True)
+            threading.Thread(target=dispatch, args=(n,), name=f"dispatch-{n}", daemon=True)
             for n in range(dispatch_threads)
         ]
 
@@ -163,17 +176,88 @@ class MessageServer:
         try:
             source = self._source(message.peer_ip)
             blocks = reply_blocks(message, reply, source.host, source.port)
-            self._sender.reply(to, blocks, message.peer_ip)
+            self._sender.reply(to, blocks, message.peer_ip, message.session)
         except EdgeLakeError as exc:
             self._count("reply_failures")
             _log.info("no reply to %s: %s", to, exc)
         else:
             self._count("replies")
 
+    # ----------------------------------------------------- native answers
+
+    def route(self, command: str, reply: Reply | None) -> None:
+        """Have the I/O threads answer a command by themselves, without Python.
+
+        Parameters
+        ----------
+        command : str
+            The whole message, at most 63 bytes; it must be exactly this.
+        reply : Reply or None
+            The answer to each of them, at most 64 KiB as blocks; ``None``
+            counts the message and drops it.
+
+        Raises
+        ------
+        ConfigurationError
+            A bound is exceeded.
+
+        Notes
+        -----
+        Before or while the server runs; each I/O thread takes it up with its
+        next round. A request that names its reply address by a host name goes
+        to the handler all the same.
+        """
+        near = far = b""
+        if reply is not None:
+            near = self._fixed(reply, "127.0.0.1")
+            far = self._fixed(reply, _FAR_AWAY)
+        self._native.set_route(command.encode(), near, far)
+
+    def unroute(self, command: str) -> None:
+        """End what `route` began; nothing happens if there is no such route."""
+        self._native.remove_route(command.encode())
+
+    def own_addresses(self, places: Iterable[Endpoint]) -> None:
+        """Name the addresses by which peers reach this server through routers.
+
+        An offer of a session is bound to the address its sender connected to.
+        Host names are left out.
+        """
+        numeric = {(ip, to.port) for to in places if (ip := numeric_ip(to.host)) is not None}
+        self._native.set_places(sorted(numeric))
+
+    def ledger_unchanged(self, md5: str, lease_s: float) -> None:
+        """Have polls of the ledger with this hash answered natively, with nothing.
+
+        Parameters
+        ----------
+        md5 : str
+            32 hexadecimal digits, or empty: from now on no poll is.
+        lease_s : float
+            How long the hash is known to be right.
+        """
+        self._native.set_ledger_hash(md5.encode(), lease_s)
+
+    def _fixed(self, reply: Reply, peer_ip: str) -> bytes:
+        host, port = self._native.address
+        if self._source == self._own_address:
+            # Of 0.0.0.0 receivers take the address that the answer comes from.
+            source = Endpoint(host, port)
+        else:
+            source = self._source(peer_ip)
+        return fixed_reply_blocks(reply, source.host, source.port)
+
+    # ----------------------------------------------------------- figures
+
     def statistics(self) -> dict[str, int]:
         """Return counters of the native server and of the handlers."""
+        native = self._native.statistics()
         with self._lock:
-            return {**self._native.statistics(), **self._counters}
+            return {**native, "handled": sum(self._handled), **self._counters}
+
+    def latencies(self) -> dict[str, bytes]:
+        """Return how long messages took, see `edgelake.wire.latencies`."""
+        return self._native.latencies()
 
     def threads(self) -> list[dict[str, int]]:
         """Return the counters of each I/O thread."""
@@ -181,14 +265,14 @@ class MessageServer:
 
     def _own_address(self, peer_ip: str) -> Endpoint:
         host, port = self.address
-        return Endpoint(route_to(peer_ip, 9) if host == "0.0.0.0" else host, port)
+        return Endpoint(route_to(peer_ip, 9) if host == _ANY else host, port)
 
-    def _count(self, name: str) -> None:
+    def _count(self, name: str, more: int = 1) -> None:
         with self._lock:
-            self._counters[name] += 1
+            self._counters[name] += more
 
-    def _dispatch(self) -> None:
-        ready = self._ready
+    def _dispatch(self, number: int) -> None:
+        ready, native = self._ready, self._native
         while True:
             # What one thread received is open to all: a slow handler holds
             # back its own message only. Threads that sleep look around from
@@ -196,23 +280,42 @@ class MessageServer:
             try:
                 message = ready.popleft()
             except IndexError:
-                batch = self._native.receive(limits.BATCH_MESSAGES, _LOOK_AROUND_S)
+                batch = native.receive(limits.BATCH_MESSAGES, _LOOK_AROUND_S)
                 if batch is None:
                     if not ready:
                         return
                     continue
                 ready.extend(batch)
                 continue
-            self._handle(message)
+            if self._handle(message):
+                self._handled[number] += 1
+            native.note_handled(message)
 
-    def _handle(self, message: Message) -> None:
+    def _dispatch_batches(self, number: int) -> None:
+        native = self._native
+        while (batch := native.receive(limits.BATCH_MESSAGES, None)) is not None:
+            if not batch:
+                continue
+            try:
+                answers = self._handler(batch)
+            except Exception:
+                self._count("handler_errors", len(batch))
+                _log.exception("handler failed for %d messages", len(batch))
+            else:
+                for message, answer in answers or ():
+                    self.reply(message, answer)
+                self._handled[number] += len(batch)
+            native.note_handled(batch[0])
+
+    def _handle(self, message: Message) -> bool:
+        """Run the handler and answer; return whether the message was handled."""
         try:
             answer = self._handler(message)
         except RemoteProtocolError as exc:
             # A peer that cannot encode its text would not read our answer.
             self._count("handler_errors")
             _log.warning("message from %s dropped: %s", message.peer_ip, exc)
-            return
+            return False
         except EdgeLakeError as exc:
             self._count("handler_errors")
             code = wire_code(exc)
@@ -223,4 +326,4 @@ class MessageServer:
             answer = Reply.failed(3)
         if answer is not None:
             self.reply(message, answer)
-        self._count("handled")
+        return True

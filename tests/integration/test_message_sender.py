@@ -32,8 +32,8 @@ def dead() -> Endpoint:
 
 def test_a_future_tells_the_outcome(sender):
     with MessageServer("127.0.0.1", 0, handler=lambda message: None) as server:
-        assert sender.send(Endpoint(*server.address), BLOCKS).result(10) is None
-        assert sender.send(Endpoint("localhost", server.address[1]), BLOCKS).result(10) is None
+        assert sender.send(Endpoint(*server.address), BLOCKS).result(10) is False
+        assert sender.send(Endpoint("localhost", server.address[1]), BLOCKS).result(10) is False
     with pytest.raises(PeerRefused, match="refused"):
         sender.send(dead(), BLOCKS, attempts=1).result(10)
     with pytest.raises(PeerError, match="does not resolve"):
@@ -42,8 +42,29 @@ def test_a_future_tells_the_outcome(sender):
         sender.send(Endpoint("127.0.0.1", 1), b"no block").result(10)
 
 
-def test_replies_that_one_peer_causes_are_bounded(sender, monkeypatch):
+@pytest.fixture
+def strict_sender(monkeypatch) -> Iterator[MessageSender]:
+    """A sender that has few replies to one peer under way."""
     monkeypatch.setattr(limits, "MAX_PENDING_REPLIES_PER_PEER", 3)
+    monkeypatch.setattr(limits, "MAX_PENDING_REPLY_BYTES_PER_PEER", 100_000)
+    made = MessageSender()
+    made.start()
+    yield made
+    made.stop(0.1)
+
+
+def test_the_bytes_of_replies_to_one_peer_are_bounded(strict_sender):
+    nowhere = dead()
+    strict_sender.reply(nowhere, BLOCKS * 100, "198.51.100.1")  # one of any size may go
+    with pytest.raises(Overloaded, match=r"198\.51\.100\.1 under way would exceed 100000 bytes"):
+        strict_sender.reply(nowhere, BLOCKS, "198.51.100.1")
+    with pytest.raises(Overloaded, match="100000"):
+        strict_sender.require_room("198.51.100.1", 1)
+    strict_sender.require_room("198.51.100.2", 10**9)
+
+
+def test_replies_that_one_peer_causes_are_bounded(strict_sender):
+    sender = strict_sender
     nowhere = dead()
     for _ in range(3):
         sender.reply(nowhere, BLOCKS, "198.51.100.1")

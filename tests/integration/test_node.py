@@ -150,9 +150,10 @@ def test_policies_of_a_peer_are_laid_out(master, follower):
     assert json.loads(listed)[0]["device"]["note"] == "it's"
 
 
-def test_a_request_too_long_for_a_reply_does_not_wait(master, follower):
-    text = "x" * 3000
-    assert follower[0].run(f"run client ({master[1]}) get dictionary {text}").text == ""
+def test_a_request_of_many_blocks_is_answered(master, follower):
+    words = " ".join(["and"] * 1000)
+    with pytest.raises(RemoteError, match=r"\[From Node .*and"):
+        follower[0].run(f"run client ({master[1]}) get dictionary {words}")
 
 
 def test_print_at_a_peer_appears_there(master, follower):

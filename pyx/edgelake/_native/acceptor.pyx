@@ -7,12 +7,8 @@ wakes one of them, and the connection never changes its thread.
 from libc.stdint cimport int64_t
 
 from edgelake._native cimport atomic
-from edgelake._native.connection cimport (
-    Connection,
-    connection_new,
-    link_append,
-    of_waiting,
-)
+from edgelake._native.connection cimport Connection, connection_new, of_waiting
+from edgelake._native.links cimport link_append
 from edgelake._native.posix cimport *
 from edgelake._native.reader cimport GONE, connection_read
 from edgelake._native.system cimport NS_PER_MS, close_quietly
@@ -24,6 +20,7 @@ from edgelake._native.worker cimport (
     NO_MEMORY,
     REFUSED,
     worker_drop,
+    worker_watch,
 )
 
 cdef enum:
@@ -197,13 +194,5 @@ cdef void read_again(Worker* worker) noexcept nogil:
             connection.next = worker.ended
             worker.ended = connection
         elif worker.must_pause or connection_read(worker, connection) != GONE:
-            _watch(worker, connection)
+            worker_watch(worker, connection)
         connection = after
-
-
-cdef void _watch(Worker* worker, Connection* connection) noexcept nogil:
-    cdef epoll_event event
-    event.events = EPOLLIN | EPOLLRDHUP
-    event.data.ptr = connection
-    if epoll_ctl(worker.epoll_fd, EPOLL_CTL_ADD, connection.fd, &event) != 0:
-        worker_drop(worker, connection, NO_MEMORY)

@@ -1,6 +1,7 @@
 # Joining the blocks of one connection into messages; C only, no GIL.
 from libc.stdint cimport int64_t, uint8_t
 
+from edgelake._native.header cimport Header
 from edgelake._native.message cimport RawMessage
 from edgelake._native.status cimport Fault
 
@@ -16,6 +17,13 @@ cdef struct Assembly:
 cdef int assembly_take(
     Assembly* assembly,
     const uint8_t* block,
+    AssemblyLimits* limits,
+    RawMessage** whole,
+    Fault* fault,
+) noexcept nogil
+cdef int assembly_add(
+    Assembly* assembly,
+    const Header* header,
     AssemblyLimits* limits,
     RawMessage** whole,
     Fault* fault,

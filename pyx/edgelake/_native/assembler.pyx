@@ -48,27 +48,39 @@ cdef int assembly_take(
     RawMessage** whole,
     Fault* fault,
 ) noexcept nogil:
-    """Add a block of 2,048 bytes.
+    """Add a block of 2,048 bytes whose header was not read yet; see `assembly_add`."""
+    cdef Header header
+    cdef int status = header_read(block, &header, fault)
+    if status != OK:
+        return status
+    return assembly_add(assembly, &header, limits, whole, fault)
+
+
+cdef int assembly_add(
+    Assembly* assembly,
+    const Header* header,
+    AssemblyLimits* limits,
+    RawMessage** whole,
+    Fault* fault,
+) noexcept nogil:
+    """Add a block by its checked header.
 
     Returns DONE and the message, which is then the caller's, OK when more
     blocks follow, or a fault; after a fault the assembly is only fit to be
     dropped.
     """
-    cdef Header header
     cdef RawMessage* message = assembly.message
     cdef size_t length
     cdef uint32_t expected = message.blocks + 1 if message != NULL else 1
-    cdef int status = header_read(block, &header, fault)
-    if status != OK:
-        return status
+    cdef int status
     if header.block_counter != expected:
         fault.value = header.block_counter
         fault.limit = expected
         return COUNTER_WRONG
-    length = data_part(&header)
-    if carries_rows(&header):
+    length = data_part(header)
+    if carries_rows(header):
         # Bytes after the counted segments are no part of the result.
-        status = header_check_rows(&header, &length, fault)
+        status = header_check_rows(header, &length, fault)
         if status != OK:
             return status
     elif message != NULL and message.rows:
@@ -78,7 +90,7 @@ cdef int assembly_take(
             fault.value = header.data_structure
             fault.limit = DATA_IS_ROWS
             return STRUCTURE_CHANGED
-    status = _append(assembly, &header, length, limits, fault)
+    status = _append(assembly, header, length, limits, fault)
     if status != OK:
         return status
     message = assembly.message

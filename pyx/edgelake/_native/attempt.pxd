@@ -7,4 +7,5 @@ cdef bint attempt_start(
 ) noexcept nogil
 cdef void attempt_continue(Delivery* delivery, Attempt* attempt) noexcept nogil
 cdef void attempt_fail(Delivery* delivery, Attempt* attempt, int error) noexcept nogil
+cdef void attempt_refused(Delivery* delivery, Attempt* attempt) noexcept nogil
 cdef void attempt_end(Delivery* delivery, Attempt* attempt) noexcept nogil

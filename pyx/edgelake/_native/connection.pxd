@@ -2,20 +2,18 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from edgelake._native.assembler cimport Assembly
-
-cdef struct Link:
-    # A place in a circular list; alone it points at itself.
-    Link* before
-    Link* after
+from edgelake._native.links cimport Link
+from edgelake._native.session cimport Session
 
 cdef struct Connection:
     # Owner of the descriptor, of the buffer and of the unfinished message:
     # the worker that accepted it. `waiting` and `begun` come first in this
     # order, so that a link leads back to its connection.
-    Link waiting                # in idle or silent, the longest waiting first
+    Link waiting                # in idle, kept, silent or leaving, the longest waiting first
     Link begun                  # in begun, the oldest unfinished message first
     Assembly assembly
     uint8_t* partial            # leased while a block is incomplete
+    Session* session            # NULL unless both sides keep the connection
     Connection* next            # among those that ended, or look again, this round
     int64_t last_byte_ns        # worker time, see worker.pyx
     int64_t begun_ns
@@ -24,31 +22,14 @@ cdef struct Connection:
     uint16_t partial_length
     int fd                      # -1 when closed and about to be freed
     bint again                  # read once more when this round ends
-    bint unfinished             # in silent and begun, else in idle
+    bint watched                # known to epoll
+    bint spoken                 # the first block has come
+    bint unfinished             # in silent and begun
 
 cdef struct BufferPool:
     # Free buffers of one block each; the first bytes of each lead to the next.
     uint8_t* first
     size_t free
-
-cdef inline void link_alone(Link* link) noexcept nogil:
-    link.before = link
-    link.after = link
-
-cdef inline void link_remove(Link* link) noexcept nogil:
-    link.before.after = link.after
-    link.after.before = link.before
-    link_alone(link)
-
-cdef inline void link_append(Link* head, Link* link) noexcept nogil:
-    link.before = head.before
-    link.after = head
-    head.before.after = link
-    head.before = link
-
-cdef inline void link_move_last(Link* head, Link* link) noexcept nogil:
-    link_remove(link)
-    link_append(head, link)
 
 cdef inline Connection* of_waiting(Link* head) noexcept nogil:
     # The first connection of the list, NULL when it is empty.

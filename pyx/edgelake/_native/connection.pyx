@@ -2,6 +2,7 @@
 
 from libc.stdlib cimport calloc, free, malloc
 
+from edgelake._native.links cimport link_alone
 from edgelake._native.wire cimport BLOCK_BYTES
 
 cdef enum:

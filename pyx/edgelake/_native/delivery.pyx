@@ -5,7 +5,7 @@ failed probe counts as an attempt of every message that waited for it, so that
 a dead peer costs one socket and one cycle of attempts, not one per message.
 """
 
-from libc.stdint cimport INT64_MAX
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -13,9 +13,10 @@ from edgelake._native.attempt cimport (
     attempt_continue,
     attempt_end,
     attempt_fail,
+    attempt_refused,
     attempt_start,
 )
-from edgelake._native.connection cimport link_alone, link_append, link_remove
+from edgelake._native.links cimport link_alone, link_append, link_remove
 from edgelake._native.outbox cimport (
     BUCKETS,
     CANCELLED,
@@ -25,7 +26,9 @@ from edgelake._native.outbox cimport (
     list_pop,
     outbox_exchange,
 )
+from edgelake._native.peers cimport peers_session
 from edgelake._native.posix cimport *
+from edgelake._native.posting cimport post_to_session
 from edgelake._native.system cimport NS_PER_MS, close_quietly, now_ns, wait_ms, wake_clear
 
 cdef enum:
@@ -41,6 +44,7 @@ cdef int delivery_open(Delivery* delivery) noexcept nogil:
     link_alone(&delivery.failing)
     link_alone(&delivery.connecting)
     link_alone(&delivery.writing)
+    link_alone(&delivery.courting)
     delivery.retry_ns = INT64_MAX
     delivery.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
     if delivery.epoll_fd < 0:
@@ -178,6 +182,9 @@ cdef void _launch(Delivery* delivery) noexcept nogil:
         destination = <Destination*>delivery.ready.after
         link_remove(&destination.place)
         message = _next_message(delivery, destination)
+        if _goes_by_session(delivery, message):
+            reschedule(delivery, destination)
+            continue
         if not attempt_start(delivery, destination, message):
             _put_first(destination, message)
             link_append(&delivery.ready, &destination.place)
@@ -185,6 +192,17 @@ cdef void _launch(Delivery* delivery) noexcept nogil:
             return
         if destination.place.after == &destination.place:
             reschedule(delivery, destination)
+
+
+cdef bint _goes_by_session(Delivery* delivery, Outgoing* message) noexcept nogil:
+    """Give a message to the session that has come to lead to its destination, if there is one."""
+    cdef uint64_t session
+    if delivery.shared == NULL:
+        return False
+    session = peers_session(
+        &delivery.shared.peers, message.destination.ip, message.destination.port
+    )
+    return session != 0 and post_to_session(delivery.shared, session, message)
 
 
 cdef inline Attempt* _slowest(Delivery* delivery, int64_t* since_ns) noexcept nogil:
@@ -298,6 +316,7 @@ cdef int64_t _next_ns(Delivery* delivery) noexcept nogil:
     """Return when something is due."""
     cdef Attempt* connecting = _first(&delivery.connecting)
     cdef Attempt* writing = _first(&delivery.writing)
+    cdef Attempt* courting = _first(&delivery.courting)
     cdef Outbox* outbox = delivery.outbox
     cdef int64_t due = delivery.retry_ns
     cdef int64_t since = 0
@@ -307,6 +326,8 @@ cdef int64_t _next_ns(Delivery* delivery) noexcept nogil:
         due = min(due, connecting.started_ns + delivery.connect_timeout_ns)
     if writing != NULL:
         due = min(due, writing.last_ns + delivery.block_timeout_ns)
+    if courting != NULL:
+        due = min(due, courting.last_ns + delivery.accept_timeout_ns)
     if delivery.ready.after != &delivery.ready:
         if delivery.sockets < delivery.max_sockets:
             due = min(due, delivery.shortage_until_ns)
@@ -332,6 +353,10 @@ cdef void _expire(Delivery* delivery) noexcept nogil:
     while first != NULL and delivery.now_ns - first.last_ns >= delivery.block_timeout_ns:
         attempt_fail(delivery, first, ETIMEDOUT)
         first = _first(&delivery.writing)
+    first = _first(&delivery.courting)
+    while first != NULL and delivery.now_ns - first.last_ns >= delivery.accept_timeout_ns:
+        attempt_refused(delivery, first)
+        first = _first(&delivery.courting)
     if delivery.now_ns >= delivery.retry_ns:
         _retry_failing(delivery)
 
@@ -353,6 +378,7 @@ cdef void _retry_failing(Delivery* delivery) noexcept nogil:
 cdef inline void _free_first(Delivery* delivery) noexcept nogil:
     cdef Attempt* attempt = delivery.ended
     delivery.ended = attempt.next
+    free(attempt.heard)
     free(attempt)
 
 
@@ -369,10 +395,13 @@ cdef void _cancel_all(Delivery* delivery) noexcept nogil:
         if attempt == NULL:
             attempt = _first(&delivery.writing)
         if attempt == NULL:
+            attempt = _first(&delivery.courting)
+        if attempt == NULL:
             break
         message = attempt.message
         attempt_end(delivery, attempt)
-        deliver_done(delivery, message, ECANCELED)
+        if message != NULL:
+            deliver_done(delivery, message, ECANCELED)
     while delivery.ended != NULL:
         _free_first(delivery)
     for at in range(BUCKETS):

@@ -1,5 +1,5 @@
 # A whole message: as C memory on its way up, as an object above.
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from edgelake._native.header cimport Header
 
@@ -10,6 +10,8 @@ cdef struct RawMessage:
     RawMessage* next
     size_t capacity             # bytes after the struct
     size_t data_length
+    int64_t arrived_ns          # monotonic time at which it was whole
+    uint64_t session            # by which it came, 0 for none
     uint32_t blocks
     uint32_t job_id
     uint32_t database_time
@@ -71,6 +73,8 @@ cdef class Message:
     cdef readonly uint16_t partition_index
     cdef readonly uint8_t info_type
     cdef readonly uint8_t data_structure
+    cdef readonly uint64_t session
+    cdef int64_t arrived_ns
     cdef uint32_t _peer_ip
     cdef bint _rows
 

@@ -64,7 +64,8 @@ cdef class Message:
 
     Made by `Server` and `Assembler` only. Owns plain bytes objects, no native
     memory. Immutable: any thread may read it. `error` and the two times are
-    of the last block.
+    of the last block. `session` names the kept connection it came by, 0 for
+    none; an answer may go back the same way.
     Source: docs/protocol.md, "Header".
     """
 
@@ -132,6 +133,8 @@ cdef Message message_object(RawMessage* raw):
     made.partition_index = raw.partition_index
     made.info_type = raw.info_type
     made.data_structure = raw.data_structure
+    made.session = raw.session
+    made.arrived_ns = raw.arrived_ns
     made._peer_ip = raw.peer_ip
     made._rows = raw.rows
     return made

@@ -1,11 +1,11 @@
-# Outbound messages between Python and the sender's thread; C only, no GIL.
+# Outbound messages between Python and the threads that send them; C only, no GIL.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from edgelake._native.connection cimport Link
+from edgelake._native.links cimport Link
 from edgelake._native.posix cimport pthread_cond_t, pthread_mutex_t, pthread_t
 
 cdef enum:
-    BUCKETS = 4096              # of destinations by address
+    BUCKETS = 4096              # of destinations and of causes, by address
 
 cdef enum:
     SENDING = 1
@@ -14,25 +14,33 @@ cdef enum:
     ENDED = 4                   # the thread has left
 
 cdef struct Outgoing:
-    # Owner: the outbox until the thread takes it, then the thread; its outcome
-    # goes back to the outbox. `data` is freed as soon as the outcome is known.
+    # Owner: whoever's list it is in - the outbox, the sender's thread, the
+    # inbox of a worker, a session. Its outcome goes back to the outbox. `data`
+    # is freed as soon as nobody can need it again.
     Outgoing* next
     Destination* destination
     uint8_t* data
     size_t length
+    size_t written              # by a session
+    uint64_t session            # by which it shall travel, 0 for none
+    uint64_t number             # its place in that session, once begun
     int64_t ticket
     int64_t pause_ns            # before another attempt
     int64_t queued_ns           # when the thread took it
     int64_t due_ns              # no earlier attempt while the destination fails
+    uint32_t cause              # address whose message it answers, 0 for none
     int attempts_left
     int error                   # outcome: 0 or an errno
+    bint asks                   # outcome: whether the peer keeps connections matters
+    bint kept                   # outcome: it does, and has the message
 
 cdef struct OutgoingList:
     Outgoing* first
     Outgoing* last
 
 cdef struct Destination:
-    # One address with messages. In the table while `pending` is not 0.
+    # One address with messages. In the table while `pending` is not 0, and some
+    # time longer when the last message went by a session.
     Link place                  # in ready or in failing, else alone
     Destination* next           # in its bucket
     size_t pending              # under the outbox's mutex; all others: the thread
@@ -43,6 +51,13 @@ cdef struct Destination:
     int sockets
     bint failing                # the last attempt failed
     bint probing                # one attempt is under way to see whether it is back
+
+cdef struct Cause:
+    # One address whose messages are being answered; gone when all are.
+    Cause* next
+    uint32_t ip
+    size_t replies
+    size_t reply_bytes
 
 cdef struct Counts:
     # What statistics() shows; the first four only grow.
@@ -57,10 +72,12 @@ cdef struct Counts:
 
 cdef struct Outbox:
     # Owner: the Sender object. The bounds and wake_fd never change while the
-    # thread runs, all else is under the mutex.
+    # thread runs, all else is under the mutex, a leaf.
     size_t max_pending
     size_t max_pending_bytes
     size_t max_per_destination
+    size_t max_replies
+    size_t max_reply_bytes
     int wake_fd
     pthread_mutex_t mutex
     pthread_cond_t changed      # outcomes, or the thread has left
@@ -71,6 +88,8 @@ cdef struct Outbox:
     OutgoingList inbox
     OutgoingList outcomes
     Destination* buckets[BUCKETS]
+    Cause* causes[BUCKETS]
+    size_t stale                # times a destination was left without a message
     size_t uncollected          # outcomes nobody has fetched
     uint64_t cancelled          # of the failed ones, by a stop
     Counts counts
@@ -82,6 +101,8 @@ cdef enum:
     TOO_MANY_BYTES = -3
     TOO_MANY_FOR_ONE = -4
     NO_ROOM = -5
+    TOO_MANY_REPLIES = -6
+    TOO_MANY_REPLY_BYTES = -7
 
 cdef inline void list_append(OutgoingList* list, Outgoing* message) noexcept nogil:
     message.next = NULL
@@ -102,9 +123,12 @@ cdef inline Outgoing* list_pop(OutgoingList* list) noexcept nogil:
 
 cdef int outbox_init(Outbox* outbox) noexcept nogil
 cdef void outbox_destroy(Outbox* outbox) noexcept nogil
-cdef int outbox_add(
-    Outbox* outbox, Outgoing* message, const uint8_t* data, uint32_t ip, uint16_t port
+cdef int outbox_admit(
+    Outbox* outbox, Outgoing* message, uint32_t ip, uint16_t port
 ) noexcept nogil
+cdef void outbox_queue(Outbox* outbox, Outgoing* message) noexcept nogil
+cdef int outbox_room(Outbox* outbox, uint32_t cause, size_t length) noexcept nogil
+cdef void outbox_settle(Outbox* outbox, OutgoingList* settled) noexcept nogil
 cdef void outbox_exchange(
     Outbox* outbox, OutgoingList* settled, OutgoingList* taken
 ) noexcept nogil

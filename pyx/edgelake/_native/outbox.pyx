@@ -1,14 +1,14 @@
-"""Outbound messages between Python and the sender's thread; C only, no GIL.
+"""Outbound messages between Python and the threads that send them; C only, no GIL.
 
 Lock order: ``Outbox.mutex`` is a leaf. Whoever holds it takes no other lock
 and makes no system call but the waits and the wake-up; the GIL is never taken
 under it.
 """
 
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
-from edgelake._native.connection cimport link_alone, link_remove
+from edgelake._native.links cimport link_alone, link_remove
 from edgelake._native.posix cimport (
     ECANCELED,
     EFD_CLOEXEC,
@@ -31,6 +31,10 @@ from edgelake._native.system cimport (
 )
 
 
+cdef enum:
+    MOST_STALE = 256            # destinations that are kept without a message
+
+
 cdef int outbox_init(Outbox* outbox) noexcept nogil:
     """Prepare a zeroed outbox; returns 0 or an errno."""
     cdef int failed
@@ -50,6 +54,7 @@ cdef int outbox_init(Outbox* outbox) noexcept nogil:
 cdef void outbox_destroy(Outbox* outbox) noexcept nogil:
     """Free what is left after the thread; nobody may use the outbox any more."""
     cdef Destination* destination
+    cdef Cause* cause
     cdef int at
     outgoing_free_all(outbox.inbox.first)
     outgoing_free_all(outbox.outcomes.first)
@@ -59,6 +64,10 @@ cdef void outbox_destroy(Outbox* outbox) noexcept nogil:
             outbox.buckets[at] = destination.next
             outgoing_free_all(destination.waiting.first)
             free(destination)
+        while outbox.causes[at] != NULL:
+            cause = outbox.causes[at]
+            outbox.causes[at] = cause.next
+            free(cause)
     outbox.wake_fd = close_quietly(outbox.wake_fd)
     pthread_cond_destroy(&outbox.changed)
     pthread_mutex_destroy(&outbox.mutex)
@@ -112,31 +121,91 @@ cdef void _forget_if_empty(Outbox* outbox, Destination* destination) noexcept no
     outbox.counts.destinations -= 1
 
 
-cdef int outbox_add(
-    Outbox* outbox, Outgoing* message, const uint8_t* data, uint32_t ip, uint16_t port
-) noexcept nogil:
-    """Copy the data and queue the message, which is the outbox's then.
+cdef void _forget_stale(Outbox* outbox) noexcept nogil:
+    """Forget the destinations whose last message went by a session; for the thread."""
+    cdef Destination* destination
+    cdef Destination* after
+    cdef int at
+    for at in range(BUCKETS):
+        destination = outbox.buckets[at]
+        while destination != NULL:
+            after = destination.next
+            _forget_if_empty(outbox, destination)
+            destination = after
+    outbox.stale = 0
 
-    Returns ADDED or why not.
+
+cdef inline Cause** _cause(Outbox* outbox, uint32_t ip) noexcept nogil:
+    """Return the place where the record of a cause is, or would be."""
+    cdef Cause** at = &outbox.causes[_bucket(ip, 0)]
+    while at[0] != NULL and at[0].ip != ip:
+        at = &at[0].next
+    return at
+
+
+cdef int _check_cause(Outbox* outbox, uint32_t ip, size_t length) noexcept nogil:
+    """Tell whether one more answer that an address caused may be under way."""
+    cdef Cause* cause = _cause(outbox, ip)[0]
+    if ip == 0 or cause == NULL:
+        return ADDED            # one answer of any size may always go
+    if cause.replies >= outbox.max_replies:
+        return TOO_MANY_REPLIES
+    if cause.reply_bytes + length > outbox.max_reply_bytes:
+        return TOO_MANY_REPLY_BYTES
+    return ADDED
+
+
+cdef bint _count_cause(Outbox* outbox, const Outgoing* message) noexcept nogil:
+    cdef Cause** at
+    if message.cause == 0:
+        return True
+    at = _cause(outbox, message.cause)
+    if at[0] == NULL:
+        at[0] = <Cause*>calloc(1, sizeof(Cause))
+        if at[0] == NULL:
+            return False
+        at[0].ip = message.cause
+    at[0].replies += 1
+    at[0].reply_bytes += message.length
+    return True
+
+
+cdef void _uncount_cause(Outbox* outbox, const Outgoing* message) noexcept nogil:
+    cdef Cause** at
+    cdef Cause* cause
+    if message.cause == 0:
+        return
+    at = _cause(outbox, message.cause)
+    cause = at[0]
+    cause.replies -= 1
+    cause.reply_bytes -= message.length
+    if cause.replies == 0:
+        at[0] = cause.next
+        free(cause)
+
+
+cdef int outbox_admit(
+    Outbox* outbox, Outgoing* message, uint32_t ip, uint16_t port
+) noexcept nogil:
+    """Count a message that shall be sent; returns ADDED or why it may not.
+
+    An admitted message has an outcome some day: it is queued for a connection
+    of its own by `outbox_queue`, or travels by a session.
     """
     cdef int status
-    message.data = <uint8_t*>malloc(message.length)
-    if message.data == NULL:
-        return NO_ROOM
-    memcpy(message.data, data, message.length)
     pthread_mutex_lock(&outbox.mutex)
-    status = _add_locked(outbox, message, ip, port)
+    status = _admit_locked(outbox, message, ip, port)
     if status != ADDED:
         outbox.counts.rejected += 1
     pthread_mutex_unlock(&outbox.mutex)
     return status
 
 
-cdef int _add_locked(
+cdef int _admit_locked(
     Outbox* outbox, Outgoing* message, uint32_t ip, uint16_t port
 ) noexcept nogil:
     cdef Destination* destination
-    cdef int status = ADDED
+    cdef int status
     if outbox.state != SENDING:
         return NOT_RUNNING
     # Outcomes that nobody fetches count as well, or they would pile up.
@@ -144,40 +213,81 @@ cdef int _add_locked(
         return TOO_MANY
     if outbox.counts.pending_bytes + message.length > outbox.max_pending_bytes:
         return TOO_MANY_BYTES
+    status = _check_cause(outbox, message.cause, message.length)
+    if status != ADDED:
+        return status
     destination = _destination(outbox, ip, port)
     if destination == NULL:
         return NO_ROOM
     if destination.pending >= outbox.max_per_destination:
         return TOO_MANY_FOR_ONE
+    if not _count_cause(outbox, message):
+        _forget_if_empty(outbox, destination)
+        return NO_ROOM
     message.destination = destination
     destination.pending += 1
     outbox.counts.pending += 1
     outbox.counts.pending_bytes += message.length
-    if outbox.inbox.first == NULL:
-        wake(outbox.wake_fd)
-    list_append(&outbox.inbox, message)
+    return ADDED
+
+
+cdef void outbox_queue(Outbox* outbox, Outgoing* message) noexcept nogil:
+    """Give an admitted message to the sender's thread, for a connection of its own."""
+    cdef OutgoingList lost
+    memset(&lost, 0, sizeof(OutgoingList))
+    message.session = 0
+    message.number = 0
+    pthread_mutex_lock(&outbox.mutex)
+    if outbox.state == ENDED:
+        message.error = ECANCELED
+        list_append(&lost, message)
+        _settle_locked(outbox, &lost, False)
+    else:
+        if outbox.inbox.first == NULL:
+            wake(outbox.wake_fd)
+        list_append(&outbox.inbox, message)
+    pthread_mutex_unlock(&outbox.mutex)
+
+
+cdef int outbox_room(Outbox* outbox, uint32_t cause, size_t length) noexcept nogil:
+    """Tell whether an answer of that size could be under way; ADDED or why not."""
+    cdef int status
+    pthread_mutex_lock(&outbox.mutex)
+    status = _check_cause(outbox, cause, length)
+    pthread_mutex_unlock(&outbox.mutex)
     return status
 
 
-cdef void outbox_exchange(
-    Outbox* outbox, OutgoingList* settled, OutgoingList* taken
-) noexcept nogil:
-    """Give the outcomes of messages and take new messages; for the thread."""
+cdef inline void _free_data(OutgoingList* settled) noexcept nogil:
+    # Before the mutex is taken: large pieces go back to the system.
     cdef Outgoing* message = settled.first
-    cdef bint news = False
     while message != NULL:
         free(message.data)
         message.data = NULL
         message = message.next
-    pthread_mutex_lock(&outbox.mutex)
+
+
+cdef void _settle_locked(
+    Outbox* outbox, OutgoingList* settled, bint by_owner
+) noexcept nogil:
+    """Take the outcomes of messages; the list is empty then.
+
+    Destinations are the sender's thread's to forget: it may have one at hand.
+    """
+    cdef Outgoing* message
+    cdef bint news = False
     while True:
         message = list_pop(settled)
         if message == NULL:
             break
         outbox.counts.pending -= 1
         outbox.counts.pending_bytes -= message.length
+        _uncount_cause(outbox, message)
         message.destination.pending -= 1
-        _forget_if_empty(outbox, message.destination)
+        if by_owner:
+            _forget_if_empty(outbox, message.destination)
+        elif message.destination.pending == 0:
+            outbox.stale += 1
         message.destination = NULL
         if message.error == 0:
             outbox.counts.sent += 1
@@ -189,11 +299,36 @@ cdef void outbox_exchange(
             outbox.uncollected += 1
             news = True
         else:
-            free(message)
-    taken[0] = outbox.inbox
-    memset(&outbox.inbox, 0, sizeof(OutgoingList))
+            outgoing_free_all(message)
     if news:
         pthread_cond_broadcast(&outbox.changed)
+
+
+cdef void outbox_settle(Outbox* outbox, OutgoingList* settled) noexcept nogil:
+    """Give the outcomes of messages that travelled by a session."""
+    if settled.first == NULL:
+        return
+    _free_data(settled)
+    pthread_mutex_lock(&outbox.mutex)
+    _settle_locked(outbox, settled, False)
+    if outbox.stale == MOST_STALE:
+        wake(outbox.wake_fd)
+    if outbox.state == FLUSHING and outbox.counts.pending == 0:
+        wake(outbox.wake_fd)
+    pthread_mutex_unlock(&outbox.mutex)
+
+
+cdef void outbox_exchange(
+    Outbox* outbox, OutgoingList* settled, OutgoingList* taken
+) noexcept nogil:
+    """Give the outcomes of messages and take new messages; for the thread."""
+    _free_data(settled)
+    pthread_mutex_lock(&outbox.mutex)
+    _settle_locked(outbox, settled, True)
+    if outbox.stale >= MOST_STALE:
+        _forget_stale(outbox)
+    taken[0] = outbox.inbox
+    memset(&outbox.inbox, 0, sizeof(OutgoingList))
     pthread_mutex_unlock(&outbox.mutex)
 
 

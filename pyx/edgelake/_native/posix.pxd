@@ -26,6 +26,14 @@ cdef extern from "<sys/socket.h>" nogil:
     int getsockname(int fd, sockaddr* address, socklen_t* length) noexcept
     int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept
     int getsockopt(int fd, int level, int name, void* value, socklen_t* length) noexcept
+    int SO_KEEPALIVE
+    struct iovec:
+        void* iov_base
+        size_t iov_len
+    struct msghdr:
+        iovec* msg_iov
+        size_t msg_iovlen
+    ssize_t sendmsg(int fd, const msghdr* message, int flags) noexcept
     ssize_t recv(int fd, void* buffer, size_t length, int flags) noexcept
     ssize_t send(int fd, const void* buffer, size_t length, int flags) noexcept
 
@@ -39,17 +47,18 @@ cdef extern from "<netinet/in.h>" nogil:
     int IPPROTO_TCP
     uint16_t htons(uint16_t value) noexcept
     uint16_t ntohs(uint16_t value) noexcept
+    uint32_t ntohl(uint32_t value) noexcept
 
 cdef extern from "<netinet/tcp.h>" nogil:
-    int TCP_NODELAY
+    int TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT
 
 cdef extern from "<arpa/inet.h>" nogil:
     int inet_pton(int family, const char* text, void* address) noexcept
 
 cdef extern from "<sys/epoll.h>" nogil:
     # EPOLLIN and its like are macros over an enum.
-    uint32_t EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLEXCLUSIVE
-    int EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CLOEXEC
+    uint32_t EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLERR, EPOLLHUP, EPOLLEXCLUSIVE
+    int EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLL_CLOEXEC
     union epoll_data:
         void* ptr
     struct epoll_event:
@@ -62,6 +71,9 @@ cdef extern from "<sys/epoll.h>" nogil:
 cdef extern from "<sys/eventfd.h>" nogil:
     int EFD_CLOEXEC, EFD_NONBLOCK
     int eventfd(unsigned int value, int flags) noexcept
+
+cdef extern from "<sys/random.h>" nogil:
+    ssize_t getrandom(void* buffer, size_t length, unsigned int flags) noexcept
 
 cdef extern from "<signal.h>" nogil:
     ctypedef struct sigset_t:

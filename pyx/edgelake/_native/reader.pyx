@@ -4,11 +4,23 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
 
 from edgelake._native cimport atomic
-from edgelake._native.assembler cimport assembly_take
-from edgelake._native.connection cimport link_move_last, link_remove, pool_lease, pool_return
+from edgelake._native.announcement cimport is_announced
+from edgelake._native.answerer cimport answer_natively
+from edgelake._native.assembler cimport assembly_add
+from edgelake._native.connection cimport pool_lease, pool_return
+from edgelake._native.header cimport Header, header_read
+from edgelake._native.histogram cimport histogram_add
+from edgelake._native.keeper cimport (
+    keeper_after_read,
+    keeper_counted,
+    keeper_heard,
+    keeper_offered,
+)
+from edgelake._native.links cimport Link, link_move_last, link_remove
 from edgelake._native.message cimport RawMessage
 from edgelake._native.message_queue cimport batch_add
 from edgelake._native.posix cimport EAGAIN, EINTR, errno, recv
+from edgelake._native.session cimport Session
 from edgelake._native.status cimport (
     ASSEMBLY_FULL,
     COMMAND_NOT_TEXT,
@@ -17,12 +29,16 @@ from edgelake._native.status cimport (
     MEMORY_SHORT,
     MESSAGE_TOO_LARGE,
     OK,
+    SESSION_COUNT,
+    SESSION_KIND,
+    SESSION_LOST,
     Fault,
 )
 from edgelake._native.wire cimport BLOCK_BYTES
 from edgelake._native.worker cimport (
     BAD_COUNTER,
     BAD_HEADER,
+    BAD_SESSION,
     BAD_TEXT,
     BLOCKS,
     BYTES,
@@ -60,6 +76,8 @@ cdef ReadResult connection_read(Worker* worker, Connection* connection) noexcept
         worker_drop(worker, connection, _reason(status))
         return GONE
     _sort_in(worker, connection, completed)
+    if connection.session != NULL and not keeper_after_read(worker, connection):
+        return GONE
     return PROGRESS
 
 
@@ -107,30 +125,64 @@ cdef int _take_part(
 cdef int _take(
     Worker* worker, Connection* connection, const uint8_t* block, bint* completed
 ) noexcept nogil:
-    cdef RawMessage* whole = NULL
+    """Take a block of 2,048 bytes; returns OK or a fault."""
+    cdef Header header
     cdef Fault fault
-    cdef int status = assembly_take(
-        &connection.assembly, block, &worker.shared.limits, &whole, &fault
-    )
+    cdef RawMessage* whole = NULL
+    cdef int status = header_read(block, &header, &fault)
+    if status != OK:
+        return status
+    if connection.session != NULL:
+        status = keeper_heard(worker, connection, block, &header)
+        if status != OK:
+            return OK if status == DONE else status
+    elif not connection.spoken:
+        connection.spoken = True
+        if is_announced(block):
+            status = keeper_offered(worker, connection, block)
+            if status != OK:
+                return status
+    status = answer_natively(worker, connection, block, &header)
+    if status == OK:
+        status = assembly_add(
+            &connection.assembly, &header, &worker.shared.limits, &whole, &fault
+        )
     if status < OK:
         return status
     atomic.count(&worker.counters[BLOCKS], 1)
-    if status == DONE:
-        whole.peer_ip = connection.peer_ip
-        whole.peer_port = connection.peer_port
-        batch_add(&worker.batch, whole)
-        atomic.count(&worker.counters[MESSAGES], 1)
-        completed[0] = True
-        if worker.batch.messages >= BATCH_MESSAGES or worker.batch.size_bytes >= BATCH_BYTES:
-            worker_flush(worker)
+    if status != DONE:
+        return OK
+    atomic.count(&worker.counters[MESSAGES], 1)
+    completed[0] = True
+    if connection.session != NULL:
+        keeper_counted(worker, connection)
+    if whole != NULL:
+        _hand_up(worker, connection, whole)
     return OK
+
+
+cdef inline void _hand_up(
+    Worker* worker, Connection* connection, RawMessage* whole
+) noexcept nogil:
+    whole.peer_ip = connection.peer_ip
+    whole.peer_port = connection.peer_port
+    whole.arrived_ns = worker.now_ns + worker.paused_ns
+    if connection.session != NULL:
+        whole.session = connection.session.id
+    # A message that came with its first bytes took no time.
+    histogram_add(
+        &worker.received, worker.now_ns - connection.begun_ns if connection.unfinished else 0
+    )
+    batch_add(&worker.batch, whole)
+    if worker.batch.messages >= BATCH_MESSAGES or worker.batch.size_bytes >= BATCH_BYTES:
+        worker_flush(worker)
 
 
 cdef void _sort_in(Worker* worker, Connection* connection, bint completed) noexcept nogil:
     """Put the connection where its deadlines are kept."""
     cdef bint unfinished = connection.partial != NULL or connection.assembly.message != NULL
     if not unfinished:
-        link_move_last(&worker.idle, &connection.waiting)
+        link_move_last(_calm(worker, connection), &connection.waiting)
         if connection.unfinished:
             link_remove(&connection.begun)
             atomic.count(&worker.counters[UNFINISHED], <unsigned long>-1)
@@ -145,6 +197,16 @@ cdef void _sort_in(Worker* worker, Connection* connection, bint completed) noexc
     connection.unfinished = unfinished
 
 
+cdef inline Link* _calm(Worker* worker, Connection* connection) noexcept nogil:
+    """Return the list of a connection that is not inside a message."""
+    cdef Session* session = connection.session
+    if session == NULL:
+        return &worker.idle
+    if session.leaving:
+        return &worker.leaving
+    return &worker.kept if session.opener else &worker.idle
+
+
 cdef int _reason(int status) noexcept nogil:
     """Return the counter of a fault."""
     if status == COUNTER_WRONG:
@@ -155,4 +217,8 @@ cdef int _reason(int status) noexcept nogil:
         return TOO_LARGE
     if status == MEMORY_SHORT:
         return NO_MEMORY
+    if status == SESSION_KIND or status == SESSION_COUNT:
+        return BAD_SESSION
+    if status == SESSION_LOST:
+        return NO_REASON
     return BAD_HEADER

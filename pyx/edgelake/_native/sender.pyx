@@ -7,7 +7,8 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
 
 from edgelake._native.delivery cimport (
     Delivery,
@@ -25,6 +26,8 @@ from edgelake._native.posix cimport (
     pthread_mutex_lock,
     pthread_mutex_unlock,
 )
+from edgelake._native.posting cimport post
+from edgelake._native.server cimport Server
 from edgelake._native.system cimport (
     as_ns,
     close_quietly,
@@ -86,6 +89,7 @@ cdef class Sender:
     cdef bint started
     cdef bint outbox_ready
     cdef pid_t process
+    cdef Server server          # kept alive: its threads keep the sessions
     cdef object __weakref__
 
     def __cinit__(self, *_args, **_options):
@@ -120,11 +124,34 @@ cdef class Sender:
         self.delivery.max_per_destination = _positive(
             "max_sockets_per_destination", max_sockets_per_destination
         )
+        self.delivery.max_courting = _limits.MAX_OPEN_OFFERS
+        self.delivery.accept_timeout_ns = as_ns(_limits.SESSION_ACCEPT_S, "accept_timeout_s")
+        self.delivery.ask_pause_ns = as_ns(_limits.SESSION_ASK_PAUSE_S, "ask_pause_s")
+        self.outbox.max_replies = _limits.MAX_PENDING_REPLIES_PER_PEER
+        self.outbox.max_reply_bytes = _limits.MAX_PENDING_REPLY_BYTES_PER_PEER
         self.outbox.max_pending = _positive("max_pending", max_pending)
         self.outbox.max_pending_bytes = _positive("max_pending_bytes", max_pending_bytes)
         self.outbox.max_per_destination = _positive(
             "max_pending_per_destination", max_pending_per_destination
         )
+
+    def attach(self, Server server not None):
+        """Belong to a server: its I/O threads keep the sessions of both.
+
+        From then on destinations are offered sessions, and the server can
+        answer natively. Before either of them is started.
+
+        Raises
+        ------
+        AlreadyRunning
+            One of them was started, or the server has a sender.
+        """
+        if self.started or server.started or server.sender is not None:
+            raise AlreadyRunning("sender and server are joined before they start")
+        self.server = server
+        self.delivery.shared = server.shared
+        server.sender = self
+        server.shared.outbox = self.outbox
 
     def start(self):
         """Start the thread.
@@ -162,6 +189,9 @@ cdef class Sender:
         ticket=0,
         attempts=_limits.SEND_ATTEMPTS,
         retry_pause_s=_limits.RETRY_PAUSE_S,
+        session=0,
+        str cause not None="",
+        bint asks=False,
     ):
         """Queue a message and return at once.
 
@@ -179,17 +209,27 @@ cdef class Sender:
             Connection attempts, from 1.
         retry_pause_s : float
             Seconds between two attempts.
+        session : int
+            `Message.session` of the message that is answered: the answer goes
+            back the same way, and to the address only if that has ended.
+        cause : str
+            IPv4 address, in numbers, of the peer whose message is answered.
+            What one peer causes is bounded.
+        asks : bool
+            Offer a session in any case, and complete the ticket only when it
+            is known whether the peer keeps connections.
 
         Raises
         ------
         LocalProtocolError
             The address is none, or the bytes are no whole blocks.
         Overloaded
-            Too many messages or bytes are pending.
+            Too many messages or bytes are pending, or caused by that peer.
         NotRunning
             The sender was not started, or is stopped.
         """
         cdef uint32_t number = 0
+        cdef uint32_t causing = 0
         cdef size_t length = <size_t>len(blocks)
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(blocks)
         cdef Outgoing* message
@@ -202,6 +242,8 @@ cdef class Sender:
         if length == 0 or length % BLOCK_BYTES:
             raise LocalProtocolError(f"{length} bytes are no whole blocks of {BLOCK_BYTES}")
         to = port
+        if cause and inet_pton(AF_INET, cause.encode(errors="replace"), &causing) != 1:
+            raise LocalProtocolError(f"cause {cause!r} is no IPv4 address in numbers")
         self._check_process()
         message = <Outgoing*>calloc(1, sizeof(Outgoing))
         if message == NULL:
@@ -209,18 +251,43 @@ cdef class Sender:
         try:
             message.length = length
             message.ticket = ticket
+            message.session = session
+            message.cause = causing
+            message.asks = asks
             message.attempts_left = _positive("attempts", attempts)
             message.pause_ns = as_ns(retry_pause_s, "retry_pause_s")
+            message.data = <uint8_t*>malloc(length)
+            if message.data == NULL:
+                raise MemoryError
+            memcpy(message.data, data, length)
             with nogil:
-                status = outbox_add(self.outbox, message, data, number, to)
+                status = post(self.outbox, self.delivery.shared, message, number, to)
             if status == ADDED:
                 message = NULL
         finally:
             outgoing_free_all(message)
         if status != ADDED:
-            self._refuse(status, ip, port)
+            self._refuse(status, ip, port, cause)
 
-    cdef object _refuse(self, int status, str ip, object port):
+    def require_room(self, str cause not None, size_bytes):
+        """Check, before the work of making it, that an answer of a size can be sent.
+
+        Raises
+        ------
+        Overloaded
+            Too many answers, or too many bytes, that this peer caused are under way.
+        """
+        cdef uint32_t causing = 0
+        cdef size_t length = size_bytes
+        cdef int status
+        if inet_pton(AF_INET, cause.encode(errors="replace"), &causing) != 1:
+            raise LocalProtocolError(f"cause {cause!r} is no IPv4 address in numbers")
+        with nogil:
+            status = outbox_room(self.outbox, causing, length)
+        if status != ADDED:
+            self._refuse(status, "", 0, cause)
+
+    cdef object _refuse(self, int status, str ip, object port, str cause):
         cdef Outbox* outbox = self.outbox
         if status == NOT_RUNNING:
             raise NotRunning("the sender is not running")
@@ -231,6 +298,14 @@ cdef class Sender:
         if status == TOO_MANY_FOR_ONE:
             raise Overloaded(
                 f"messages pending for {ip}:{port} have reached {outbox.max_per_destination}"
+            )
+        if status == TOO_MANY_REPLIES:
+            raise Overloaded(
+                f"replies for {cause} under way have reached {outbox.max_replies}"
+            )
+        if status == TOO_MANY_REPLY_BYTES:
+            raise Overloaded(
+                f"replies for {cause} under way would exceed {outbox.max_reply_bytes} bytes"
             )
         raise MemoryError
 
@@ -247,11 +322,13 @@ cdef class Sender:
 
         Returns
         -------
-        list of tuple of (int, int), or None
-            Ticket and 0, or an errno: ``ETIMEDOUT``, ``ECONNREFUSED``,
-            ``ECANCELED`` after a stop, and others. 0 means that the system
-            took every byte. Empty when the time was over; ``None`` when the
-            sender is stopped and every outcome was fetched.
+        list of tuple of (int, int, bool), or None
+            Ticket; 0 or an errno: ``ETIMEDOUT``, ``ECONNREFUSED``,
+            ``ECONNRESET``, ``ECANCELED`` after a stop, and others; whether
+            the peer keeps connections. 0 means that the system took every
+            byte, and of a session that the peer has the message. Empty
+            when the time was over; ``None`` when the sender is stopped and
+            every outcome was fetched.
 
         Raises
         ------
@@ -278,7 +355,7 @@ cdef class Sender:
                 try:
                     message = collected.first
                     while message != NULL:
-                        found.append((message.ticket, message.error))
+                        found.append((message.ticket, message.error, bool(message.kept)))
                         message = message.next
                 finally:
                     outgoing_free_all(collected.first)

@@ -1,18 +1,25 @@
 """The message server: listening socket, I/O threads, queue of whole messages."""
 
 import os
+import threading
 import warnings
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport ENOMEM
-from libc.stdint cimport INT64_MAX, int64_t, uint16_t, uint32_t
+from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
 
 from edgelake._native cimport atomic
 from edgelake._native.acceptor cimport listener_open
+from edgelake._native.announcement cimport Place
+from edgelake._native.facts cimport HASH_BYTES, MOST_PLACES
+from edgelake._native.histogram cimport HISTOGRAM_BUCKETS, Histogram, histogram_add_shared
+from edgelake._native.inbox cimport inbox_set_routes
 from edgelake._native.message cimport (
+    Message,
     RawMessage,
     message_free_all,
     message_object,
@@ -28,17 +35,24 @@ from edgelake._native.message_queue cimport (
     queue_return,
     queue_take,
 )
+from edgelake._native.peers cimport peers_destroy, peers_init
 from edgelake._native.posix cimport (
     AF_INET,
     getpid,
     inet_pton,
-    pid_t,
     pthread_cond_destroy,
     pthread_join,
     pthread_mutex_destroy,
     pthread_mutex_init,
     pthread_mutex_lock,
     pthread_mutex_unlock,
+)
+from edgelake._native.routes cimport (
+    ROUTE_BUCKETS,
+    RouteTable,
+    routes_add,
+    routes_free,
+    routes_new,
 )
 from edgelake._native.system cimport (
     as_ns,
@@ -51,16 +65,21 @@ from edgelake._native.system cimport (
     thread_start,
     wake,
 )
+from edgelake._native.wire cimport BLOCK_BYTES
 from edgelake._native.worker cimport *
 
 from edgelake import limits as _limits
 from edgelake.errors import AlreadyRunning, ConfigurationError, NotRunning
 
 cdef tuple _NAMES = (
-    "accepted", "connections", "unfinished", "messages", "blocks", "bytes", "pauses",
-    "accept_errors", "bad_header", "bad_counter", "bad_text", "too_large", "truncated",
-    "byte_timeout", "message_timeout", "idle_timeout", "evicted", "refused", "no_memory",
+    "accepted", "connections", "unfinished", "sessions", "messages", "native", "blocks",
+    "bytes", "sent_bytes", "sessions_accepted", "sessions_opened", "lost_answers", "pauses",
+    "accept_errors", "bad_header", "bad_counter", "bad_text", "bad_session", "too_large",
+    "truncated", "byte_timeout", "message_timeout", "idle_timeout", "slow_reader", "evicted",
+    "refused", "no_memory",
 )
+if len(_NAMES) != COUNTERS:
+    raise ImportError(f"{len(_NAMES)} names for {COUNTERS} counters")
 
 
 @cython.final
@@ -89,6 +108,12 @@ cdef class Server:
         Data of one message.
     max_assembly_bytes : int
         Memory of all unfinished messages together.
+    sessions : bool
+        Peers that offer to keep their connection may (docs/protocol.md, "Sessions").
+    session_idle_s : float
+        Silence after which a session that this side opened is ended.
+    block_timeout_s : float
+        Longest time in which the peer of a session takes nothing of what is written.
     max_queued_messages, max_queued_bytes : int
         High marks of the messages nobody has received yet. Above one of them
         nothing is read or accepted until both are at half or below. The time
@@ -105,22 +130,9 @@ cdef class Server:
     the descriptors of their connections; all of them are gone when `stop` or
     `close` returns. Native threads never touch Python. Every method may be
     called from any thread; a process forked from the owner's must not use it.
-    Nothing is ever written to a connection.
+    Nothing is written to a connection unless its peer offered a session.
     Source: docs/protocol.md, "Connections"; docs/locks.md.
     """
-
-    cdef Shared* shared
-    cdef Worker** workers
-    cdef int workers_made
-    cdef bint ready_to_run      # the C parts are initialised
-    cdef bint started
-    cdef pid_t process
-    cdef str host
-    cdef uint32_t ip
-    cdef uint16_t port
-    cdef int backlog
-    cdef int thread_count
-    cdef object __weakref__
 
     def __cinit__(self, *_args, **_options):
         self.process = getpid()
@@ -128,7 +140,13 @@ cdef class Server:
         if self.shared == NULL:
             raise MemoryError
         self.shared.listener = -1
+        self.routes = {}
+        self.lock = threading.Lock()
         cdef int failed = queue_init(&self.shared.queue)
+        if failed == 0:
+            failed = peers_init(&self.shared.peers, _limits.MAX_KNOWN_PEERS)
+        if failed == 0:
+            failed = pthread_mutex_init(&self.shared.facts.mutex, NULL)
         if failed == 0:
             failed = pthread_mutex_init(&self.shared.exit_mutex, NULL)
         if failed == 0:
@@ -152,6 +170,9 @@ cdef class Server:
         max_assembly_bytes=_limits.MAX_ASSEMBLY_BYTES,
         max_queued_messages=_limits.MAX_QUEUED_MESSAGES,
         max_queued_bytes=_limits.MAX_QUEUED_BYTES,
+        sessions=True,
+        session_idle_s=_limits.SESSION_IDLE_S,
+        block_timeout_s=_limits.BLOCK_SEND_TIMEOUT_S,
     ):
         if self.started:
             raise AlreadyRunning("the server was started before")
@@ -165,6 +186,11 @@ cdef class Server:
         shared.byte_timeout_ns = as_ns(byte_timeout_s, "byte_timeout_s")
         shared.message_timeout_ns = as_ns(message_timeout_s, "message_timeout_s")
         shared.idle_timeout_ns = as_ns(idle_timeout_s, "idle_timeout_s")
+        shared.sessions = sessions
+        shared.session_idle_ns = as_ns(session_idle_s, "session_idle_s")
+        shared.block_timeout_ns = as_ns(block_timeout_s, "block_timeout_s")
+        shared.reply_attempts = _limits.SEND_ATTEMPTS
+        shared.reply_pause_ns = as_ns(_limits.RETRY_PAUSE_S, "retry_pause_s")
         shared.max_connections = _number("max_connections", max_connections)
         shared.limits.message_bytes = _number("max_message_bytes", max_message_bytes)
         shared.limits.assembly_bytes = _number("max_assembly_bytes", max_assembly_bytes)
@@ -193,9 +219,12 @@ cdef class Server:
             shared.joined = True
             queue_end(&shared.queue)
             raise OSError(failed, f"{os.strerror(failed)}: {self.host}:{self.port}")
-        atomic.write(&shared.state, RUNNING)
         atomic.write(&shared.accepting, self.thread_count)
         failed = self._make_workers()
+        if failed == 0:
+            with self.lock:
+                self._hand_routes()
+        atomic.write(&shared.state, RUNNING)
         if failed == 0:
             failed = self._start_workers()
         if failed != 0:
@@ -207,17 +236,22 @@ cdef class Server:
         """Open every worker's descriptors; returns 0 or an errno."""
         cdef Worker* worker
         cdef int failed = 0
-        self.workers = <Worker**>calloc(<size_t>self.thread_count, sizeof(Worker*))
-        if self.workers == NULL:
+        self.shared.workers = <Worker**>calloc(<size_t>self.thread_count, sizeof(Worker*))
+        if self.shared.workers == NULL:
             return ENOMEM
-        while failed == 0 and self.workers_made < self.thread_count:
+        while failed == 0 and self.shared.workers_made < self.thread_count:
             worker = <Worker*>calloc(1, sizeof(Worker))
             if worker == NULL:
                 return ENOMEM
+            failed = pthread_mutex_init(&worker.inbox.mutex, NULL)
+            if failed != 0:
+                free(worker)
+                return failed
             worker.shared = self.shared
+            worker.slots.worker = self.shared.workers_made
             worker.epoll_fd = worker.wake_fd = worker.spare_fd = -1
-            self.workers[self.workers_made] = worker
-            self.workers_made += 1
+            self.shared.workers[self.shared.workers_made] = worker
+            self.shared.workers_made += 1
             failed = worker_open(worker)
         return failed
 
@@ -229,11 +263,11 @@ cdef class Server:
             snprintf(name, sizeof(name), "el-io-%d", number)
             pthread_mutex_lock(&self.shared.exit_mutex)
             failed = thread_start(
-                &self.workers[number].thread, worker_run, self.workers[number], name
+                &self.shared.workers[number].thread, worker_run, self.shared.workers[number], name
             )
             if failed == 0:
                 self.shared.alive += 1
-                self.workers[number].running = True
+                self.shared.workers[number].running = True
             pthread_mutex_unlock(&self.shared.exit_mutex)
             if failed != 0:
                 return failed
@@ -248,6 +282,115 @@ cdef class Server:
     def running(self):
         """Whether the server accepts connections."""
         return self.started and atomic.read(&self.shared.state) == RUNNING
+
+    # ------------------------------------------------------- native answers
+
+    def set_route(self, bytes command not None, bytes near not None, bytes far not None):
+        """Have the I/O threads answer a command by themselves.
+
+        Parameters
+        ----------
+        command : bytes
+            The whole message, 1..63 bytes; it must be exactly this.
+        near, far : bytes
+            The answer to peers of the local network and to others, as blocks
+            of at most 64 KiB; their job fields are replaced by the request's.
+            Empty: the message is counted and not answered.
+
+        Raises
+        ------
+        ConfigurationError
+            Too long, too many, or no whole blocks.
+
+        Notes
+        -----
+        Each thread takes the change up with its next round.
+        """
+        if not 1 <= len(command) < ROUTE_BUCKETS:
+            raise ConfigurationError(
+                f"a command of {len(command)} bytes is not in 1..{ROUTE_BUCKETS - 1}"
+            )
+        for blocks in (near, far):
+            if len(blocks) % BLOCK_BYTES or len(blocks) > SCRATCH_BYTES:
+                raise ConfigurationError(
+                    f"an answer of {len(blocks)} bytes is not whole blocks of at most "
+                    f"{SCRATCH_BYTES} bytes"
+                )
+        with self.lock:
+            if command not in self.routes and len(self.routes) >= _limits.MAX_ROUTES:
+                raise ConfigurationError(f"routes have reached {_limits.MAX_ROUTES}")
+            self.routes[command] = (near, far)
+            self._hand_routes()
+
+    def remove_route(self, bytes command not None):
+        """End what `set_route` began; nothing happens if there is none."""
+        with self.lock:
+            if self.routes.pop(command, None) is not None:
+                self._hand_routes()
+
+    cdef int _hand_routes(self) except -1:
+        """Give each thread a table of its own."""
+        cdef RouteTable* table
+        cdef int number
+        for number in range(self.shared.workers_made):
+            table = routes_new()
+            if table == NULL:
+                raise MemoryError
+            for command, (near, far) in self.routes.items():
+                if not routes_add(
+                    table, command, len(command), near, len(near), far, len(far)
+                ):
+                    routes_free(table)
+                    raise MemoryError
+            routes_free(inbox_set_routes(&self.shared.workers[number].inbox, table))
+        return 0
+
+    def set_places(self, places):
+        """Name the addresses by which other nodes reach this one.
+
+        Parameters
+        ----------
+        places : sequence of tuple of (str, int)
+            IPv4 address in numbers and port, at most 8. An offer of a session
+            to one of them is for this node, as one to the listening address is.
+        """
+        cdef Place[MOST_PLACES] made
+        cdef int count = 0
+        for ip, port in places:
+            if count == MOST_PLACES:
+                raise ConfigurationError(f"places exceed {MOST_PLACES}")
+            if inet_pton(AF_INET, ip.encode(errors="replace"), &made[count].ip) != 1:
+                raise ConfigurationError(f"place {ip!r} is no IPv4 address in numbers")
+            made[count].port = _number("port", port, 0, 65535)
+            count += 1
+        with nogil:
+            pthread_mutex_lock(&self.shared.facts.mutex)
+            memcpy(self.shared.facts.places, made, <size_t>count * sizeof(Place))
+            self.shared.facts.place_count = count
+            pthread_mutex_unlock(&self.shared.facts.mutex)
+
+    def set_ledger_hash(self, bytes digits not None, lease_s):
+        """Have polls with this hash of the ledger answered by the I/O threads, with nothing.
+
+        Parameters
+        ----------
+        digits : bytes
+            32 hexadecimal digits; others end it at once.
+        lease_s : float
+            Seconds for which the hash is known to be right.
+        """
+        cdef int64_t until = now_ns() + as_ns(lease_s, "lease_s")
+        cdef const unsigned char* text = digits
+        if len(digits) != HASH_BYTES:
+            until = 0
+        with nogil:
+            pthread_mutex_lock(&self.shared.facts.mutex)
+            if until:
+                memcpy(self.shared.facts.ledger_hash, text, HASH_BYTES)
+            self.shared.facts.ledger_until_ns = until
+            pthread_mutex_unlock(&self.shared.facts.mutex)
+
+    # ------------------------------------------------------------- messages
 
     def receive(self, max_messages, timeout_s=None):
         """Return the next whole messages.
@@ -291,6 +434,7 @@ cdef class Server:
             with nogil:
                 more = queue_take(&self.shared.queue, most, look, &taken)
             if taken.first != NULL:
+                _note_waits(self.shared, taken.first)
                 return self._objects(&taken)
             if not more:
                 return None
@@ -316,6 +460,10 @@ cdef class Server:
             if not made:
                 raise
         return made
+
+    def note_handled(self, Message message not None):
+        """Record how long a message took from its last byte until now."""
+        histogram_add_shared(&self.shared.handled, now_ns() - message.arrived_ns, 1)
 
     def stop(self, timeout_s):
         """Stop accepting, take what was accepted, close; messages stay receivable.
@@ -366,8 +514,8 @@ cdef class Server:
                 atomic.write(&shared.stop_at_ns, until)
                 atomic.write(&shared.state, state)
             if not shared.joined:
-                for number in range(self.workers_made):
-                    wake(self.workers[number].wake_fd)
+                for number in range(self.shared.workers_made):
+                    wake(self.shared.workers[number].wake_fd)
             pthread_mutex_unlock(&shared.exit_mutex)
         return 0
 
@@ -393,10 +541,10 @@ cdef class Server:
     cdef void _join_ended(self) noexcept nogil:
         # Under exit_mutex, which ending threads have left for good.
         cdef int number
-        for number in range(self.workers_made):
-            if self.workers[number].running:
-                pthread_join(self.workers[number].thread, NULL)
-            worker_close(self.workers[number])
+        for number in range(self.shared.workers_made):
+            if self.shared.workers[number].running:
+                pthread_join(self.shared.workers[number].thread, NULL)
+            worker_close(self.shared.workers[number])
         # Workers that never started did not leave the listener.
         self.shared.listener = close_quietly(self.shared.listener)
         self.shared.joined = True
@@ -408,13 +556,17 @@ cdef class Server:
         Returns
         -------
         dict of str to int
-            ``accepted``, ``connections`` (open now; of them ``idle`` and
-            ``unfinished``), ``messages``, ``blocks``, ``bytes``,
-            ``queued_messages``, ``queued_bytes``, ``assembly_bytes``,
-            ``pauses``, ``accept_errors``, and dropped connections by reason:
-            ``bad_header``, ``bad_counter``, ``bad_text``, ``too_large``,
-            ``truncated``, ``byte_timeout``, ``message_timeout``,
-            ``idle_timeout``, ``evicted``, ``refused``, ``no_memory``.
+            ``accepted``, ``connections`` (open now; of them ``idle``,
+            ``unfinished``, and kept as ``sessions``), ``messages`` (of them
+            ``native``: answered without Python), ``blocks``, ``bytes``,
+            ``sent_bytes`` (by sessions), ``sessions_accepted``,
+            ``sessions_opened``, ``lost_answers``, ``queued_messages``,
+            ``queued_bytes``, ``assembly_bytes``, ``pauses``,
+            ``accept_errors``, and dropped connections by reason:
+            ``bad_header``, ``bad_counter``, ``bad_text``, ``bad_session``,
+            ``too_large``, ``truncated``, ``byte_timeout``,
+            ``message_timeout``, ``idle_timeout``, ``slow_reader``,
+            ``evicted``, ``refused``, ``no_memory``.
         """
         cdef size_t messages
         cdef size_t held
@@ -434,8 +586,8 @@ cdef class Server:
     cdef object _sum(self, int counter):
         cdef int number
         cdef object total = 0
-        for number in range(self.workers_made):
-            total += atomic.counted(&self.workers[number].counters[counter])
+        for number in range(self.shared.workers_made):
+            total += atomic.counted(&self.shared.workers[number].counters[counter])
         return total
 
     def threads(self):
@@ -444,20 +596,42 @@ cdef class Server:
         Returns
         -------
         list of dict of str to int
-            ``messages``, ``blocks``, ``bytes``, ``connections`` and
-            ``accepted`` per thread.
+            The counters of `statistics`, but for those of the queue.
         """
         cdef int number
         return [
             {
-                "messages": atomic.counted(&self.workers[number].counters[MESSAGES]),
-                "blocks": atomic.counted(&self.workers[number].counters[BLOCKS]),
-                "bytes": atomic.counted(&self.workers[number].counters[BYTES]),
-                "connections": atomic.counted(&self.workers[number].counters[CONNECTIONS]),
-                "accepted": atomic.counted(&self.workers[number].counters[ACCEPTED]),
+                name: atomic.counted(&self.shared.workers[number].counters[at])
+                for at, name in enumerate(_NAMES)
             }
-            for number in range(self.workers_made)
+            for number in range(self.shared.workers_made)
         ]
+
+    def latencies(self):
+        """Return how long messages took, as counts in buckets of time.
+
+        Returns
+        -------
+        dict of str to bytes
+            592 unsigned integers of 8 bytes each, in the machine's order, see
+            `edgelake.wire.latencies`: ``received`` (from the first byte of a
+            message to its last), ``waited`` (from there until a dispatcher
+            has it), ``handled`` (until its handler is done).
+        """
+        cdef Histogram total
+        cdef int number
+        cdef int at
+        memset(&total, 0, sizeof(total))
+        for number in range(self.shared.workers_made):
+            for at in range(HISTOGRAM_BUCKETS):
+                total.buckets[at] += atomic.counted(
+                    &self.shared.workers[number].received.buckets[at]
+                )
+        return {
+            "received": (<char*>&total)[:sizeof(total)],
+            "waited": (<char*>&self.shared.waited)[:sizeof(total)],
+            "handled": (<char*>&self.shared.handled)[:sizeof(total)],
+        }
 
     cdef int _check_process(self) except -1:
         if self.process != getpid():
@@ -478,15 +652,33 @@ cdef class Server:
         if self.shared == NULL or self.process != getpid():
             return
         cdef int number
-        for number in range(self.workers_made):
-            worker_close(self.workers[number])
-            free(self.workers[number])
-        free(self.workers)
+        for number in range(self.shared.workers_made):
+            worker_close(self.shared.workers[number])
+            routes_free(self.shared.workers[number].inbox.routes)
+            pthread_mutex_destroy(&self.shared.workers[number].inbox.mutex)
+            free(self.shared.workers[number])
+        free(self.shared.workers)
         if self.ready_to_run:
             queue_destroy(&self.shared.queue)
+            peers_destroy(&self.shared.peers)
+            pthread_mutex_destroy(&self.shared.facts.mutex)
             pthread_cond_destroy(&self.shared.exited)
             pthread_mutex_destroy(&self.shared.exit_mutex)
         free(self.shared)
+
+
+cdef void _note_waits(Shared* shared, const RawMessage* first) noexcept:
+    """Record how long messages waited for Python; those of one round count as one time."""
+    cdef int64_t now = now_ns()
+    cdef int64_t arrived
+    cdef int64_t times
+    while first != NULL:
+        arrived = first.arrived_ns
+        times = 0
+        while first != NULL and first.arrived_ns == arrived:
+            times += 1
+            first = first.next
+        histogram_add_shared(&shared.waited, now - arrived, times)
 
 
 cdef object _number(str name, object value, object least=1, object most=2**62):

@@ -17,6 +17,9 @@ cdef enum Status:
     STRUCTURE_CHANGED = -10
     MESSAGE_TOO_LARGE = -11
     BLOCK_TRUNCATED = -12
+    SESSION_KIND = -15
+    SESSION_COUNT = -16
+    SESSION_LOST = -17
     # What is short on this side.
     ASSEMBLY_FULL = -13
     MEMORY_SHORT = -14

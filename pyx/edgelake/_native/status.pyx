@@ -18,6 +18,9 @@ cdef dict _TABLE = {
     STRUCTURE_CHANGED: (BadHeader, "data structure {value} of a later block is not {limit}"),
     MESSAGE_TOO_LARGE: (MessageTooLarge, "message of {value} bytes exceeds {limit}"),
     BLOCK_TRUNCATED: (Truncated, "{value} bytes are not a block of {limit}"),
+    SESSION_KIND: (BadHeader, "block of kind {value} has no place in a session there"),
+    SESSION_COUNT: (BadHeader, "count {value} exceeds the {limit} messages sent"),
+    SESSION_LOST: (Truncated, "the session ended"),
     ASSEMBLY_FULL: (Overloaded, "{value} bytes of unfinished messages exceed {limit}"),
 }
 

@@ -6,7 +6,7 @@ first when it ends and the second to push or to wait for room, never both. The
 GIL is neither held nor taken under either.
 """
 
-from libc.stdint cimport INT64_MAX
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t
 from libc.stdlib cimport free
 
 from edgelake._native cimport atomic
@@ -18,35 +18,48 @@ from edgelake._native.acceptor cimport (
     spare_open,
 )
 from edgelake._native.assembler cimport assembly_drop
-from edgelake._native.connection cimport (
-    link_alone,
-    link_remove,
-    of_begun,
-    of_waiting,
-    pool_free,
-    pool_return,
+from edgelake._native.connection cimport of_begun, of_waiting, pool_free, pool_return
+from edgelake._native.keeper cimport (
+    keeper_close_inbox,
+    keeper_expire,
+    keeper_leave,
+    keeper_lost,
+    keeper_next_ns,
+    keeper_take_inbox,
 )
+from edgelake._native.links cimport Link, link_alone, link_remove
 from edgelake._native.message_queue cimport queue_push, queue_wait_low
 from edgelake._native.posix cimport *
 from edgelake._native.reader cimport NOTHING, connection_read
+from edgelake._native.routes cimport routes_free
+from edgelake._native.session cimport Session
+from edgelake._native.slots cimport slots_free
 from edgelake._native.system cimport NS_PER_MS, close_quietly, now_ns, wait_ms, wake_clear
+from edgelake._native.writer cimport writer_send, writer_send_waiting
 
 cdef enum:
     PAUSE_LOOK_MS = 100         # a pause looks so often whether the server stops
+    PAUSE_WRITE_MS = 5          # and so often for what sessions have to write
 
 
 cdef int worker_open(Worker* worker) noexcept nogil:
     """Open the descriptors of a zeroed worker; returns 0 or an errno."""
     cdef epoll_event event
     link_alone(&worker.idle)
+    link_alone(&worker.kept)
     link_alone(&worker.silent)
+    link_alone(&worker.leaving)
     link_alone(&worker.begun)
+    link_alone(&worker.owing)
+    link_alone(&worker.writing)
     worker.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
     if worker.epoll_fd < 0:
         return errno
     worker.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
     if worker.wake_fd < 0:
         return errno
+    worker.inbox.wake_fd = worker.wake_fd
+    worker.inbox.open = True
     worker.spare_fd = spare_open()
     if worker.spare_fd < 0:
         return errno
@@ -63,6 +76,9 @@ cdef void worker_close(Worker* worker) noexcept nogil:
     worker.wake_fd = close_quietly(worker.wake_fd)
     worker.spare_fd = close_quietly(worker.spare_fd)
     pool_free(&worker.pool)
+    routes_free(worker.routes)
+    worker.routes = NULL
+    slots_free(&worker.slots)
 
 
 cdef void* worker_run(void* argument) noexcept nogil:
@@ -105,12 +121,25 @@ cdef void _round(Worker* worker) noexcept nogil:
             accept = True
         elif what == <void*>&worker.wake_fd:
             wake_clear(worker.wake_fd)
+            keeper_take_inbox(worker)
         # A connection dropped earlier in this round has no descriptor.
-        elif (<Connection*>what).fd >= 0 and not worker.must_pause:
-            connection_read(worker, <Connection*>what)
+        elif (<Connection*>what).fd >= 0:
+            _serve(worker, <Connection*>what, worker.events[at].events)
     if accept and not worker.must_pause and not worker.accepted_all:
         accept_some(worker)
     _finish_round(worker)
+
+
+cdef inline void _serve(Worker* worker, Connection* connection, uint32_t events) noexcept nogil:
+    cdef uint32_t readable = EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP
+    if (
+        events & EPOLLOUT
+        and connection.session != NULL
+        and not writer_send(worker, connection)
+    ):
+        return
+    if events & readable and not worker.must_pause:
+        connection_read(worker, connection)
 
 
 cdef void _finish_round(Worker* worker) noexcept nogil:
@@ -151,6 +180,7 @@ cdef int64_t _next_ns(Worker* worker) noexcept nogil:
     cdef int64_t due = INT64_MAX
     if idle != NULL:
         due = idle.last_byte_ns + shared.idle_timeout_ns
+    due = min(due, keeper_next_ns(worker))
     if silent != NULL:
         due = min(due, silent.last_byte_ns + shared.byte_timeout_ns)
         due = min(due, begun.begun_ns + shared.message_timeout_ns)
@@ -177,8 +207,12 @@ cdef void _expire(Worker* worker) noexcept nogil:
         first = of_begun(&worker.begun)
     first = of_waiting(&worker.idle)
     while first != NULL and now - first.last_byte_ns >= shared.idle_timeout_ns:
-        worker_drop(worker, first, IDLE_TIMEOUT)
+        if first.session != NULL:
+            keeper_leave(worker, first)
+        else:
+            worker_drop(worker, first, IDLE_TIMEOUT)
         first = of_waiting(&worker.idle)
+    keeper_expire(worker)
 
 
 cdef int worker_drop(Worker* worker, Connection* connection, int reason) noexcept nogil:
@@ -190,6 +224,8 @@ cdef int worker_drop(Worker* worker, Connection* connection, int reason) noexcep
     if connection.partial != NULL:
         pool_return(&worker.pool, connection.partial)
         connection.partial = NULL
+    if connection.session != NULL:
+        keeper_lost(worker, connection)
     link_remove(&connection.waiting)
     link_remove(&connection.begun)
     if connection.unfinished:
@@ -202,6 +238,23 @@ cdef int worker_drop(Worker* worker, Connection* connection, int reason) noexcep
     return 0
 
 
+cdef void worker_watch(Worker* worker, Connection* connection) noexcept nogil:
+    """Have epoll tell what a connection waits for now."""
+    cdef Session* session = connection.session
+    cdef epoll_event event
+    cdef int operation = EPOLL_CTL_MOD if connection.watched else EPOLL_CTL_ADD
+    event.events = EPOLLIN | EPOLLRDHUP
+    if session != NULL and session.held:
+        event.events = 0        # errors are told in any case
+    if session != NULL and session.watching_out:
+        event.events |= EPOLLOUT
+    event.data.ptr = connection
+    if epoll_ctl(worker.epoll_fd, operation, connection.fd, &event) != 0:
+        worker_drop(worker, connection, NO_MEMORY)
+        return
+    connection.watched = True
+
+
 cdef void worker_flush(Worker* worker) noexcept nogil:
     """Hand the finished messages up."""
     if worker.batch.first != NULL and queue_push(&worker.shared.queue, &worker.batch):
@@ -209,13 +262,22 @@ cdef void worker_flush(Worker* worker) noexcept nogil:
 
 
 cdef void _pause(Worker* worker) noexcept nogil:
-    """Read and accept nothing until the queue is below its low marks."""
+    """Read and accept nothing until the queue is below its low marks.
+
+    Sessions are written to meanwhile: what is read waits for Python, what is
+    written must not.
+    """
     cdef Shared* shared = worker.shared
     cdef int64_t begin = now_ns()
     cdef int64_t look = begin
     atomic.count(&worker.counters[PAUSES], 1)
     while True:
-        look += PAUSE_LOOK_MS * <int64_t>NS_PER_MS
+        if atomic.counted(&worker.counters[SESSIONS]):
+            keeper_take_inbox(worker)
+            writer_send_waiting(worker)
+            look = now_ns() + PAUSE_WRITE_MS * <int64_t>NS_PER_MS
+        else:
+            look = now_ns() + PAUSE_LOOK_MS * <int64_t>NS_PER_MS
         if queue_wait_low(&shared.queue, look):
             break
         if atomic.read(&shared.state) == ABORTED or (
@@ -242,19 +304,26 @@ cdef bint _drain(Worker* worker) noexcept nogil:
     first = of_waiting(&worker.idle)
     while first != NULL and first.last_byte_ns < worker.now_ns and not worker.must_pause:
         if connection_read(worker, first) == NOTHING:
-            worker_drop(worker, first, NO_REASON)
+            if first.session != NULL:
+                keeper_leave(worker, first)
+            else:
+                worker_drop(worker, first, NO_REASON)
         first = of_waiting(&worker.idle)
+    while of_waiting(&worker.kept) != NULL:
+        keeper_leave(worker, of_waiting(&worker.kept))
     _finish_round(worker)
     return (
         worker.accepted_all
         and of_waiting(&worker.idle) == NULL
         and of_waiting(&worker.silent) == NULL
+        and of_waiting(&worker.leaving) == NULL
     )
 
 
 cdef void _end(Worker* worker, bint cut) noexcept nogil:
     """Close what is open; messages that are whole still go up."""
     cdef Connection* first = of_waiting(&worker.silent)
+    keeper_close_inbox(worker)
     listener_leave(worker)
     worker.must_pause = True        # watch or drop, but read no more
     read_again(worker)
@@ -262,10 +331,9 @@ cdef void _end(Worker* worker, bint cut) noexcept nogil:
         atomic.add(&worker.shared.cut, 1)
         worker_drop(worker, first, TRUNCATED)
         first = of_waiting(&worker.silent)
-    first = of_waiting(&worker.idle)
-    while first != NULL:
-        worker_drop(worker, first, NO_REASON)
-        first = of_waiting(&worker.idle)
+    _drop_all(worker, &worker.idle)
+    _drop_all(worker, &worker.kept)
+    _drop_all(worker, &worker.leaving)
     if cut and atomic.read(&worker.shared.cut) == 0:
         # Time was over although nothing was unfinished: connections or bytes
         # that the kernel held were not taken.
@@ -273,3 +341,10 @@ cdef void _end(Worker* worker, bint cut) noexcept nogil:
     worker_flush(worker)
     while worker.ended != NULL:
         _free_first(worker)
+
+
+cdef void _drop_all(Worker* worker, Link* head) noexcept nogil:
+    cdef Connection* first = of_waiting(head)
+    while first != NULL:
+        worker_drop(worker, first, NO_REASON)
+        first = of_waiting(head)

@@ -1,0 +1,50 @@
+"""Which way a message leaves: by a session, or on a connection of its own; C only, no GIL."""
+
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from edgelake._native.announcement cimport MESSAGE, count_write, kind_write
+from edgelake._native.inbox cimport inbox_post
+from edgelake._native.outbox cimport ADDED, outbox_admit, outbox_queue
+from edgelake._native.peers cimport peers_session
+from edgelake._native.slots cimport worker_of
+
+
+cdef int post(
+    Outbox* outbox, Shared* shared, Outgoing* message, uint32_t ip, uint16_t port
+) noexcept nogil:
+    """Send a message to an address; returns ADDED or why it is still the caller's.
+
+    It goes by the session it names, else by one that leads to the address,
+    else on a connection of its own.
+    """
+    cdef uint64_t session = message.session
+    cdef int status = outbox_admit(outbox, message, ip, port)
+    if status != ADDED:
+        return status
+    if shared != NULL:
+        if session != 0 and post_to_session(shared, session, message):
+            return ADDED
+        session = peers_session(&shared.peers, ip, port)
+        if session != 0 and post_to_session(shared, session, message):
+            return ADDED
+    outbox_queue(outbox, message)
+    return ADDED
+
+
+cdef void post_again(Outbox* outbox, Outgoing* message) noexcept nogil:
+    """Send a message whose session ended before it was begun, on a connection of its own."""
+    kind_write(message.data, MESSAGE)
+    count_write(message.data, 0)
+    outbox_queue(outbox, message)
+
+
+cdef bint post_to_session(Shared* shared, uint64_t session, Outgoing* message) noexcept nogil:
+    """Give a message to the thread of a session; False when that takes nothing any more.
+
+    If the session has ended meanwhile, that thread sends the message again.
+    """
+    cdef int number = worker_of(session)
+    if shared.workers == NULL or number >= shared.workers_made:
+        return False
+    message.session = session
+    return inbox_post(&shared.workers[number].inbox, message)
