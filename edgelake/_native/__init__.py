@@ -9,7 +9,7 @@ from __future__ import annotations
 try:
     from edgelake._native.assembler import Assembler
     from edgelake._native.block import Block, decode_block, encode_block
-    from edgelake._native.encoder import encode_message, encode_rows
+    from edgelake._native.encoder import encode_message, encode_reply, encode_rows
     from edgelake._native.message import Message
     from edgelake._native.sender import Sender
     from edgelake._native.server import Server
@@ -37,5 +37,6 @@ __all__ = [
     "decode_block",
     "encode_block",
     "encode_message",
+    "encode_reply",
     "encode_rows",
 ]

@@ -87,6 +87,17 @@ def encode_message(
     source_ip: bytes = b"",
     source_port: int = 0,
 ) -> bytes: ...
+def encode_reply(
+    message: Message,
+    command: bytes,
+    data: bytes,
+    *,
+    info_type: int,
+    error: int,
+    generic_flag: int,
+    source_ip: bytes,
+    source_port: int,
+) -> bytes: ...
 def encode_rows(
     command: bytes,
     rows: Sequence[bytes],
@@ -180,6 +191,7 @@ class Sender:
         cause: str = "",
         asks: bool = False,
     ) -> None: ...
+    def answer(self, message: Message, blocks: bytes) -> bool: ...
     def require_room(self, cause: str, size_bytes: int) -> None: ...
     def completions(
         self, max_count: int, timeout_s: float | None = None

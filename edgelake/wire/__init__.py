@@ -32,11 +32,12 @@ from edgelake.wire.messages import (
     file_blocks,
     fixed_reply_blocks,
     reply_blocks,
+    reply_destination,
     request_blocks,
     travels_as_file,
 )
 from edgelake.wire.sender import MessageSender
-from edgelake.wire.server import BatchHandler, Handler, MessageServer, reply_destination
+from edgelake.wire.server import BatchHandler, Handler, MessageServer
 
 if TYPE_CHECKING:
     from edgelake.wire.records import HEADER_DTYPE, header_view

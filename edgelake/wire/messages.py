@@ -10,8 +10,9 @@ from enum import IntEnum
 from typing import Final
 
 from edgelake import limits
-from edgelake._native import Message, encode_message
+from edgelake._native import Message, encode_message, encode_reply
 from edgelake.errors import LocalProtocolError, RemoteProtocolError
+from edgelake.wire.addresses import Endpoint
 from edgelake.wire.codes import short_text
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "file_blocks",
     "fixed_reply_blocks",
     "reply_blocks",
+    "reply_destination",
     "request_blocks",
     "travels_as_file",
 ]
@@ -164,18 +166,13 @@ def request_blocks(command: str, source_ip: str, source_port: int, job: Job | No
 
 def reply_blocks(message: Message, reply: Reply, source_ip: str, source_port: int) -> bytes:
     """Return the blocks that answer a message; its job fields go back unchanged."""
-    return encode_message(
+    return encode_reply(
+        message,
         _cut_command(reply),
         reply.text.encode(errors="replace"),
         info_type=reply.info_type,
         error=reply.error,
         generic_flag=reply.flag,
-        job_location=message.job_location,
-        job_id=message.job_id,
-        receivers=message.receivers,
-        receiver_index=message.receiver_index,
-        partitions_used=message.partitions_used,
-        partition_index=message.partition_index,
         source_ip=source_ip.encode(),
         source_port=source_port,
     )
@@ -228,6 +225,21 @@ def file_blocks(
         source_ip=source_ip.encode(),
         source_port=source_port,
     )
+
+
+def reply_destination(message: Message) -> Endpoint | None:
+    """Return where the answer to a message goes, ``None`` when nowhere.
+
+    ``0.0.0.0`` and an empty address stand for the address the connection
+    came from; a port outside 1..65535 means that no answer is wanted.
+    Source: ``docs/protocol.md``, "Replies".
+    """
+    if not 1 <= message.source_port <= 65_535:
+        return None
+    host = message.source_ip.decode("ascii", errors="replace")
+    if host in ("", "0.0.0.0"):
+        host = message.peer_ip
+    return Endpoint(host, message.source_port)
 
 
 def command_text(message: Message) -> str:

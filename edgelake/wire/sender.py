@@ -10,15 +10,17 @@ from concurrent.futures import Future
 from itertools import count
 
 from edgelake import limits
-from edgelake._native import Sender, Server
+from edgelake._native import Message, Sender, Server
 from edgelake.errors import (
     EdgeLakeError,
+    LocalProtocolError,
     PeerClosed,
     PeerError,
     PeerRefused,
     PeerTimeout,
 )
 from edgelake.wire.addresses import Endpoint, Resolver, numeric_ip
+from edgelake.wire.messages import reply_destination
 
 __all__ = ["MessageSender"]
 
@@ -74,6 +76,22 @@ class MessageSender:
         if self._reaper.is_alive():
             self._reaper.join(timeout_s)
         return flushed
+
+    def answer(self, message: Message, blocks: bytes) -> None:
+        """Send an answer to the source of a message; nobody waits for its outcome.
+
+        By its session, or by the protocol's retry rule to the address it names.
+
+        Raises
+        ------
+        Overloaded, LocalProtocolError
+        """
+        if (self._route is None or message.session) and self._native.answer(message, blocks):
+            return
+        to = reply_destination(message)
+        if to is None:
+            raise LocalProtocolError(f"port {message.source_port} wants no answer")
+        self.reply(to, blocks, message.peer_ip, message.session)
 
     def reply(self, to: Endpoint, blocks: bytes, peer: str, session: int = 0) -> None:
         """Send an answer by the protocol's retry rule; nobody waits for its outcome.

@@ -14,10 +14,15 @@ from edgelake._native import Message, Server
 from edgelake.errors import EdgeLakeError, RemoteProtocolError
 from edgelake.wire.addresses import Endpoint, numeric_ip, route_to
 from edgelake.wire.codes import short_text, wire_code
-from edgelake.wire.messages import Reply, fixed_reply_blocks, reply_blocks
+from edgelake.wire.messages import (
+    Reply,
+    fixed_reply_blocks,
+    reply_blocks,
+    reply_destination,
+)
 from edgelake.wire.sender import MessageSender
 
-__all__ = ["BatchHandler", "Handler", "MessageServer", "reply_destination"]
+__all__ = ["BatchHandler", "Handler", "MessageServer"]
 
 Handler = Callable[[Message], Reply | None]
 """Takes one whole message; what it returns goes back to the message's source."""
@@ -29,21 +34,6 @@ _log = logging.getLogger(__name__)
 _LOOK_AROUND_S = 0.25
 _ANY = "0.0.0.0"
 _FAR_AWAY = "192.0.2.1"  # of no network (RFC 5737); stands for all that are not local
-
-
-def reply_destination(message: Message) -> Endpoint | None:
-    """Return where the answer to a message goes, ``None`` when nowhere.
-
-    ``0.0.0.0`` and an empty address stand for the address the connection
-    came from; a port outside 1..65535 means that no answer is wanted.
-    Source: ``docs/protocol.md``, "Replies".
-    """
-    if not 1 <= message.source_port <= 65_535:
-        return None
-    host = message.source_ip.decode("ascii", errors="replace")
-    if host in ("", _ANY):
-        host = message.peer_ip
-    return Endpoint(host, message.source_port)
 
 
 class MessageServer:
@@ -102,6 +92,7 @@ class MessageServer:
         self._native = Server(host, port, threads=threads, **native)
         self._handler: Any = handler
         self._source = source or self._own_address
+        self._fixed_source: tuple[str, int] | None = None  # the same for every peer
         self._sender = sender or MessageSender()
         self._owns_sender = sender is None
         self._sender.attach(self._native)
@@ -134,6 +125,8 @@ class MessageServer:
             The address is taken or not ours.
         """
         self._native.start()
+        if self._source == self._own_address and self._native.address[0] != _ANY:
+            self._fixed_source = self._native.address
         if self._owns_sender:
             self._sender.start()
         for thread in self._dispatchers:
@@ -169,17 +162,16 @@ class MessageServer:
         An answer that cannot be sent is counted and logged, not raised: the
         peer named an address where nothing is.
         """
-        to = reply_destination(message)
-        if to is None:
-            self._count("reply_failures")
-            return
         try:
-            source = self._source(message.peer_ip)
-            blocks = reply_blocks(message, reply, source.host, source.port)
-            self._sender.reply(to, blocks, message.peer_ip, message.session)
+            if self._fixed_source is not None:
+                host, port = self._fixed_source
+            else:
+                source = self._source(message.peer_ip)
+                host, port = source.host, source.port
+            self._sender.answer(message, reply_blocks(message, reply, host, port))
         except EdgeLakeError as exc:
             self._count("reply_failures")
-            _log.info("no reply to %s: %s", to, exc)
+            _log.info("no reply to %s: %s", reply_destination(message) or message.peer_ip, exc)
         else:
             self._count("replies")
 

@@ -26,8 +26,8 @@ cdef const char* _COMMAND = "session"
 
 cdef bint nonce_make(uint8_t* nonce) noexcept nogil:
     """Draw a nonce that is not zero; False when the system has no randomness now."""
-    nonce[0] = 0
-    while nonce[0] == 0:
+    memset(nonce, 0, NONCE_BYTES)
+    while not is_announced(nonce):
         if getrandom(nonce, NONCE_BYTES, 0) != NONCE_BYTES:
             return False
     return True
@@ -97,7 +97,7 @@ cdef void offer_clear(uint8_t* block) noexcept nogil:
 
 cdef bint is_announced(const uint8_t* block) noexcept nogil:
     """Tell whether the block carries something that may be an announcement."""
-    return block[AT_BLOCK_HASH] != 0
+    return (load32(block + AT_BLOCK_HASH) | load32(block + AT_BLOCK_HASH + 4)) != 0
 
 
 cdef bint announcement_fits(

@@ -10,6 +10,7 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
 
 from edgelake._native.header cimport Header, header_write, store16, text_cut, text_fault
+from edgelake._native.message cimport Message
 from edgelake._native.wire cimport *
 
 from edgelake.errors import LocalProtocolError
@@ -25,11 +26,10 @@ cdef object _in_range(str name, object value, object limit):
     return value
 
 
-cdef int _fill(Header* header, bytes command, dict fields) except -1:
-    """Put every field into the header; none is cut to its width."""
+cdef int _fill_text(Header* header, bytes command, bytes source_ip) except -1:
+    """Begin a header: its command and source, all else zero."""
     cdef size_t length = <size_t>len(command)
     cdef size_t bad
-    cdef bytes source_ip = fields["source_ip"]
     memset(header, 0, sizeof(Header))
     if length < 1:
         raise LocalProtocolError("command length 0 is below 1")
@@ -44,6 +44,12 @@ cdef int _fill(Header* header, bytes command, dict fields) except -1:
         "source address length", len(source_ip), MAX_SOURCE_IP_BYTES
     )
     header.source_ip = <const uint8_t*>PyBytes_AS_STRING(source_ip)
+    return 0
+
+
+cdef int _fill(Header* header, bytes command, dict fields) except -1:
+    """Put every field into the header; none is cut to its width."""
+    _fill_text(header, command, fields["source_ip"])
     header.data_structure = _in_range("data structure", fields["data_structure"], 0xff)
     header.info_type = _in_range("info type", fields["info_type"], 0xff)
     header.error = _in_range("error", fields["error"], 0xffff)
@@ -165,6 +171,60 @@ partitions_used, partition_index : int
         "source_ip": source_ip,
         "source_port": source_port,
     })
+    return _blocks(&header, data, text, closing_block, authentication)
+
+
+def encode_reply(
+    Message message not None,
+    bytes command not None,
+    bytes data not None,
+    *,
+    info_type,
+    error,
+    generic_flag,
+    bytes source_ip not None,
+    source_port,
+):
+    """Return the blocks of a text that answers a message; its job fields go back.
+
+    Parameters
+    ----------
+    message : Message
+        What is answered.
+    command, data, info_type, error, generic_flag, source_ip, source_port
+        As in `encode_message`.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    LocalProtocolError
+        As `encode_message`.
+
+    Notes
+    -----
+    Source: docs/protocol.md, "Replies".
+    """
+    cdef Header header
+    _fill_text(&header, command, source_ip)
+    header.info_type = _in_range("info type", info_type, 0xff)
+    header.error = _in_range("error", error, 0xffff)
+    header.generic_flag = _in_range("generic flag", generic_flag, 0xffff)
+    header.job_location = message.job_location
+    header.job_id = message.job_id
+    header.receivers = message.receivers
+    header.receiver_index = message.receiver_index
+    header.partitions_used = message.partitions_used
+    header.partition_index = message.partition_index
+    header.source_port = _in_range("source port", source_port, 0xffffffff)
+    return _blocks(&header, data, True, False, b"")
+
+
+cdef bytes _blocks(
+    Header* header, bytes data, bint text, bint closing_block, bytes authentication
+):
     cdef size_t body = BODY_BYTES - header.command_length
     cdef size_t first = <size_t>len(authentication)
     if first > body:
@@ -174,7 +234,7 @@ partitions_used, partition_index : int
     cdef size_t total = <size_t>len(data)
     if total > body - first and body < LEAST_TEXT_BYTES:
         raise LocalProtocolError(
-            f"command length {len(command)} leaves {body} bytes of a block for data of {total}"
+            f"command length {header.command_length} leaves {body} bytes of a block for data of {total}"
         )
     cdef const uint8_t* bytes_ = <const uint8_t*>PyBytes_AS_STRING(data)
     header.authentication = <const uint8_t*>PyBytes_AS_STRING(authentication)
@@ -202,7 +262,7 @@ partitions_used, partition_index : int
             header.last_flag = cut.last
             used = header.command_length + header.authentication_length
             header.data_length = <unsigned int>(used + cut.length)
-            _write(block, &header)
+            _write(block, header)
             memcpy(block + HEADER_BYTES + used, bytes_ + at, cut.length)
             used += HEADER_BYTES + cut.length
             memset(block + used, 0, BLOCK_BYTES - used)

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t
 
 from edgelake._native.connection cimport Connection
 from edgelake._native.header cimport Header
+from edgelake._native.outbox cimport Outgoing
 from edgelake._native.worker cimport Worker
 
 cdef int keeper_offered(
@@ -16,6 +17,7 @@ cdef bint keeper_after_read(Worker* worker, Connection* connection) noexcept nog
 cdef void keeper_leave(Worker* worker, Connection* connection) noexcept nogil
 cdef void keeper_lost(Worker* worker, Connection* connection) noexcept nogil
 cdef void keeper_take_inbox(Worker* worker) noexcept nogil
+cdef void keeper_deliver(Worker* worker, Outgoing* message) noexcept nogil
 cdef void keeper_close_inbox(Worker* worker) noexcept nogil
 cdef void keeper_expire(Worker* worker) noexcept nogil
 cdef int64_t keeper_next_ns(Worker* worker) noexcept nogil

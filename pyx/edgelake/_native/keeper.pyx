@@ -46,7 +46,7 @@ from edgelake._native.session cimport (
 )
 from edgelake._native.slots cimport slots_find, slots_give, slots_take
 from edgelake._native.status cimport DONE, OK, SESSION_COUNT, SESSION_KIND
-from edgelake._native.system cimport NS_PER_MS, close_quietly
+from edgelake._native.system cimport NS_PER_MS, close_quietly, wake
 from edgelake._native.wire cimport AT_BLOCK_HASH, AT_SOCKET_ID, BLOCK_BYTES
 from edgelake._native.worker cimport (
     CONNECTIONS,
@@ -58,6 +58,7 @@ from edgelake._native.worker cimport (
     SESSIONS_OPENED,
     SLOW_READER,
     worker_drop,
+    worker_tick,
     worker_watch,
 )
 from edgelake._native.writer cimport (
@@ -401,6 +402,23 @@ cdef void keeper_take_inbox(Worker* worker) noexcept nogil:
         touched = _accept_message(worker, message, touched)
     while touched != NULL:
         touched = _write_touched(worker, touched)
+
+
+cdef void keeper_deliver(Worker* worker, Outgoing* message) noexcept nogil:
+    """Write a message to its session; for another thread, which holds ``busy``.
+
+    The worker waits meanwhile. It is woken only if it has to go on with the
+    message, or to keep a deadline.
+    """
+    cdef Connection* touched
+    if not worker.must_pause:       # in a pause the worker's clock stands still
+        worker_tick(worker)
+    touched = _accept_message(worker, message, NULL)
+    if touched == NULL:
+        return
+    _write_touched(worker, touched)
+    if touched.fd < 0 or touched.session.watching_out:
+        wake(worker.wake_fd)
 
 
 cdef Connection* _accept_message(

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t
 
 from edgelake._native.message cimport RawMessage
-from edgelake._native.posix cimport pthread_cond_t, pthread_mutex_t
+from edgelake._native.posix cimport pthread_cond_t, pthread_mutex_t, sem_t
 
 cdef struct Batch:
     # Messages in the order of arrival, private to one thread.
@@ -11,9 +11,14 @@ cdef struct Batch:
     size_t messages
     size_t size_bytes
 
+cdef struct Reader:
+    # A thread that waits for messages; on its stack.
+    Reader* next
+    sem_t called
+
 cdef struct MessageQueue:
     pthread_mutex_t mutex
-    pthread_cond_t filled       # something to read, or ended
+    Reader* readers             # who wait; the last to come is called first: it is warm
     pthread_cond_t lowered      # below the low mark, or nobody shall wait
     Batch waiting
     size_t high_messages

@@ -89,6 +89,15 @@ cdef extern from "<time.h>" nogil:
     clockid_t CLOCK_MONOTONIC
     int clock_gettime(clockid_t clock, timespec* value) noexcept
 
+cdef extern from "<semaphore.h>" nogil:
+    ctypedef struct sem_t:
+        pass
+    int sem_init(sem_t* semaphore, int shared, unsigned int value) noexcept
+    int sem_destroy(sem_t* semaphore) noexcept
+    int sem_post(sem_t* semaphore) noexcept
+    int sem_wait(sem_t* semaphore) noexcept
+    int sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* until) noexcept
+
 ctypedef void* (*thread_body)(void* argument) noexcept nogil
 
 cdef extern from "<pthread.h>" nogil:
@@ -113,6 +122,7 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_init(pthread_mutex_t* mutex, const void* attributes) noexcept
     int pthread_mutex_destroy(pthread_mutex_t* mutex) noexcept
     int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept
+    int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept
     int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept
     int pthread_condattr_init(pthread_condattr_t* attributes) noexcept
     int pthread_condattr_destroy(pthread_condattr_t* attributes) noexcept

@@ -4,9 +4,12 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from edgelake._native.announcement cimport MESSAGE, count_write, kind_write
 from edgelake._native.inbox cimport inbox_post
+from edgelake._native.keeper cimport keeper_deliver
 from edgelake._native.outbox cimport ADDED, outbox_admit, outbox_queue
 from edgelake._native.peers cimport peers_session
+from edgelake._native.posix cimport pthread_mutex_trylock, pthread_mutex_unlock
 from edgelake._native.slots cimport worker_of
+from edgelake._native.worker cimport Worker
 
 
 cdef int post(
@@ -39,12 +42,19 @@ cdef void post_again(Outbox* outbox, Outgoing* message) noexcept nogil:
 
 
 cdef bint post_to_session(Shared* shared, uint64_t session, Outgoing* message) noexcept nogil:
-    """Give a message to the thread of a session; False when that takes nothing any more.
+    """Give a message to a session; False when its thread takes nothing any more.
 
-    If the session has ended meanwhile, that thread sends the message again.
+    While that thread waits for events, this one writes to the socket. If the
+    session has ended meanwhile, the message is sent again another way.
     """
     cdef int number = worker_of(session)
+    cdef Worker* worker
     if shared.workers == NULL or number >= shared.workers_made:
         return False
+    worker = shared.workers[number]
     message.session = session
-    return inbox_post(&shared.workers[number].inbox, message)
+    if pthread_mutex_trylock(&worker.busy) != 0:
+        return inbox_post(&worker.inbox, message)
+    keeper_deliver(worker, message)
+    pthread_mutex_unlock(&worker.busy)
+    return True

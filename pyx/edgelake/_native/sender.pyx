@@ -6,7 +6,7 @@ import warnings
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
@@ -16,6 +16,7 @@ from edgelake._native.delivery cimport (
     delivery_open,
     delivery_run,
 )
+from edgelake._native.message cimport Message
 from edgelake._native.outbox cimport *
 from edgelake._native.posix cimport (
     AF_INET,
@@ -90,6 +91,8 @@ cdef class Sender:
     cdef bint outbox_ready
     cdef pid_t process
     cdef Server server          # kept alive: its threads keep the sessions
+    cdef int reply_attempts
+    cdef int64_t reply_pause_ns
     cdef object __weakref__
 
     def __cinit__(self, *_args, **_options):
@@ -127,6 +130,8 @@ cdef class Sender:
         self.delivery.max_courting = _limits.MAX_OPEN_OFFERS
         self.delivery.accept_timeout_ns = as_ns(_limits.SESSION_ACCEPT_S, "accept_timeout_s")
         self.delivery.ask_pause_ns = as_ns(_limits.SESSION_ASK_PAUSE_S, "ask_pause_s")
+        self.reply_attempts = _limits.SEND_ATTEMPTS
+        self.reply_pause_ns = as_ns(_limits.RETRY_PAUSE_S, "retry_pause_s")
         self.outbox.max_replies = _limits.MAX_PENDING_REPLIES_PER_PEER
         self.outbox.max_reply_bytes = _limits.MAX_PENDING_REPLY_BYTES_PER_PEER
         self.outbox.max_pending = _positive("max_pending", max_pending)
@@ -231,7 +236,6 @@ cdef class Sender:
         cdef uint32_t number = 0
         cdef uint32_t causing = 0
         cdef size_t length = <size_t>len(blocks)
-        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(blocks)
         cdef Outgoing* message
         cdef unsigned short to
         cdef int status
@@ -245,21 +249,14 @@ cdef class Sender:
         if cause and inet_pton(AF_INET, cause.encode(errors="replace"), &causing) != 1:
             raise LocalProtocolError(f"cause {cause!r} is no IPv4 address in numbers")
         self._check_process()
-        message = <Outgoing*>calloc(1, sizeof(Outgoing))
-        if message == NULL:
-            raise MemoryError
+        message = _outgoing(blocks, length)
         try:
-            message.length = length
             message.ticket = ticket
             message.session = session
             message.cause = causing
             message.asks = asks
             message.attempts_left = _positive("attempts", attempts)
             message.pause_ns = as_ns(retry_pause_s, "retry_pause_s")
-            message.data = <uint8_t*>malloc(length)
-            if message.data == NULL:
-                raise MemoryError
-            memcpy(message.data, data, length)
             with nogil:
                 status = post(self.outbox, self.delivery.shared, message, number, to)
             if status == ADDED:
@@ -268,6 +265,58 @@ cdef class Sender:
             outgoing_free_all(message)
         if status != ADDED:
             self._refuse(status, ip, port, cause)
+
+    def answer(self, Message message not None, bytes blocks not None):
+        """Send an answer to where a message came from; nobody waits for its outcome.
+
+        It goes back by the message's session, or to the source its header
+        names: ``0.0.0.0`` and nothing stand for the address the connection
+        came from.
+
+        Returns
+        -------
+        bool
+            False when the source is a host name, and nothing was done.
+
+        Raises
+        ------
+        LocalProtocolError
+            The source port is 0 or none: no answer is wanted.
+        Overloaded
+            As `send`.
+        NotRunning
+            The sender was not started, or is stopped.
+
+        Notes
+        -----
+        Source: docs/protocol.md, "Replies".
+        """
+        cdef uint32_t number = 0
+        cdef size_t length = <size_t>len(blocks)
+        cdef Outgoing* made
+        cdef int status
+        if not 1 <= message.source_port <= 65535:
+            raise LocalProtocolError(f"port {message.source_port} is not in 1..65535")
+        if len(message.source_ip) and inet_pton(AF_INET, message.source_ip, &number) != 1:
+            if message.session == 0:
+                return False
+            number = 0
+        if number == 0:
+            number = message._peer_ip
+        self._check_process()
+        made = _outgoing(blocks, length)
+        made.session = message.session
+        made.cause = message._peer_ip
+        made.attempts_left = self.reply_attempts
+        made.pause_ns = self.reply_pause_ns
+        with nogil:
+            status = post(
+                self.outbox, self.delivery.shared, made, number, <uint16_t>message.source_port
+            )
+        if status != ADDED:
+            outgoing_free_all(made)
+            self._refuse(status, message.source_ip.decode(), message.source_port, message.peer_ip)
+        return True
 
     def require_room(self, str cause not None, size_bytes):
         """Check, before the work of making it, that an answer of a size can be sent.
@@ -474,6 +523,20 @@ cdef class Sender:
         if self.outbox_ready:
             outbox_destroy(self.outbox)
         free(self.outbox)
+
+
+cdef Outgoing* _outgoing(bytes blocks, size_t length) except NULL:
+    """Return a message with a copy of its blocks."""
+    cdef Outgoing* made = <Outgoing*>calloc(1, sizeof(Outgoing))
+    if made == NULL:
+        raise MemoryError
+    made.data = <uint8_t*>malloc(length)
+    if made.data == NULL:
+        free(made)
+        raise MemoryError
+    made.length = length
+    memcpy(made.data, PyBytes_AS_STRING(blocks), length)
+    return made
 
 
 cdef object _positive(str name, object value):

@@ -244,6 +244,8 @@ cdef class Server:
             if worker == NULL:
                 return ENOMEM
             failed = pthread_mutex_init(&worker.inbox.mutex, NULL)
+            if failed == 0:
+                failed = pthread_mutex_init(&worker.busy, NULL)
             if failed != 0:
                 free(worker)
                 return failed
@@ -656,6 +658,7 @@ cdef class Server:
             worker_close(self.shared.workers[number])
             routes_free(self.shared.workers[number].inbox.routes)
             pthread_mutex_destroy(&self.shared.workers[number].inbox.mutex)
+            pthread_mutex_destroy(&self.shared.workers[number].busy)
             free(self.shared.workers[number])
         free(self.shared.workers)
         if self.ready_to_run:

@@ -91,9 +91,11 @@ cdef struct Shared:
     bint joined
 
 cdef struct Worker:
-    # Owner of everything in it but `shared` and `inbox`: the thread; before
-    # its start and after its end the Server object.
+    # Owner of everything in it but `shared` and `inbox`: who holds `busy`. That
+    # is the thread, but while it waits; before its start and after its end the
+    # Server object needs no lock.
     Shared* shared
+    pthread_mutex_t busy
     Inbox inbox                 # its own mutex
     pthread_t thread
     int epoll_fd

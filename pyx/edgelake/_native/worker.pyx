@@ -1,9 +1,10 @@
 """An I/O thread of the server: one epoll loop; C only, no GIL.
 
-Lock order: ``Shared.exit_mutex`` -> ``MessageQueue.mutex``. Only the thread
-that joins the workers holds both (``Server._join_ended``); a worker takes the
-first when it ends and the second to push or to wait for room, never both. The
-GIL is neither held nor taken under either.
+Lock order: ``Shared.exit_mutex`` -> ``Worker.busy`` -> the mutexes of queue,
+outbox, inbox, peers and facts, which are leaves. A worker holds ``busy`` but
+while it waits; another thread that has a message for one of its sessions tries
+it, and need not wake the worker if it gets it. The GIL is neither held nor
+taken under any of them.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t
@@ -74,11 +75,13 @@ cdef void worker_close(Worker* worker) noexcept nogil:
     """Close the descriptors of a worker whose thread ended or never was."""
     worker.epoll_fd = close_quietly(worker.epoll_fd)
     worker.wake_fd = close_quietly(worker.wake_fd)
+    pthread_mutex_lock(&worker.busy)
+    slots_free(&worker.slots)
+    pthread_mutex_unlock(&worker.busy)
     worker.spare_fd = close_quietly(worker.spare_fd)
     pool_free(&worker.pool)
     routes_free(worker.routes)
     worker.routes = NULL
-    slots_free(&worker.slots)
 
 
 cdef void* worker_run(void* argument) noexcept nogil:
@@ -86,6 +89,7 @@ cdef void* worker_run(void* argument) noexcept nogil:
     cdef Worker* worker = <Worker*>argument
     cdef Shared* shared = worker.shared
     cdef bint cut = False
+    pthread_mutex_lock(&worker.busy)
     worker_tick(worker)
     listener_watch(worker)
     while True:
@@ -99,6 +103,7 @@ cdef void* worker_run(void* argument) noexcept nogil:
                 break
         _round(worker)
     _end(worker, cut)
+    pthread_mutex_unlock(&worker.busy)
     pthread_mutex_lock(&shared.exit_mutex)
     shared.alive -= 1
     pthread_cond_broadcast(&shared.exited)
@@ -108,12 +113,14 @@ cdef void* worker_run(void* argument) noexcept nogil:
 
 cdef void _round(Worker* worker) noexcept nogil:
     """Wait for events and handle them all."""
-    cdef int number = epoll_wait(
-        worker.epoll_fd, worker.events, EVENTS, wait_ms(worker.now_ns, _next_ns(worker))
-    )
+    cdef int timeout = wait_ms(worker.now_ns, _next_ns(worker))
+    cdef int number
     cdef int at
     cdef bint accept = False
     cdef void* what
+    pthread_mutex_unlock(&worker.busy)
+    number = epoll_wait(worker.epoll_fd, worker.events, EVENTS, timeout)
+    pthread_mutex_lock(&worker.busy)
     worker_tick(worker)
     for at in range(number):
         what = worker.events[at].data.ptr
@@ -270,6 +277,7 @@ cdef void _pause(Worker* worker) noexcept nogil:
     cdef Shared* shared = worker.shared
     cdef int64_t begin = now_ns()
     cdef int64_t look = begin
+    cdef bint lowered
     atomic.count(&worker.counters[PAUSES], 1)
     while True:
         if atomic.counted(&worker.counters[SESSIONS]):
@@ -278,7 +286,10 @@ cdef void _pause(Worker* worker) noexcept nogil:
             look = now_ns() + PAUSE_WRITE_MS * <int64_t>NS_PER_MS
         else:
             look = now_ns() + PAUSE_LOOK_MS * <int64_t>NS_PER_MS
-        if queue_wait_low(&shared.queue, look):
+        pthread_mutex_unlock(&worker.busy)
+        lowered = queue_wait_low(&shared.queue, look)
+        pthread_mutex_lock(&worker.busy)
+        if lowered:
             break
         if atomic.read(&shared.state) == ABORTED or (
             atomic.read(&shared.state) == DRAINING
