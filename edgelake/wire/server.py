@@ -98,6 +98,8 @@ class MessageServer:
         self._sender.attach(self._native)
         self._ready: deque[Message] = deque()
         self._counters = {"handler_errors": 0, "replies": 0, "reply_failures": 0}
+        self._routes: dict[str, Reply | None] = {}
+        self._routing = threading.Lock()
         self._handled = [0] * dispatch_threads  # each written by one thread
         self._lock = threading.Lock()
         dispatch = self._dispatch_batches if batch else self._dispatch
@@ -127,6 +129,9 @@ class MessageServer:
         self._native.start()
         if self._source == self._own_address and self._native.address[0] != _ANY:
             self._fixed_source = self._native.address
+        with self._routing:  # answers name our port, which is known now
+            for command, reply in self._routes.items():
+                self._set_route(command, reply)
         if self._owns_sender:
             self._sender.start()
         for thread in self._dispatchers:
@@ -199,15 +204,15 @@ class MessageServer:
         next round. A request that names its reply address by a host name goes
         to the handler all the same.
         """
-        near = far = b""
-        if reply is not None:
-            near = self._fixed(reply, "127.0.0.1")
-            far = self._fixed(reply, _FAR_AWAY)
-        self._native.set_route(command.encode(), near, far)
+        with self._routing:
+            self._set_route(command, reply)
+            self._routes[command] = reply
 
     def unroute(self, command: str) -> None:
         """End what `route` began; nothing happens if there is no such route."""
-        self._native.remove_route(command.encode())
+        with self._routing:
+            self._routes.pop(command, None)
+            self._native.remove_route(command.encode())
 
     def own_addresses(self, places: Iterable[Endpoint]) -> None:
         """Name the addresses by which peers reach this server through routers.
@@ -229,6 +234,13 @@ class MessageServer:
             How long the hash is known to be right.
         """
         self._native.set_ledger_hash(md5.encode(), lease_s)
+
+    def _set_route(self, command: str, reply: Reply | None) -> None:
+        near = far = b""
+        if reply is not None:
+            near = self._fixed(reply, "127.0.0.1")
+            far = self._fixed(reply, _FAR_AWAY)
+        self._native.set_route(command.encode(), near, far)
 
     def _fixed(self, reply: Reply, peer_ip: str) -> bytes:
         host, port = self._native.address

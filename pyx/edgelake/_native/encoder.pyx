@@ -234,7 +234,8 @@ cdef bytes _blocks(
     cdef size_t total = <size_t>len(data)
     if total > body - first and body < LEAST_TEXT_BYTES:
         raise LocalProtocolError(
-            f"command length {header.command_length} leaves {body} bytes of a block for data of {total}"
+            f"command length {header.command_length} leaves {body} bytes of a block"
+            f" for data of {total}"
         )
     cdef const uint8_t* bytes_ = <const uint8_t*>PyBytes_AS_STRING(data)
     header.authentication = <const uint8_t*>PyBytes_AS_STRING(authentication)
