@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from edgelake import limits
 from edgelake._native import Message, encode_message, encode_reply
@@ -80,8 +80,7 @@ class Job:
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A text answer to a message.
 
     Attributes

@@ -9,6 +9,12 @@ from libc.string cimport memcpy, memset
 from edgelake._native.block cimport split_segments
 
 
+cdef enum:
+    IP_TEXTS = 4096         # addresses whose text is remembered: most messages come from few
+
+cdef dict _ip_texts = {}
+
+
 cdef RawMessage* message_begin(const Header* header, size_t data_length) noexcept nogil:
     """Return a message with the fields of its first block and room for its data, or NULL."""
     cdef size_t capacity = (
@@ -75,8 +81,15 @@ cdef class Message:
     @property
     def peer_ip(self):
         """Address of the socket the message came from, ``0.0.0.0`` without one."""
-        cdef const unsigned char* part = <const unsigned char*>&self._peer_ip
-        return f"{part[0]}.{part[1]}.{part[2]}.{part[3]}"
+        cdef const unsigned char* part
+        cdef object text = _ip_texts.get(self._peer_ip)
+        if text is None:
+            part = <const unsigned char*>&self._peer_ip
+            text = f"{part[0]}.{part[1]}.{part[2]}.{part[3]}"
+            if len(_ip_texts) >= IP_TEXTS:
+                _ip_texts.clear()
+            _ip_texts[self._peer_ip] = text
+        return text
 
     def segments(self):
         """Return the row segments as (flag, text); empty unless it is a reply with rows.
