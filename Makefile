@@ -7,10 +7,10 @@ REQUIRES := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["b
 SANITIZED := PYTHONPATH=build/sanitize/lib PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 LD_PRELOAD=$$(gcc -print-file-name=libasan.so)
 
-.PHONY: help dev run demo test lint format bench cli docs sanitize build clean
+.PHONY: help dev run demo test lint format bench bench-report cli docs sanitize build clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
 
 .venv/installed: pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit("edgelake needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
@@ -46,8 +46,11 @@ format: dev  ## format the Python sources
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
 
-bench: dev  ## measure against a bare C loop
-	$(RUN)/python -m bench
+bench: dev  ## measure against bare C loops, about a quarter of an hour (QUICK=1: a minute)
+	$(RUN)/python -m bench $(if $(QUICK),--quick)
+
+bench-report: dev  ## measure, and write docs/performance.md (FROM=results.json: without measuring)
+	$(RUN)/python -m bench.performance $(if $(FROM),--from $(FROM))
 
 cli: .venv/installed  ## compile the native command line into .venv/bin
 	$(RUN)/python setup.py -q build_scripts --build-dir $(RUN)

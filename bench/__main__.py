@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +15,101 @@ from rich.console import Console
 
 from bench import report
 from bench.build import BUILD_DIR, build
-from bench.costs import idle_memory, start_up
-from bench.harness import Load, Target, compare, edgelake_target, floor_target
+from bench.goals import check_goals
 from bench.machine import describe_machine
-from bench.micro import run_codec
+from bench.part import Part, Settings
+from bench.progress import show_progress
 
-CLIENTS = (1, 16, 64)
-PARTS = ("codec", "costs", "server")
+PARTS = {
+    "server": "bench.server_part:ServerPart",
+    "micro": "bench.micro:MicroPart",
+    "costs": "bench.costs:CostsPart",
+    "ledger": "bench.ledger_costs:LedgerPart",
+}
+"""Name of each part, and where it is; a part is imported when it runs."""
+
+_QUICK = {"rounds": 3, "seconds": 0.2}
+_FULL = {"rounds": 5, "seconds": 1.0}
+_PAGE_WIDTH = 150
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the parts asked for; return 1 if one of them failed, else 0."""
+    """Run the parts asked for; return 1 if something of them failed, else 0."""
     options = _parser().parse_args(arguments)
-    console = Console()
+    usual = _QUICK if options.quick else _FULL
+    settings = Settings(
+        quick=options.quick,
+        rounds=options.rounds or int(usual["rounds"]),
+        seconds=options.seconds or usual["seconds"],
+        threads=options.threads,
+    )
+    console = make_console()
     console.print(f"compiled: {', '.join(str(path.name) for path in build().values())}")
-    results: dict[str, Any] = {"machine": describe_machine()}
-    failed = False
-    for part in options.only or PARTS:
-        try:
-            results[part] = _RUNS[part](options, console)
-        except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as exc:
-            console.print(f"{part} failed: {exc}", style="red", markup=False)
-            results[part] = {"failed": str(exc)}
-            failed = True
+    results: dict[str, Any] = {
+        "machine": describe_machine(),
+        "command": " ".join(["python -m bench", *arguments]),
+    }
+    failures: list[str] = []
+    for name in options.only or PARTS:
+        results[name] = _run_part(name, settings, console, failures)
+    results["goals"] = check_goals(results)
+    report.show_goals(console, results["goals"])
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(results, indent=2) + "\n")
+    options.json.write_text(json.dumps(results, indent=1) + "\n")
     console.print(f"results: {options.json}", markup=False)
-    return int(failed)
+    for failure in failures:
+        console.print(f"failed: {failure}", style="red", markup=False)
+    return int(bool(failures))
+
+
+def make_console() -> Console:
+    """Return the terminal, or a page wide enough for the tables."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PAGE_WIDTH)
+
+
+def _run_part(
+    name: str, settings: Settings, console: Console, failures: list[str]
+) -> dict[str, Any] | None:
+    part = _load_part(name)
+    if part is None:
+        console.print(f"part {name} is not in this build", style="yellow")
+        return None
+    count: Callable[[Settings], int] | None = getattr(part, "steps", None)
+    try:
+        with show_progress(console, name, count(settings) if count else None) as progress:
+            found = part.run(settings, progress)
+        part.show(console, found)
+    except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as exc:
+        failures.append(f"{name}: {exc}")
+        return {"failed": [str(exc)]}
+    failures += [f"{name}: {line}" for line in found.get("failed", ())]
+    return found
+
+
+def _load_part(name: str) -> Part | None:
+    module_name, class_name = PARTS[name].split(":")
+    try:
+        kind = getattr(import_module(module_name), class_name, None)
+    except ModuleNotFoundError as exc:
+        if exc.name != module_name:
+            raise
+        return None
+    part: Part | None = kind() if kind is not None else None
+    return part
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter runs, coarser figures")
+    parser.add_argument("--quick", action="store_true", help="coarser figures, under a minute")
     parser.add_argument(
         "--only", action="append", choices=PARTS, help="run this part; may be repeated"
     )
-    parser.add_argument("--rounds", type=_positive(int), default=3, help="of the server part")
+    parser.add_argument("--rounds", type=_positive(int), help="default 5, quick 3")
     parser.add_argument(
-        "--seconds", type=_positive(float), help="of one load (default 1.5, quick 0.3)"
+        "--seconds", type=_positive(float), help="of one load (default 1, quick 0.2)"
     )
     parser.add_argument("--threads", type=_positive(int), default=2, help="of each server")
-    parser.add_argument(
-        "--floor-only",
-        action="store_true",
-        help="compare the floor with itself: how far a ratio of 1 strays on this machine",
-    )
     parser.add_argument("--json", type=Path, default=BUILD_DIR / "results.json")
     return parser
 
@@ -67,50 +118,10 @@ def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
     def parse(text: str) -> float:
         value = kind(text)
         if not 0 < value <= 3600:
-            raise argparse.ArgumentTypeError(f"{text} is not from 1 to 3600")
+            raise argparse.ArgumentTypeError(f"{text} is not above 0 and up to 3600")
         return value
 
     return parse
-
-
-def _run_codec(options: argparse.Namespace, console: Console) -> object:
-    with console.status("codec"):
-        found = run_codec(max_time_s=0.1 if options.quick else 0.5)
-    report.show_codec(console, found)
-    return [result.as_json() for result in found]
-
-
-def _run_costs(options: argparse.Namespace, console: Console) -> object:
-    with console.status("start-up") as status:
-        times = start_up(runs=5 if options.quick else 10, progress=status.update)
-        status.update("memory of an idle node")
-        memory = idle_memory()
-    report.show_start_up(console, times)
-    report.show_memory(console, memory)
-    return {"start_up": [one.as_json() for one in times], "idle_memory": memory.as_json()}
-
-
-def _run_server(options: argparse.Namespace, console: Console) -> object:
-    seconds = options.seconds or (0.3 if options.quick else 1.5)
-    with console.status("server") as status:
-        loads = [Load(clients, seconds) for clients in CLIENTS]
-        found = compare(_targets(options), loads, options.rounds, status.update)
-    report.show_comparisons(console, found)
-    return [comparison.as_json() for comparison in found]
-
-
-def _targets(options: argparse.Namespace) -> list[Target]:
-    floor = floor_target(options.threads)
-    if options.floor_only:
-        return [floor, floor_target(options.threads, name="again")]
-    return [floor, edgelake_target(options.threads)]
-
-
-_RUNS: dict[str, Callable[[argparse.Namespace, Console], object]] = {
-    "codec": _run_codec,
-    "costs": _run_costs,
-    "server": _run_server,
-}
 
 
 if __name__ == "__main__":

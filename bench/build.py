@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["BUILD_DIR", "FLAGS", "PROGRAMS", "ROOT", "build", "compiler"]
+__all__ = ["BUILD_DIR", "FLAGS", "NATIVE_DIR", "PROGRAMS", "ROOT", "build", "compiler"]
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_DIR = ROOT / "build" / "bench"
-PROGRAMS = ("floor", "load")
+NATIVE_DIR = Path(__file__).resolve().parent / "native"
 FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread")
+PROGRAMS = {
+    "floor": ("floor",),
+    "hold": ("hold",),
+    "load": ("load", "options", "client", "connection", "stream", "exchange", "result"),
+}
+"""Name of each program, and the C files it is made of."""
 
-_NATIVE_DIR = Path(__file__).resolve().parent / "native"
 _COMPILE_TIMEOUT_S = 120.0
 
 
@@ -39,26 +45,27 @@ def build(out_dir: Path = BUILD_DIR) -> dict[str, Path]:
         A program does not compile; the message is the compiler's.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
-    headers = max(path.stat().st_mtime_ns for path in _NATIVE_DIR.glob("*.h"))
+    headers = list(NATIVE_DIR.glob("*.h"))
     programs = {}
-    for name in PROGRAMS:
-        source, program = _NATIVE_DIR / f"{name}.c", out_dir / name
-        changed = max(headers, source.stat().st_mtime_ns)
+    for name, stems in PROGRAMS.items():
+        program = out_dir / name
+        sources = [NATIVE_DIR / f"{stem}.c" for stem in stems]
+        changed = max(path.stat().st_mtime_ns for path in [*headers, *sources])
         if not program.exists() or program.stat().st_mtime_ns <= changed:
-            _compile(source, program)
+            _compile(sources, program)
         programs[name] = program
     return programs
 
 
-def _compile(source: Path, program: Path) -> None:
+def _compile(sources: Sequence[Path], program: Path) -> None:
     # Renamed into place: another run may be executing, or making, the same program.
     fresh = program.with_name(f"{program.name}.{os.getpid()}")
-    command = [*compiler(), *FLAGS, "-o", str(fresh), str(source)]
+    command = [*compiler(), *FLAGS, "-o", str(fresh), *map(str, sources)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, check=False
     )
     if done.returncode != 0:
-        raise RuntimeError(f"{source.name} does not compile:\n{done.stderr}")
+        raise RuntimeError(f"{program.name} does not compile:\n{done.stderr}")
     fresh.replace(program)
 
 

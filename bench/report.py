@@ -2,92 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
-from bench.costs import IdleMemory, StartUp
-from bench.harness import FLOOR, Comparison
-from bench.micro import Micro
+from bench.goals import number
+from bench.tables import new_table
+from bench.targets import FLOOR
 
-__all__ = ["show_codec", "show_comparisons", "show_memory", "show_start_up"]
+__all__ = [
+    "COLUMNS",
+    "figure",
+    "measured_fields",
+    "notes",
+    "show_goals",
+    "show_scenario",
+]
 
-_FIGURES = ("rate", "cpu_us", "p99_us", "p999_us")
-_MIB = 1024 * 1024
+COLUMNS = {
+    "rate": "messages/s",
+    "cpu_us": "cpu µs",
+    "p50_us": "p50 µs",
+    "p99_us": "p99 µs",
+    "p999_us": "p99.9 µs",
+    "max_us": "max µs",
+}
+"""The figures of a table, and their headings."""
+
 _LATE_PART = 0.05
 """Work left at the end of a load, as a part of its time, that is worth a note."""
+_MET = {True: "[green]yes[/]", False: "[red]no[/]", None: "–"}
 
 
-def show_comparisons(console: Console, comparisons: Sequence[Comparison]) -> None:
+def show_scenario(console: Console, scenario: Mapping[str, Any]) -> None:
     """Print rates and latencies of every target, and its ratios to the floor."""
-    title = "one connection per message: median (ratio to the floor)"
-    table = _table(title, ["clients", "target"], ["messages/s", "cpu µs", "p99 µs", "p99.9 µs"])
-    notes = []
-    for comparison in comparisons:
-        for name in comparison.rounds:
-            cells = [_figure(comparison, name, field) for field in _FIGURES]
-            last = name == list(comparison.rounds)[-1]
-            table.add_row(str(comparison.load.clients), name, *cells, end_section=last)
-            notes += _notes(comparison, name)
+    fields = measured_fields(scenario)
+    title = f"{scenario['title']}: median (ratio to the floor)"
+    table = new_table(title, ["load", "target"], [COLUMNS[field] for field in fields])
+    for comparison in scenario["comparisons"]:
+        names = list(comparison["targets"])
+        for name in names:
+            cells = [figure(comparison["targets"][name], name, field) for field in fields]
+            label = comparison["label"] if name == names[0] else ""
+            table.add_row(label, name, *cells, end_section=name == names[-1])
     console.print(table)
-    for note in notes:
+    for note in notes(scenario):
         console.print(note, style="yellow", markup=False)
 
 
-def _notes(comparison: Comparison, target: str) -> list[str]:
-    """Return what a reader must know before trusting the row."""
-    notes = []
-    where = f"{comparison.load.clients} clients, {target}"
-    errors, settle_s = comparison.errors(target), comparison.value(target, "settle_s") or 0.0
-    if errors:
-        first = next(one.first_error for one in comparison.rounds[target] if one.errors)
-        notes.append(f"{where}: {errors} errors, the first: {first}")
-    if settle_s > _LATE_PART * comparison.load.seconds:
-        notes.append(f"{where}: went on for {settle_s * 1e3:.0f} ms after the load had ended")
-    return notes
+def measured_fields(scenario: Mapping[str, Any]) -> list[str]:
+    """Return the columns that have values: a stream has no latencies."""
+    return [
+        field
+        for field in COLUMNS
+        if any(
+            target["median"][field] is not None
+            for comparison in scenario["comparisons"]
+            for target in comparison["targets"].values()
+        )
+    ]
 
 
-def show_codec(console: Console, results: Sequence[Micro]) -> None:
-    """Print the time of a call and of a byte, and the ratio to a copy of the bytes."""
-    table = _table("codec", ["group", "function"], ["median µs", "MB/s", "x the copy"])
-    for result in results:
-        rate = result.size_bytes / result.median_s / 1e6
-        cells = [f"{result.median_s * 1e6:,.3f}", f"{rate:,.0f}", f"{result.ratio:,.1f}"]
-        table.add_row(result.group, result.name, *cells)
-    console.print(table)
+def notes(scenario: Mapping[str, Any]) -> list[str]:
+    """Return what a reader must know before trusting the rows of a scenario."""
+    found = [f"{name}: not available: {why}" for name, why in scenario["missing"].items()]
+    found += [f"{name}: failed: {why}" for name, why in scenario["failed"].items()]
+    for comparison in scenario["comparisons"]:
+        for name, target in comparison["targets"].items():
+            where = f"{comparison['label']}, {name}"
+            found += [f"{where}: {note}" for note in _notes(comparison["load"], target)]
+    return found
 
 
-def show_start_up(console: Console, results: Sequence[StartUp]) -> None:
-    """Print the start-up times."""
-    table = _table("start to exit", ["command"], ["median ms", "least ms", "x python"])
-    for result in results:
-        cells = [f"{result.median_s * 1e3:.0f}", f"{result.least_s * 1e3:.0f}"]
-        table.add_row(result.name, *cells, f"{result.ratio:.1f}")
-    console.print(table)
+def _notes(load: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:
+    rounds, found = target["rounds"], []
+    if target["errors"]:
+        first = next(one["first_error"] for one in rounds if one["errors"])
+        found.append(f"{target['errors']} errors, the first: {first}")
+    settle_s = target["median"]["settle_s"]
+    if settle_s > _LATE_PART * load["seconds"]:
+        found.append(f"went on for {settle_s * 1e3:.0f} ms after the load had ended")
+    late, unsent = (sum(one[key] for one in rounds) for key in ("late", "unsent"))
+    if late or unsent:
+        total = unsent + sum(one["messages"] for one in rounds)
+        found.append(f"of {total:,} messages {late:,} began late, {unsent:,} not at all")
+    return found
 
 
-def show_memory(console: Console, memory: IdleMemory) -> None:
-    """Print the memory of an idle node."""
-    table = _table("memory of an idle node", ["part"], ["MiB"])
-    table.add_row("resident", f"{memory.resident_bytes / _MIB:.1f}")
-    table.add_row("private", f"{memory.private_bytes / _MIB:.1f}")
-    console.print(table)
-
-
-def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for word in words:
-        table.add_column(word)
-    for number in numbers:
-        table.add_column(number, justify="right")
-    return table
-
-
-def _figure(comparison: Comparison, target: str, field: str) -> str:
-    value, ratio = comparison.value(target, field), comparison.ratio(target, field)
+def figure(target: Mapping[str, Any], name: str, field: str) -> str:
+    """Return a median, with its ratio to the floor where there is one."""
+    value, ratio = target["median"][field], target["ratio_to_floor"][field]
     if value is None:
-        return "-"
-    text = f"{value:,.0f}"
-    return text if target == FLOOR or ratio is None else f"{text} ({ratio:.2f})"
+        return "–"
+    text = f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
+    return text if name == FLOOR or ratio is None else f"{text} ({ratio:.2f})"
+
+
+def show_goals(console: Console, goals: Sequence[Mapping[str, Any]]) -> None:
+    """Print what was to be reached, and what was."""
+    table = new_table("goals", ["load", "figure"], ["measured", "goal", "met"])
+    for goal in goals:
+        value = number(goal["value"], goal["unit"])
+        table.add_row(goal["load"], goal["figure"], value, goal["limit"], _MET[goal["met"]])
+    console.print(table)

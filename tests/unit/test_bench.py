@@ -1,44 +1,31 @@
-"""The benchmarks keep working: they build, and what they print makes sense."""
+"""The floors and the load generator build, and count right."""
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench.build import build
-from bench.harness import FLOOR, Load, Target, compare, run_load, running
+from bench.load import Load, run_load
+from bench.running import Target, running
 from edgelake.limits import BLOCK_BYTES
-
-Programs = dict[str, Path]
-
-
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
-    """Both C programs, compiled for this run with warnings as errors."""
-    return build(tmp_path_factory.mktemp("bench"))
+from tests.unit.bench_programs import floor, load, programs
 
 
-def floor(programs: Programs, message_bytes: int = BLOCK_BYTES) -> Target:
-    return Target(FLOOR, (str(programs["floor"]), "2", str(message_bytes)))
-
-
-def test_built_again_only_when_older(programs: Programs) -> None:
-    folder = programs["load"].parent
-    before = programs["load"].stat().st_mtime_ns
-    assert build(folder) == programs
-    assert programs["load"].stat().st_mtime_ns == before
+def test_built_again_only_when_older() -> None:
+    folder = programs()["load"].parent
+    before = programs()["load"].stat().st_mtime_ns
+    assert build(folder) == programs()
+    assert programs()["load"].stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("clients", [1, 8])
-def test_every_message_reaches_the_floor(programs: Programs, clients: int) -> None:
-    load = Load(clients=clients, messages=100, seconds=10.0)
-    with running(floor(programs)) as server:
-        result = run_load(server.port, load, programs["load"])
+def test_every_message_reaches_the_floor(clients: int) -> None:
+    with running(floor()) as server:
+        result = run_load(server.port, Load(clients=clients, messages=100), programs()["load"])
     assert (result.messages, result.errors, result.first_error) == (100, 0, None)
     assert server.messages == 100
     assert result.rate == pytest.approx(100 / result.seconds, rel=0.01)
@@ -49,42 +36,86 @@ def test_every_message_reaches_the_floor(programs: Programs, clients: int) -> No
     assert 0 < result.p50_us <= result.p99_us <= result.p999_us <= result.max_us
 
 
-def test_messages_of_several_blocks(programs: Programs) -> None:
-    load = Load(clients=4, messages=50, seconds=10.0, blocks=4)
-    with running(floor(programs, 4 * BLOCK_BYTES)) as server:
-        assert run_load(server.port, load, programs["load"]).messages == 50
+def test_percentiles_rise_to_the_longest() -> None:
+    with running(floor()) as server:
+        result = run_load(server.port, Load(clients=4, messages=200), programs()["load"])
+    parts, latencies = zip(*result.percentiles, strict=True)
+    assert parts == (0, 10, 25, 50, 75, 90, 95, 99, 99.5, 100)  # of 200, no 99.9
+    assert list(latencies) == sorted(latencies)
+    assert latencies[-1] == result.max_us
+
+
+@pytest.mark.parametrize("blocks", [4, 64])
+def test_messages_of_several_blocks(blocks: int) -> None:
+    with running(floor(blocks * BLOCK_BYTES)) as server:
+        sent = run_load(
+            server.port, Load(clients=4, messages=50, blocks=blocks), programs()["load"]
+        )
+        assert sent.messages == 50
     assert server.messages == 50
 
 
-def test_kept_streams_end_at_whole_messages(programs: Programs) -> None:
-    load = Load(clients=2, messages=1001, seconds=10.0, mode="kept")
-    with running(floor(programs, 0)) as server:
-        result = run_load(server.port, load, programs["load"])
+@pytest.mark.parametrize("blocks", [1, 4])
+def test_kept_streams_end_at_whole_messages(blocks: int) -> None:
+    stream = Load(clients=2, messages=1001, mode="kept", blocks=blocks)
+    with running(floor(blocks * BLOCK_BYTES, "stream")) as server:
+        result = run_load(server.port, stream, programs()["load"])
     assert (result.messages, result.errors, result.p50_us) == (1001, 0, None)
     assert server.messages == 1001
 
 
-def test_a_time_limit_ends_the_load(programs: Programs) -> None:
-    with running(floor(programs)) as server:
-        result = run_load(server.port, Load(clients=2, seconds=0.1), programs["load"])
+@pytest.mark.parametrize(("clients", "depth", "blocks"), [(1, 1, 1), (3, 16, 1), (2, 16, 4)])
+def test_each_request_of_an_exchange_is_answered(clients: int, depth: int, blocks: int) -> None:
+    exchange = Load(clients=clients, messages=1001, mode="exchange", depth=depth, blocks=blocks)
+    with running(floor(blocks * BLOCK_BYTES, "answer")) as server:
+        result = run_load(server.port, exchange, programs()["load"])
+    assert (result.messages, result.errors) == (1001, 0)
+    assert server.messages == 1001
+    assert result.p50_us is not None
+
+
+def test_a_time_limit_ends_the_load() -> None:
+    with running(floor()) as server:
+        result = run_load(server.port, Load(clients=2, seconds=0.1), programs()["load"])
     assert result.messages > 0
     assert server.messages == result.messages
 
 
-def test_a_server_that_never_closes_is_an_error(programs: Programs) -> None:
-    command = [str(programs["load"]), "--messages", "3", "--clients", "3", "--timeout", "0.1"]
+def test_commands_are_sent_in_turns(tmp_path: Path) -> None:
+    commands = tmp_path / "commands.txt"
+    commands.write_text("# of a node\nset a = 5\n\nget status\n")
+    received = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10.0)
+        command = [str(programs()["load"]), "--messages=4", f"--commands={commands}"]
+        command.append(f"--port={listener.getsockname()[1]}")
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            for _ in range(4):
+                with listener.accept()[0] as peer, peer.makefile("rb") as stream:
+                    block = stream.read()
+                    received.append(block[207:].rstrip(b"\0").decode())
+            assert process.wait(10.0) == 0
+    assert received == ["set a = 5", "get status"] * 2
+
+
+def test_a_server_that_never_closes_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = str(silent.getsockname()[1])
-        done = subprocess.run(
-            [*command, "--port", port], capture_output=True, timeout=10.0, check=True
-        )
-    result = json.loads(done.stdout)
+        port = silent.getsockname()[1]
+        result = load(port, "--messages=3", "--clients=3", "--timeout=0.1")
     assert (result["messages"], result["errors"]) == (0, 3)
     assert result["first_error"] == "receive: timeout"
 
 
-def test_the_message_is_a_block_of_the_protocol(programs: Programs) -> None:
-    command = [str(programs["load"]), "--messages", "1", "--command", "get status"]
+def test_a_server_that_never_answers_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        result = load(port, "--exchange", "--depth=4", "--messages=4", "--timeout=0.1")
+    assert (result["messages"], result["errors"]) == (0, 4)
+    assert result["first_error"] == "receive: timeout"
+
+
+def test_the_message_is_a_block_of_the_protocol() -> None:
+    command = [str(programs()["load"]), "--messages", "1", "--command", "get status"]
     command += ["--source-port", "33148"]
     expected = bytearray(BLOCK_BYTES)
     # The annotated request of docs/protocol.md.
@@ -96,19 +127,42 @@ def test_the_message_is_a_block_of_the_protocol(programs: Programs) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10.0)
         command += ["--port", str(listener.getsockname()[1])]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as load:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             with listener.accept()[0] as peer, peer.makefile("rb") as stream:
                 received = stream.read()
-            output, _ = load.communicate(timeout=10.0)
+            assert process.wait(10.0) == 0
     assert received == expected
-    assert json.loads(output)["messages"] == 1
 
 
-def test_a_closed_port_is_an_error(programs: Programs) -> None:
-    with running(floor(programs)) as server:
+def test_a_closed_port_is_an_error() -> None:
+    with running(floor()) as server:
         port = server.port
     with pytest.raises(RuntimeError, match=r"no message got through: .*refused"):
-        run_load(port, Load(clients=2, messages=5), programs["load"])
+        run_load(port, Load(clients=2, messages=5), programs()["load"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--host=192.0.2.1"],  # only this machine
+        ["--clients=0"],
+        ["--clients=20000"],
+        ["--seconds=1e9"],
+        ["--depth=16"],  # of a connection per message
+        ["--kept", "--exchange"],
+        ["--kept", "--rate=5"],
+        ["--rate=5", "--burst=1"],
+        ["--exchange", "--burst=1"],
+        ["--exchange", "--clients=16000", "--blocks=4096"],  # too many bytes
+        ["--command", "x" * 1842],
+        ["surplus"],
+    ],
+)
+def test_what_has_no_bounds_is_refused(arguments: list[str]) -> None:
+    command = [str(programs()["load"]), "--port=9", *arguments]
+    done = subprocess.run(command, capture_output=True, timeout=10.0, check=False)
+    assert done.returncode == 2
+    assert done.stderr
 
 
 def test_a_target_that_fails_is_named() -> None:
@@ -118,35 +172,3 @@ def test_a_target_that_fails_is_named() -> None:
         running(target),
     ):
         pytest.fail("the target never ran")
-
-
-def test_comparison_divides_by_the_floor(programs: Programs) -> None:
-    again = Target("again", floor(programs).command)
-    load = Load(clients=2, messages=200, seconds=10.0)
-    (comparison,) = compare([floor(programs), again], [load], rounds=2)
-    assert {name: len(found) for name, found in comparison.rounds.items()} == {FLOOR: 2, "again": 2}
-    assert comparison.ratio(FLOOR, "rate") == 1.0
-    ratio = comparison.ratio("again", "rate")
-    assert ratio is not None
-    assert ratio > 0
-    assert json.loads(json.dumps(comparison.as_json()))["targets"]["again"]["errors"] == 0
-
-
-def test_a_server_that_handles_less_than_it_took_is_refused(programs: Programs) -> None:
-    script = (
-        "import json, socket, sys, threading\n"
-        "listener = socket.create_server(('127.0.0.1', 0))\n"
-        "print(listener.getsockname()[1], flush=True)\n"
-        "def serve():\n"
-        "    while True:\n"
-        "        peer = listener.accept()[0]\n"
-        "        with peer:\n"
-        "            while peer.recv(4096):\n"
-        "                pass\n"
-        "threading.Thread(target=serve, daemon=True).start()\n"
-        "sys.stdin.read()\n"
-        "print(json.dumps({'messages': 0}))\n"
-    )
-    lazy = Target("lazy", (sys.executable, "-c", script))
-    with pytest.raises(RuntimeError, match="lazy: handled 0 of 10 messages"):
-        compare([floor(programs), lazy], [Load(clients=1, messages=10, seconds=5.0)], rounds=1)

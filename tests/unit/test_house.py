@@ -73,8 +73,8 @@ def test_no_console_script_takes_the_place_of_the_launcher(
 
 def test_every_target_is_listed_by_make_and_phony() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", text, re.MULTILINE))
-    described = set(re.findall(r"^([a-z]+):.*  ## \S", text, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
+    described = set(re.findall(r"^([a-z-]+):.*  ## \S", text, re.MULTILINE))
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     agreed = {"dev", "run", "demo", "test", "lint", "bench", "cli", "docs", "clean"}
     assert agreed <= targets

@@ -1,0 +1,50 @@
+"""The server under load, beside its floors and its peers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from bench import report
+from bench.compare import compare
+from bench.part import Settings
+from bench.scenarios import scenarios
+
+__all__ = ["ServerPart"]
+
+
+class ServerPart:
+    """Runs every scenario; see `bench.scenarios`."""
+
+    name = "server"
+
+    def steps(self, settings: Settings) -> int:
+        """Return how many loads are run, for a bar."""
+        return sum(scenario.steps(settings.rounds) for scenario in scenarios(settings))
+
+    def run(self, settings: Settings, progress: Callable[[str], None]) -> dict[str, Any]:
+        """Return medians, ratios and rounds of all scenarios, by name."""
+        found: dict[str, Any] = {"scenarios": {}, "failed": []}
+        for scenario in scenarios(settings):
+
+            def step(line: str, name: str = scenario.name) -> None:
+                progress(f"{name}: {line}")
+
+            result = compare(scenario.targets, scenario.loads, settings.rounds, step)
+            found["scenarios"][scenario.name] = {
+                "title": scenario.title,
+                "missing": {**scenario.missing, **result.missing},
+                "failed": result.failed,
+                "comparisons": [comparison.as_json() for comparison in result.comparisons],
+            }
+            found["failed"] += [
+                f"{scenario.name}, {name}: {why}" for name, why in result.failed.items()
+            ]
+        return found
+
+    def show(self, console: Console, found: dict[str, Any]) -> None:
+        """Print a table for each scenario."""
+        for scenario in found["scenarios"].values():
+            report.show_scenario(console, scenario)
