@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     console.print(f"compiled: {', '.join(str(path.name) for path in build().values())}")
     results: dict[str, Any] = {
         "machine": describe_machine(),
-        "command": " ".join(["python -m bench", *arguments]),
+        "command": _command(options, settings),
     }
     failures: list[str] = []
     for name in options.only or PARTS:
@@ -60,6 +60,14 @@ def main(arguments: Sequence[str]) -> int:
     for failure in failures:
         console.print(f"failed: {failure}", style="red", markup=False)
     return int(bool(failures))
+
+
+def _command(options: argparse.Namespace, settings: Settings) -> str:
+    """Return the command that measures the same; where the result goes does not matter."""
+    words = ["python -m bench", *["--quick"] * settings.quick]
+    words += [f"--only {name}" for name in options.only or ()]
+    words += [f"--rounds {settings.rounds}", f"--seconds {settings.seconds:g}"]
+    return " ".join([*words, f"--threads {settings.threads}"])
 
 
 def make_console() -> Console:

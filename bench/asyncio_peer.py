@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 
 from edgelake.limits import BLOCK_BYTES
@@ -42,7 +43,7 @@ async def _serve() -> None:
     ended = loop.create_future()
 
     def read_input() -> None:
-        if not sys.stdin.buffer.raw.read(4096):  # type: ignore[attr-defined]
+        if not os.read(sys.stdin.fileno(), 4096):
             loop.remove_reader(sys.stdin.fileno())
             ended.set_result(None)
 

@@ -67,4 +67,4 @@ def _median_ratio(
     pairs = [(top[field], bottom[field]) for top, bottom in zip(above, below, strict=False)]
     if not pairs or any(top is None or not bottom for top, bottom in pairs):
         return None
-    return median(top / bottom for top, bottom in pairs)
+    return float(median(top / bottom for top, bottom in pairs))

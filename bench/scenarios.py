@@ -82,12 +82,11 @@ def _noise(settings: Settings) -> Scenario:
 def _connection(settings: Settings) -> Scenario:
     peers, missing = peer_targets()
     clients = (16, 64) if settings.quick else (1, 16, 64, 256)
-    modes = ("drop", "count", "language")
+    modes: tuple[str, ...] = ("drop", "count", "batch", "language")
     if settings.quick:
+        modes = ("drop", "count", "language")
         peers = [peer for peer in peers if peer.name == "asyncio"]
         missing = {}
-    else:
-        modes = ("drop", "count", "batch", "language")
     return Scenario(
         "connection",
         "one connection per message",

@@ -1,0 +1,247 @@
+"""Draw the results of a run: PNG and SVG, with matplotlib (the extra ``bench``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from bench.figures import Figures
+from bench.style import COLOURS, INK, LABELS, MUTED, STYLES, label_ends, new_figure, prepare_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["PLOTS", "draw_plots"]
+
+_DPI = 110
+_MIB = 1024 * 1024
+_PERCENTS = (50, 90, 99, 99.9, 99.99)
+
+
+def draw_plots(results: Mapping[str, Any], folder: Path) -> list[str]:
+    """Write every plot there is data for; return their names.
+
+    Parameters
+    ----------
+    results : mapping
+        The content of ``results.json``.
+    folder : Path
+        Gets ``NAME.png`` and ``NAME.svg``; made when it is not there.
+
+    Raises
+    ------
+    RuntimeError
+        matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as exc:
+        raise RuntimeError("plots need matplotlib: pip install 'edgelake[bench]'") from exc
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for name, draw in PLOTS.items():
+        figure = draw(Figures(results))
+        if figure is None:
+            continue
+        figure.savefig(folder / f"{name}.png", dpi=_DPI)
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        drawn.append(name)
+    return drawn
+
+
+# --------------------------------------------------------------- throughput
+
+
+def _throughput(figures: Figures) -> Figure | None:
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for comparison in figures.comparisons("connection"):
+        for name, target in comparison["targets"].items():
+            point = (comparison["load"]["clients"], target["median"]["rate"] / 1e3)
+            lines.setdefault(name, []).append(point)
+    if not lines:
+        return None
+    figure = new_figure(9.2, 5.0)
+    axes = figure.subplots()
+    title = "Messages a second, one connection for each"
+    prepare_axes(axes, title, "clients at a time", "thousand messages a second")
+    for name, points in lines.items():
+        _line(axes, name, points)
+    clients = sorted({count for points in lines.values() for count, _ in points})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(clients, [str(count) for count in clients])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    _label(figure, axes, lines)
+    return figure
+
+
+def _line(axes: Axes, name: str, points: list[tuple[Any, float]], marker: str = "o") -> None:
+    axes.plot(
+        *zip(*points, strict=True),
+        marker=marker,
+        markersize=4.5,
+        linewidth=1.8,
+        color=COLOURS.get(name, MUTED),
+        linestyle=STYLES.get(name, "solid"),
+        clip_on=False,
+    )
+
+
+def _label(figure: Figure, axes: Axes, lines: Mapping[str, list[tuple[Any, float]]]) -> None:
+    figure.draw_without_rendering()  # the limits are final now
+    ends = [
+        (LABELS.get(name, name), *points[-1], COLOURS.get(name, MUTED))
+        for name, points in lines.items()
+    ]
+    label_ends(axes, ends)
+
+
+# ------------------------------------------------------------------ latency
+
+
+def _latency(figures: Figures) -> Figure | None:
+    comparisons = figures.comparisons("rate")
+    if not comparisons:
+        return None
+    figure = new_figure(2.0 + 4.8 * len(comparisons), 4.8)
+    panels = figure.subplots(1, len(comparisons), sharey=True, squeeze=False)[0]
+    most = max(
+        points[-1][0]
+        for comparison in comparisons
+        for points in _latency_lines(comparison).values()
+    )
+    for axes, comparison in zip(panels, comparisons, strict=True):
+        lines = _latency_lines(comparison)
+        rate = comparison["load"]["rate"]
+        first = axes is panels[0]
+        title = f"{rate:,.0f} messages a second"
+        prepare_axes(axes, "", "percentile of messages", "latency, ms" if first else "")
+        for name, points in lines.items():
+            _line(axes, name, points, marker="")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_title(title, loc="left", color=MUTED, fontsize=10, pad=8)
+        axes.set_xlim(1, most)
+        ticks = [percent for percent in _PERCENTS if _nines(percent) <= most * 1.01]
+        axes.set_xticks([_nines(percent) for percent in ticks], [f"{p:g}" for p in ticks])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+        axes.grid(axis="x", color="#f1f2f4", linewidth=0.8)
+        _label(figure, axes, lines)
+    figure.suptitle(
+        "Latency from when a message was due, fixed rate, 64 clients",
+        x=0.012,
+        ha="left",
+        color=INK,
+        fontsize=11,
+        fontweight="bold",
+    )
+    return figure
+
+
+def _latency_lines(comparison: Mapping[str, Any]) -> dict[str, list[tuple[float, float]]]:
+    """Return percentiles of every target that has them."""
+    lines = {name: _percentiles(one["rounds"]) for name, one in comparison["targets"].items()}
+    return {name: points for name, points in lines.items() if points}
+
+
+def _nines(percent: float) -> float:
+    """Return the place on an axis where each nine of a percentile is as wide."""
+    return 100 / (100 - percent)
+
+
+def _percentiles(rounds: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    """Return the median of each percentile that all rounds have; in ms."""
+    tables = [dict(map(tuple, one["percentiles"])) for one in rounds]
+    shared = set(tables[0]).intersection(*tables[1:]) - {100}
+    return [
+        (_nines(percent), median(table[percent] for table in tables) / 1e3)
+        for percent in sorted(shared)
+    ]
+
+
+# ------------------------------------------------------------------- ledger
+
+
+def _ledger(figures: Figures) -> Figure | None:
+    rows = figures.part("ledger", "sync") or []
+    if not rows:
+        return None
+    figure = new_figure(7.4, 4.4)
+    axes = figure.subplots()
+    title = "One poll of the ledger"
+    prepare_axes(axes, title, "policies in the ledger", "time of a poll, ms")
+    lines = {
+        word: [(row["policies"], row[f"{word}_us"] / 1e3) for row in rows]
+        for word in ("changed", "unchanged")
+    }
+    colours = {"changed": COLOURS["language"], "unchanged": COLOURS["count"]}
+    for word, points in lines.items():
+        axes.plot(
+            *zip(*points, strict=True),
+            marker="o",
+            linewidth=1.8,
+            color=colours[word],
+            clip_on=False,
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    sizes = [row["policies"] for row in rows]
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+    figure.draw_without_rendering()
+    label_ends(axes, [(word, *points[-1], colours[word]) for word, points in lines.items()])
+    return figure
+
+
+# ------------------------------------------------------------------- memory
+
+
+def _memory(figures: Figures) -> Figure | None:
+    rows = figures.part("costs", "connections") or []
+    if not rows:
+        return None
+    figure = new_figure(7.4, 4.4)
+    axes = figure.subplots()
+    title = "Memory of the server over open connections"
+    prepare_axes(axes, title, "connections", "resident memory, MiB")
+    kinds = {
+        "idle": ("resident_bytes", "count"),
+        "after a message": ("used_resident_bytes", "batch"),
+    }
+    ends = []
+    for words, (field, colour) in kinds.items():
+        points = [(row["connections"], row[field] / _MIB) for row in rows if field in row]
+        if points:
+            axes.plot(
+                *zip(*points, strict=True),
+                marker="o",
+                linewidth=1.8,
+                color=COLOURS[colour],
+                clip_on=False,
+            )
+            each = rows[-1].get(field.replace("resident_bytes", "per_connection_bytes"))
+            text = words if each is None else f"{words}: {each:,.0f} B each"
+            ends.append((text, *points[-1], COLOURS[colour]))
+    axes.set_xticks(*_thousands([row["connections"] for row in rows]))
+    axes.set_ylim(bottom=0)
+    figure.draw_without_rendering()
+    label_ends(axes, ends)
+    return figure
+
+
+def _thousands(numbers: list[int]) -> tuple[list[int], list[str]]:
+    return numbers, [f"{number:,}" for number in numbers]
+
+
+PLOTS: dict[str, Callable[[Figures], Figure | None]] = {
+    "throughput": _throughput,
+    "latency": _latency,
+    "ledger": _ledger,
+    "memory": _memory,
+}
+"""Name of each plot, and what draws it; ``None`` where there is no data."""
