@@ -194,7 +194,7 @@ class _Server:
         run, load = self._run, self._own(comparison.load)
         assert run is not None
         plain = load.mode != "session"
-        with holding(run.port, load.hold, programs["hold"], plain=plain):
+        with holding(run.port, load.hold, programs["hold"], plain=plain) as held:
             run.settle()
             before_s = run.cpu_s()
             result = run_load(run.port, load, programs["load"])
@@ -210,6 +210,7 @@ class _Server:
                 settle_s=settle_s,
                 cpu_us=used_s * 1e6 / result.messages,
                 resident_bytes=memory,
+                held_closed=held.closed,
             )
         )
 

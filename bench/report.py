@@ -83,6 +83,10 @@ def _notes(load: Mapping[str, Any], target: Mapping[str, Any]) -> list[str]:
     settle_s = target["median"]["settle_s"]
     if settle_s > _LATE_PART * load["seconds"]:
         found.append(f"went on for {settle_s * 1e3:.0f} ms after the load had ended")
+    closed = sum(one["held_closed"] for one in rounds)
+    if closed:
+        held = len(rounds) * load["hold"]["connections"]
+        found.append(f"the server closed {closed:,} of {held:,} connections that were held")
     late, unsent = (sum(one[key] for one in rounds) for key in ("late", "unsent"))
     if late or unsent:
         total = unsent + sum(one["messages"] for one in rounds)

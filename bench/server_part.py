@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,12 @@ class ServerPart:
             def step(line: str, name: str = scenario.name) -> None:
                 progress(f"{name}: {line}")
 
-            result = compare(scenario.targets, scenario.loads, settings.rounds, step)
+            try:
+                result = compare(scenario.targets, scenario.loads, settings.rounds, step)
+            except (RuntimeError, OSError, subprocess.SubprocessError) as exc:
+                # What was measured in the others is worth keeping.
+                found["failed"].append(f"{scenario.name}: {exc}")
+                continue
             found["scenarios"][scenario.name] = {
                 "title": scenario.title,
                 "missing": {**scenario.missing, **result.missing},

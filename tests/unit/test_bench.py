@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from bench.build import build
+from bench.build import ROOT, build
 from bench.load import Load, run_load
 from bench.running import Target, running
 from edgelake.limits import BLOCK_BYTES
@@ -172,3 +175,28 @@ def test_a_target_that_fails_is_named() -> None:
         running(target),
     ):
         pytest.fail("the target never ran")
+
+
+@pytest.mark.parametrize("server", ["floor", "target", "asyncio_peer", "thread_peer"])
+def test_a_server_does_not_outlive_the_harness(server: str) -> None:
+    command = [sys.executable, "-m", f"bench.{server}"]
+    if server == "floor":
+        command = [str(programs()["floor"]), "2"]
+    harness = (
+        "import sys, threading\n"
+        "from bench.running import Target, running\n"
+        "with running(Target('server', tuple(sys.argv[1:]))) as server:\n"
+        "    print(server.process.pid, flush=True)\n"
+        "    threading.Event().wait()\n"
+    )
+    arguments = [sys.executable, "-c", harness, *command]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        child = os.pidfd_open(int(process.stdout.readline()))
+        process.kill()
+        process.wait(10.0)
+    try:
+        # The descriptor of a process is readable when it has ended.
+        assert select.select([child], [], [], 30.0)[0]
+    finally:
+        os.close(child)
