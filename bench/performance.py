@@ -146,13 +146,16 @@ def _scenario(scenario: Mapping[str, Any]) -> str:
 
 
 def _micro(found: Mapping[str, Any]) -> str:
-    rows = [
-        (entry["group"], entry["name"], si_time(entry["median_s"]), _ratio(entry["ratio"]))
-        for entry in found.get("groups", ())
-    ]
+    rows = []
+    for entry in found.get("groups", ()):
+        count = entry["extra"].get("messages") or entry["extra"].get("commands") or 1
+        each = si_time(entry["median_s"] / count) if count > 1 else ""
+        times = (si_time(entry["median_s"]), each, _ratio(entry["ratio"]))
+        rows.append((entry["group"], entry["name"], *times))
     if not rows:
         return ""
-    return f"## Single calls\n\n{_table(['group', 'function', 'median', 'ratio'], rows, 2)}"
+    table = _table(["group", "function", "a call", "each", "x the floor"], rows, 2)
+    return f"## Single calls\n\n{table}"
 
 
 def _ratio(value: float | None) -> str:
@@ -167,16 +170,8 @@ def _costs(found: Mapping[str, Any]) -> str:
     if idle := found.get("idle_memory"):
         text += f"A node that listens and is idle: {_mib(idle['resident_bytes'])} MiB resident.\n"
     if connections := found.get("connections"):
-        rows = [
-            (
-                f"{one['connections']:,}",
-                _mib(one["resident_bytes"]),
-                f"{one['per_connection_bytes']:,.0f}",
-            )
-            for one in connections
-        ]
-        headings = ["idle connections", "resident MiB", "bytes for each"]
-        text += f"\n{_table(headings, rows, 0)}"
+        headings = ["idle connections", "resident MiB", "bytes each", "after a message each"]
+        text += f"\n{_table(headings, [_connection_row(one) for one in connections], 0)}"
     if soak := found.get("soak"):
         text += (
             f"\n{soak['messages']:,} messages: resident {_mib(soak['resident_before'])} MiB before"
@@ -184,6 +179,12 @@ def _costs(found: Mapping[str, Any]) -> str:
             f" {soak['descriptors_before']} and {soak['descriptors_after']}.\n"
         )
     return text
+
+
+def _connection_row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    each = (one["per_connection_bytes"], one["used_per_connection_bytes"])
+    sizes = (f"{size:,.0f}" for size in each)
+    return (f"{one['connections']:,}", _mib(one["resident_bytes"]), *sizes)
 
 
 def _mib(size: float) -> str:

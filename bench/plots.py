@@ -18,6 +18,8 @@ __all__ = ["PLOTS", "draw_plots"]
 
 _DPI = 110
 _MIB = 1024 * 1024
+_GOAL_BYTES = 1024
+"""Of memory for an idle connection, see `bench.goals`."""
 _PERCENTS = (50, 90, 99, 99.9, 99.99)
 
 
@@ -128,7 +130,7 @@ def _latency(figures: Figures) -> Figure | None:
         ticks = [percent for percent in _PERCENTS if _nines(percent) <= most * 1.01]
         axes.set_xticks([_nines(percent) for percent in ticks], [f"{p:g}" for p in ticks])
         axes.minorticks_off()
-        axes.yaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+        _few_ticks(axes)
         axes.grid(axis="x", color="#f1f2f4", linewidth=0.8)
         _label(figure, axes, lines)
     figure.suptitle(
@@ -180,19 +182,13 @@ def _ledger(figures: Figures) -> Figure | None:
     }
     colours = {"changed": COLOURS["language"], "unchanged": COLOURS["count"]}
     for word, points in lines.items():
-        axes.plot(
-            *zip(*points, strict=True),
-            marker="o",
-            linewidth=1.8,
-            color=colours[word],
-            clip_on=False,
-        )
+        _plain_line(axes, points, colours[word])
     axes.set_xscale("log")
     axes.set_yscale("log")
     sizes = [row["policies"] for row in rows]
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
-    axes.yaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+    _few_ticks(axes)
     figure.draw_without_rendering()
     label_ends(axes, [(word, *points[-1], colours[word]) for word, points in lines.items()])
     return figure
@@ -203,35 +199,49 @@ def _ledger(figures: Figures) -> Figure | None:
 
 def _memory(figures: Figures) -> Figure | None:
     rows = figures.part("costs", "connections") or []
-    if not rows:
+    if not rows or rows[0]["connections"] != 0:
         return None
-    figure = new_figure(7.4, 4.4)
+    figure = new_figure(7.8, 4.4)
     axes = figure.subplots()
-    title = "Memory of the server over open connections"
-    prepare_axes(axes, title, "connections", "resident memory, MiB")
-    kinds = {
-        "idle": ("resident_bytes", "count"),
-        "after a message": ("used_resident_bytes", "batch"),
-    }
-    ends = []
-    for words, (field, colour) in kinds.items():
-        points = [(row["connections"], row[field] / _MIB) for row in rows if field in row]
-        if points:
-            axes.plot(
-                *zip(*points, strict=True),
-                marker="o",
-                linewidth=1.8,
-                color=COLOURS[colour],
-                clip_on=False,
-            )
-            each = rows[-1].get(field.replace("resident_bytes", "per_connection_bytes"))
-            text = words if each is None else f"{words}: {each:,.0f} B each"
-            ends.append((text, *points[-1], COLOURS[colour]))
-    axes.set_xticks(*_thousands([row["connections"] for row in rows]))
+    title = "Memory that open connections take"
+    prepare_axes(axes, title, "connections", "resident memory above that of none, MiB")
+    counts = [row["connections"] for row in rows]
+    goal = [(count, count * _GOAL_BYTES / _MIB) for count in (0, counts[-1])]
+    axes.plot(*zip(*goal, strict=True), color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)))
+    ends = [(f"goal: {_GOAL_BYTES:,} B each", *goal[-1], MUTED)]
+    for words, prefix, colour in (("idle", "", "count"), ("after a message", "used_", "language")):
+        sizes = [row[f"{prefix}resident_bytes"] for row in rows]
+        points = [
+            (count, (size - sizes[0]) / _MIB) for count, size in zip(counts, sizes, strict=True)
+        ]
+        _plain_line(axes, points, COLOURS[colour])
+        each = rows[-1][f"{prefix}per_connection_bytes"]
+        ends.append((f"{words}: {each:,.0f} B each", *points[-1], COLOURS[colour]))
+    axes.set_xticks(*_thousands(counts))
     axes.set_ylim(bottom=0)
     figure.draw_without_rendering()
     label_ends(axes, ends)
     return figure
+
+
+def _plain_line(axes: Axes, points: list[tuple[Any, float]], colour: str) -> None:
+    axes.plot(
+        *zip(*points, strict=True),
+        marker="o",
+        markersize=4.5,
+        linewidth=1.8,
+        color=colour,
+        clip_on=False,
+    )
+
+
+def _few_ticks(axes: Axes) -> None:
+    """Mark 1, 2 and 5 of each power of ten on a logarithmic axis of milliseconds."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _thousands(numbers: list[int]) -> tuple[list[int], list[str]]:
