@@ -50,8 +50,9 @@ def main(arguments: Sequence[str]) -> int:
         "command": _command(options, settings),
     }
     failures: list[str] = []
-    for name in options.only or PARTS:
-        results[name] = _run_part(name, settings, console, failures)
+    for name in ["server"] if options.scenario else options.only or PARTS:
+        part = _load_part(name, *[options.scenario] * bool(options.scenario))
+        results[name] = _run_part(name, part, settings, console, failures)
     results["goals"] = check_goals(results)
     report.show_goals(console, results["goals"])
     options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,7 @@ def _command(options: argparse.Namespace, settings: Settings) -> str:
     """Return the command that measures the same; where the result goes does not matter."""
     words = ["python -m bench", *["--quick"] * settings.quick]
     words += [f"--only {name}" for name in options.only or ()]
+    words += [f"--scenario '{name}'" for name in options.scenario or ()]
     words += [f"--rounds {settings.rounds}", f"--seconds {settings.seconds:g}"]
     return " ".join([*words, f"--threads {settings.threads}"])
 
@@ -77,15 +79,15 @@ def make_console() -> Console:
 
 
 def _run_part(
-    name: str, settings: Settings, console: Console, failures: list[str]
+    name: str, part: Part | None, settings: Settings, console: Console, failures: list[str]
 ) -> dict[str, Any] | None:
-    part = _load_part(name)
     if part is None:
         console.print(f"part {name} is not in this build", style="yellow")
         return None
     count: Callable[[Settings], int] | None = getattr(part, "steps", None)
     try:
-        with show_progress(console, name, count(settings) if count else None) as progress:
+        steps = count(settings) if count else None
+        with show_progress(console, name, steps) as progress:
             found = part.run(settings, progress)
         part.show(console, found)
     except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as exc:
@@ -95,7 +97,7 @@ def _run_part(
     return found
 
 
-def _load_part(name: str) -> Part | None:
+def _load_part(name: str, *arguments: object) -> Part | None:
     module_name, class_name = PARTS[name].split(":")
     try:
         kind = getattr(import_module(module_name), class_name, None)
@@ -103,7 +105,7 @@ def _load_part(name: str) -> Part | None:
         if exc.name != module_name:
             raise
         return None
-    part: Part | None = kind() if kind is not None else None
+    part: Part | None = kind(*arguments) if kind is not None else None
     return part
 
 
@@ -112,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="coarser figures, under a minute")
     parser.add_argument(
         "--only", action="append", choices=PARTS, help="run this part; may be repeated"
+    )
+    parser.add_argument(
+        "--scenario", action="append", metavar="NAME", help="run this one of the server part alone"
     )
     parser.add_argument("--rounds", type=_positive(int), help="default 5, quick 3")
     parser.add_argument(

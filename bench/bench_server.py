@@ -7,20 +7,28 @@ several rounds, are those of ``python -m bench``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.build import build
-from bench.harness import Load, RunningTarget, edgelake_target, floor_target, run_load, running
+from bench.harness import (
+    Load,
+    RunningTarget,
+    Target,
+    edgelake_target,
+    floor_target,
+    run_load,
+    running,
+)
 
 CLIENTS = (1, 16, 64)
 MESSAGES = 2000
 ROUNDS = 5
 THREADS = 2
 
-TARGETS = {"floor": floor_target, "edgelake": edgelake_target}
+TARGETS: dict[str, Callable[[int], Target]] = {"floor": floor_target, "edgelake": edgelake_target}
 
 
 @pytest.fixture(scope="module", params=TARGETS)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bench.compare import compare
 from bench.load import Load
 from bench.part import Settings
 from bench.running import Target, running
 from bench.scenarios import scenarios
+from bench.server_part import ServerPart
 from bench.targets import FLOOR, MODES, edgelake_target, free_port, reference_target
 from tests.unit.bench_programs import floor
 
@@ -180,3 +183,20 @@ def test_every_scenario_begins_with_its_floor(quick: bool) -> None:
         assert scenario.targets[0].name == FLOOR
         labels = [load.label for load in scenario.loads]
         assert len(set(labels)) == len(labels)
+
+
+def test_a_scenario_that_is_not_there_is_named_with_those_that_are() -> None:
+    settings = Settings(quick=True, rounds=1, seconds=0.1, threads=2)
+    with pytest.raises(ValueError, match="no scenario nothing; there are noise, connection"):
+        ServerPart(["nothing"]).run(settings, lambda _line: None)
+
+
+def test_one_scenario_alone_is_measured_and_shown() -> None:
+    settings = Settings(quick=True, rounds=1, seconds=0.05, threads=2)
+    part, lines = ServerPart(["noise"]), []
+    found = part.run(settings, lines.append)
+    assert len(lines) == part.steps(settings) == 2
+    assert list(found["scenarios"]) == ["noise"]
+    console = Console(file=io.StringIO(), width=150)
+    part.show(console, json.loads(json.dumps(found)))
+    assert "floor again" in console.file.getvalue()
