@@ -264,11 +264,16 @@ def test_a_server_that_leaves_gets_no_more_requests() -> None:
 def test_a_slow_reader_stops_what_the_server_sends() -> None:
     stuck = threading.Event()
 
+    class Impatient(StandIn):
+        def answer(self, requests: list[bytes]) -> None:
+            self.peer.settimeout(0.2)
+            super().answer(requests)
+            self.peer.settimeout(30.0)
+
     def handle(peer: socket.socket) -> None:
-        peer.settimeout(0.2)
         with suppress(ConnectionResetError):  # how a held connection ends
             try:
-                StandIn()(peer)
+                Impatient()(peer)
             except TimeoutError:
                 stuck.set()
                 peer.settimeout(30.0)
