@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.build import build
@@ -22,9 +23,17 @@ __all__ = ["floor", "load", "programs", "receive_block", "serving"]
 
 
 @cache
+def _folder() -> TemporaryDirectory[str]:
+    # Removed at the end of the run, by the run that made it and by no other.
+    folder = TemporaryDirectory(prefix="edgelake-test-programs-")
+    atexit.register(folder.cleanup)
+    return folder
+
+
+@cache
 def programs() -> dict[str, Path]:
     """The C programs, compiled once for this run with warnings as errors."""
-    return build(Path(mkdtemp(prefix="edgelake-bench-")))
+    return build(Path(_folder().name))
 
 
 def floor(message_bytes: int = BLOCK_BYTES, kind: str = "close", name: str = FLOOR) -> Target:
