@@ -27,6 +27,7 @@ DECODE = "codec.decode 1 block"
 ENCODE = "codec.encode 1 block"
 ENCODE_TEXT = "codec.encode 64 KiB"
 ASSEMBLE_TEXT = "codec.assemble 64 KiB"
+ASSEMBLE = "codec.assemble 1,000 messages of 1 block"
 VIEW = "codec.header view 1,000 blocks"
 
 SIZES = {
@@ -34,13 +35,16 @@ SIZES = {
     ENCODE: BLOCK_BYTES,
     ENCODE_TEXT: len(MESSAGE),
     ASSEMBLE_TEXT: len(MESSAGE),
+    ASSEMBLE: VIEW_BLOCKS * BLOCK_BYTES,
     VIEW: VIEW_BLOCKS * BLOCK_BYTES,
 }
+COUNTS = {ASSEMBLE: VIEW_BLOCKS, VIEW: VIEW_BLOCKS}
 
 
 def _describe(benchmark: BenchmarkFixture, group: str) -> None:
     benchmark.group = group
     benchmark.extra_info["bytes"] = SIZES[group]
+    benchmark.extra_info["messages"] = COUNTS.get(group, 1)
 
 
 @pytest.mark.parametrize("group", SIZES)
@@ -99,6 +103,17 @@ def bench_assemble_text(benchmark: BenchmarkFixture) -> None:
 
     (message,) = benchmark(assemble)
     assert message.data == TEXT
+
+
+def bench_assemble_messages(benchmark: BenchmarkFixture) -> None:
+    """Make messages of the blocks of a kept connection, none of which belongs to another."""
+    _describe(benchmark, ASSEMBLE)
+    blocks = BLOCK * VIEW_BLOCKS
+
+    def assemble() -> Any:
+        return Assembler().feed(blocks)
+
+    assert len(benchmark(assemble)) == VIEW_BLOCKS
 
 
 def bench_header_view(benchmark: BenchmarkFixture) -> None:
