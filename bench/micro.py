@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from bench.build import ROOT
 from bench.part import Settings
@@ -89,7 +90,8 @@ class MicroPart:
             last = None
             for one in functions:
                 group = one["group"].partition(".")[2] or one["group"]
-                table.add_row("" if group == last else group, one["name"], *_cells(one))
+                words = ["" if group == last else group, one["name"]]
+                table.add_row(*map(escape, words), *_cells(one))  # "[two]" is no markup
                 last = group
             console.print(table)
 
@@ -133,7 +135,8 @@ def _ratio(entry: dict[str, Any], floors: dict[str, float]) -> float | None:
 
 def _function(entry: dict[str, Any]) -> str:
     """Return the name without prefix, and without a parameter that is said by the group."""
-    name, _, parameter = entry["name"].removeprefix(_PREFIX).partition("[")
+    full: str = entry["name"].removeprefix(_PREFIX)
+    name, _, parameter = full.partition("[")
     parameter = parameter.removesuffix("]")
     if not parameter:
         return name

@@ -169,9 +169,8 @@ def _read_until(terminal: int, text: bytes | None) -> bytes:
         selector.register(terminal, selectors.EVENT_READ)
         while text is None or text not in seen:
             if not selector.select(max(0.0, deadline - time.monotonic())):
-                raise RuntimeError(
-                    f"edgelake: no {'end' if text is None else text.decode()} in {_RUN_TIMEOUT_S:g} s"
-                )
+                missing = "end" if text is None else text.decode()
+                raise RuntimeError(f"edgelake: no {missing} in {_RUN_TIMEOUT_S:g} s")
             more = b""
             with suppress(OSError):  # how a terminal says that nobody writes to it any more
                 more = os.read(terminal, 65_536)
