@@ -63,7 +63,7 @@ class CostsPart:
 
     def show(self, console: Console, found: dict[str, Any]) -> None:
         """Print a table of each."""
-        table = new_table("start to exit", ["command"], ["median ms", "least ms", "x python"])
+        table = new_table("start-up", ["command"], ["median ms", "least ms", "x python"])
         for one in found["start_up"]:
             cells = [f"{one[field] * 1e3:.0f}" for field in ("median_s", "least_s")]
             table.add_row(one["name"], *cells, f"{one['ratio']:.1f}")
