@@ -264,6 +264,7 @@ class CommandRegistry:
         self._longest = max((len(words) for words in self._commands), default=0)
         self._first_words = frozenset(words[0] for words in self._commands)
         self._families = {words[:n] for words in self._commands for n in range(1, len(words))}
+        self.reader: object | None = None  # made and used by `edgelake.language.parser` alone
 
     def __iter__(self) -> Iterator[Command]:
         """Yield the commands in the order of their declaration."""

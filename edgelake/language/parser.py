@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 import threading
-import weakref
 from collections.abc import Iterable
 from importlib import resources
 
-from lark import Lark, Token, Tree
+from lark import Lark, Token
 from lark.exceptions import UnexpectedInput
 from lark.lexer import PatternRE, TerminalDef
 
 from edgelake import limits
-from edgelake.errors import CommandSyntaxError, UnknownCommand
+from edgelake.errors import CommandError, CommandSyntaxError, UnknownCommand
 from edgelake.language.command import CommandRegistry
 from edgelake.language.faults import explain
+from edgelake.language.machine import Machine, Stuck, too_many_references
 from edgelake.language.places import check_size, place
 from edgelake.language.scan import json_end, too_deep
 from edgelake.language.syntax import CommandStatement, Shape, Statement
-from edgelake.language.tree import TreeReader
 
 __all__ = ["parse", "parse_remote"]
 
@@ -29,7 +28,6 @@ _FIRST_WORD = re.compile(r"\s*+([^\s=&(#]*+)")
 _OPENING = frozenset({"LEFT_PAREN", "LEFT_BRACKET", "LEFT_BRACE"})
 _CLOSING = frozenset({"RIGHT_PAREN", "RIGHT_BRACKET", "RIGHT_BRACE"})
 
-_parsers: weakref.WeakKeyDictionary[CommandRegistry, Lark] = weakref.WeakKeyDictionary()
 _building = threading.Lock()
 
 
@@ -94,15 +92,25 @@ def _no_command(source: str) -> UnknownCommand:
 
 
 def _statements(text: str, registry: CommandRegistry, most_tokens: int) -> tuple[Statement, ...]:
+    reader = _reader(registry)
+    fault: CommandError | None = None
     try:
-        tree = _tree(_parser(registry), text, most_tokens)
+        return reader.machine.parse(text, most_tokens)
+    except Stuck:
+        pass
+    except CommandError as exc:
+        fault = exc
+    try:
+        _check(reader.lark, text, most_tokens)
     except UnexpectedInput as exc:
         raise explain(exc, text) from None
-    return TreeReader(text).statements(tree)
+    # What the grammar has against a text comes before what is missing in it.
+    assert fault is not None, "the machine takes all that the grammar takes"
+    raise fault
 
 
-def _tree(parser: Lark, text: str, most_tokens: int) -> Tree[Token]:
-    """Run the parser token by token, so that a flood of tokens or brackets ends early.
+def _check(parser: Lark, text: str, most_tokens: int) -> None:
+    """Let Lark say what is wrong with a text, token by token: a flood of them ends early.
 
     JSON that closes is one token between its outer brackets, whatever is in it.
     """
@@ -138,30 +146,39 @@ def _tree(parser: Lark, text: str, most_tokens: int) -> Tree[Token]:
         elif kind in _CLOSING:
             depth -= 1
     last = Token.new_borrow_pos("$END", "", token) if token else Token("$END", "", 0, 1, 1)
-    tree: Tree[Token] = state.feed_token(last, True)
-    return tree
+    state.feed_token(last, True)
 
 
 def _check_references(token: Token, text: str) -> None:
-    if token.count(":!") + token.count(":$") >= limits.MAX_REFERENCES_IN_WORD:
+    start = token.start_pos or 0
+    if too_many_references(text, start, start + len(token)):
         raise place(
             CommandSyntaxError(
                 f"a word holds more than {limits.MAX_REFERENCES_IN_WORD} references",
                 hint="write several words",
             ),
             text,
-            token.start_pos or 0,
+            start,
         )
 
 
-def _parser(registry: CommandRegistry) -> Lark:
-    found = _parsers.get(registry)
+def _reader(registry: CommandRegistry) -> _Reader:
+    found = registry.reader
     if found is None:
         with _building:
-            found = _parsers.get(registry)
+            found = registry.reader
             if found is None:
-                found = _parsers[registry] = _build(registry)
+                found = registry.reader = _Reader(registry)
+    assert isinstance(found, _Reader)
     return found
+
+
+class _Reader:
+    """What reads the commands of one registry."""
+
+    def __init__(self, registry: CommandRegistry) -> None:
+        self.lark = _build(registry)
+        self.machine = Machine(self.lark)
 
 
 def _build(registry: CommandRegistry) -> Lark:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-
-from lark import Token
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from edgelake.language.syntax import (
     Item,
@@ -20,26 +18,14 @@ from edgelake.language.syntax import (
     Word,
 )
 
-__all__ = ["REFERENCE", "item_of", "join_touching", "reference_of", "split_word"]
+__all__ = ["MAKERS", "REFERENCE", "join_touching", "reference_of", "split_word"]
 
 CASTS = ("int", "float", "bool", "str", "len", "name")
 
 # A reference stands at the start of a word or after a colon (``!ip:!port``).
 REFERENCE = re.compile(r"(!!?|\$)([^\s\"'`{}\[\](),=+&<>!$:/;]+)")
 _CUT = re.compile(r"\[(-?\d{1,9})?:(-?\d{1,9})?\]")
-_MARKS = frozenset({"EQUALS", "COMPARISON", "PLUS", "COMMA", "AMPERSAND"})
-_QUOTED = frozenset({"DOUBLE_QUOTED", "SINGLE_QUOTED", "BACK_QUOTED"})
-
-
-def item_of(token: Token) -> Item:
-    """Return the item that one token makes; words that touch are joined later."""
-    start = token.start_pos or 0
-    end = start + len(token)
-    if token.type in _MARKS:
-        return Mark(str(token), start, end)
-    if token.type in _QUOTED:
-        return _quoted(str(token), start, end)
-    return split_word(str(token), start)
+_NAME_WORD = re.compile(r"\S+")
 
 
 def split_word(text: str, start: int) -> Word:
@@ -61,11 +47,23 @@ def reference_of(match: re.Match[str], start: int) -> Ref:
     return Ref(kind, name, start, end)
 
 
-def join_touching(items: Iterable[Item], text: str) -> tuple[Item, ...]:
+def join_touching(items: Sequence[Item], text: str) -> tuple[Item, ...]:
     """Return the items with words and brackets joined where nothing separates them.
 
     ``depth[3]``, ``[a][b]``, ``[ip]:[port]`` and ``!x[0:5]`` are one word each.
     """
+    end = -1
+    for item in items:
+        if item.start == end:
+            return _joined_items(items, text)
+        end = item.end
+    return tuple(items)
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _joined_items(items: Iterable[Item], text: str) -> tuple[Item, ...]:
     joined: list[Item] = []
     run: list[Word | JsonItem] = []
     for item in items:
@@ -84,11 +82,17 @@ def join_touching(items: Iterable[Item], text: str) -> tuple[Item, ...]:
     return tuple(joined)
 
 
-# ------------------------------------------------------------------- parts
+def _mark(token: str, start: int) -> Mark:
+    return Mark(token, start, start + len(token))
 
 
-def _quoted(token: str, start: int, end: int) -> Quoted:
-    inner, quote = token[1:-1], token[0]
+def _name(token: str, start: int) -> tuple[Word, ...]:
+    """Return the words of a command's name, which are one token."""
+    return tuple(split_word(m[0], start + m.start()) for m in _NAME_WORD.finditer(token))
+
+
+def _quoted(token: str, start: int) -> Quoted:
+    inner, quote, end = token[1:-1], token[0], start + len(token)
     word = None
     if quote == '"' and inner[:1] in ("!", "$") and not any(c.isspace() for c in inner):
         found = split_word(inner, start + 1)
@@ -129,7 +133,9 @@ def _joined(run: Sequence[Word | JsonItem], text: str) -> Item:
             cut = _CUT.fullmatch(item.source)
             if cut is not None:
                 first, second = (int(bound) if bound else None for bound in cut.groups())
-                pieces[-1] = replace(last, end=item.end, cut=(first, second))
+                pieces[-1] = Ref(
+                    last.kind, last.name, last.start, item.end, last.cast, (first, second)
+                )
                 continue
         pieces += _as_pieces(item)
     return Word(tuple(_merged(pieces, text)), run[0].start, run[-1].end)
@@ -155,3 +161,15 @@ def _as_pieces(item: Word | JsonItem) -> tuple[Piece, ...]:
     if isinstance(item, Word):
         return item.pieces
     return (Literal(item.source, item.start, item.end),)
+
+
+MAKERS: Mapping[str, Callable[[str, int], Any]] = {
+    **dict.fromkeys(("FREE", "REMOTE", "VERB"), _name),
+    **dict.fromkeys(("AND", "OR", "WHERE", "USING", "BRING", "PORT"), split_word),
+    **dict.fromkeys(("WORD", "GROUP_WORD", "REFERENCE", "GROUP_REFERENCE"), split_word),
+    **dict.fromkeys(("DOUBLE_QUOTED", "SINGLE_QUOTED", "BACK_QUOTED"), _quoted),
+    **dict.fromkeys(("EQUALS", "COMPARISON", "PLUS", "COMMA", "AMPERSAND"), _mark),
+    **dict.fromkeys(("LEFT_PAREN", "LEFT_BRACKET", "LEFT_BRACE"), _mark),
+    **dict.fromkeys(("RIGHT_PAREN", "RIGHT_BRACKET", "RIGHT_BRACE"), _mark),
+}
+"""What each terminal of the grammar makes of its text and its place."""

@@ -82,7 +82,7 @@ def test_unknown_first_words_are_refused_before_the_rest_is_read(
     def never(*_: object) -> None:
         raise AssertionError("the rest was read")
 
-    monkeypatch.setattr(parser_module, "_tree", never)
+    monkeypatch.setattr(parser_module, "_statements", never)
     with pytest.raises(UnknownCommand, match=re.escape(f"'{text.strip()}' is no command")):
         parse_remote(text, REGISTRY)
 
