@@ -27,6 +27,7 @@ __all__ = ["Machine", "Stuck", "too_many_references"]
 
 _END = "$END"
 _CLOSING = {"LEFT_BRACKET": "RIGHT_BRACKET", "LEFT_BRACE": "RIGHT_BRACE"}
+_BRACKETS = frozenset({*_CLOSING, "LEFT_PAREN", "RIGHT_PAREN"})
 _Match = Callable[[str, int], "re.Match[str] | None"]
 
 
@@ -63,7 +64,7 @@ class Machine:
                 elif name in terminals:
                     state.shifts[name] = states[argument]
                 else:
-                    state.gotos[name] = states[argument]
+                    state.gotos[str(name)] = states[argument]
         self._first = states[table.start_states["start"]]
         self._last = states[table.end_states["start"]]
 
@@ -83,6 +84,7 @@ class Machine:
         values: list[Any] = []
         at = end = depth = tokens = 0
         closing = ""
+        most_chars = limits.MAX_REFERENCES_IN_WORD
         while True:
             if closing:
                 kind, closing = closing, ""
@@ -95,17 +97,20 @@ class Machine:
                 if kind is None:
                     break  # the end of the text
                 start, at = found.span(kind)
-            state = _reduced(state, kind, text, states, values, end)
+            if kind in state.reduces:
+                state = _reduced(state, kind, text, states, values, end)
             following = state.shifts.get(kind)
             tokens += 1
             if following is None or tokens > most_tokens:
                 raise Stuck
-            if at - start > limits.MAX_REFERENCES_IN_WORD and too_many_references(text, start, at):
+            if at - start > most_chars and too_many_references(text, start, at):
                 raise Stuck
             state = following
             states.append(state)
             values.append(MAKERS[kind](text[start:at], start))
             end = at
+            if kind not in _BRACKETS:
+                continue
             if kind == "LEFT_PAREN":
                 depth += 1
                 if depth > limits.MAX_NESTING:
@@ -133,18 +138,32 @@ class Machine:
 
 
 class _Rule:
-    """A rule of the grammar as the loop needs it."""
+    """A rule of the grammar as the loop needs it.
 
-    __slots__ = ("build", "helper", "inline", "name", "size")
+    Attributes
+    ----------
+    build : callable or None
+        Makes a node of the parts; ``None`` for a rule that hands its one part on, and
+        for those that Lark makes of ``*`` and ``+``: their value is a list.
+    repeats : bool
+        Whether it is one of those.
+    grows : bool
+        The first part is such a list.
+    inline : bool
+        One of the parts is.
+    """
+
+    __slots__ = ("build", "grows", "inline", "name", "repeats", "size")
 
     def __init__(self, rule: Rule) -> None:
-        self.name: str = rule.origin.name
-        self.size = len(rule.expansion)
-        self.helper = self.name.startswith("_")
-        self.inline = any(symbol.name.startswith("_") for symbol in rule.expansion)
+        inner = [symbol.name.startswith("_") for symbol in rule.expansion]
+        self.name = str(rule.origin.name)
+        self.size = len(inner)
+        self.repeats = self.name.startswith("_")
+        self.grows = inner[:1] == [True]
+        self.inline = any(inner)
         known = rule.alias or rule.options.template_source or rule.origin.name
-        # Without a function of its own, a rule of one part hands that part on.
-        self.build = None if self.helper else BUILDERS.get(str(known))
+        self.build = None if self.repeats else BUILDERS.get(str(known))
 
 
 class _Pattern:
@@ -215,33 +234,35 @@ def _reduced(
     state: _State, kind: str, text: str, states: list[_State], values: list[Any], end: int
 ) -> _State:
     """Return the state after all rules are complete that end before a token of this kind."""
-    while (rule := state.reduces.get(kind)) is not None:
+    rule = state.reduces.get(kind)
+    while rule is not None:
         size = rule.size
         build = rule.build
-        if build is None and size == 1:
+        if size == 1:
             states.pop()
-            if rule.helper:
+            if build is not None:
+                part = values[-1]
+                values[-1] = build(text, part if rule.grows else [part], end)
+            elif rule.repeats:
                 values[-1] = [values[-1]]
-        elif size:
-            parts = values[-size:]
-            del values[-size:], states[-size:]
-            if rule.inline:
+        else:
+            parts = values[-size:] if size else []
+            if size:
+                del values[-size:], states[-size:]
+            if rule.grows:
+                parts[0].extend(parts[1:])  # a long row is not copied again and again
+                parts = parts[0]
+            elif rule.inline:
                 parts = _flat(parts)
             values.append(parts if build is None else build(text, parts, end))
-        else:
-            assert build is not None
-            values.append(build(text, [], end))
         state = states[-1].gotos[rule.name]
         states.append(state)
+        rule = state.reduces.get(kind)
     return state
 
 
 def _flat(parts: list[Any]) -> list[Any]:
     """Return the parts with repeated ones, which are lists, taken out of their lists."""
-    first = parts[0]
-    if isinstance(first, list):
-        first.extend(parts[1:])  # nobody else has it: so a long row is not copied again and again
-        return first
     found: list[Any] = []
     for part in parts:
         if isinstance(part, list):
