@@ -201,6 +201,15 @@ MAX_REMOTE_COMMAND_TOKENS: Final = 2000
 MAX_REFERENCES_IN_WORD: Final = 1000
 """References such as ``!a:!b`` that one word joins."""
 
+MAX_SHAPES: Final = 1024
+"""Shapes of commands kept, a few KiB each; the next command of one need not be parsed."""
+
+MAX_SHAPE_WORDS: Final = 64
+"""Words of a command whose shape is kept; a longer one is parsed each time."""
+
+MAX_SHAPE_CHARS: Final = 64 * 1024
+"""Characters of such a command, its values included, of which nothing is kept."""
+
 MAX_NESTING: Final = 64
 """Brackets inside brackets."""
 

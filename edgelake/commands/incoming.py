@@ -33,6 +33,9 @@ from edgelake.wire import (
 
 __all__ = ["PeerMessages"]
 
+# What may be an answer or a file; all else is a command.
+_NO_COMMANDS = ("print", "echo", "job", "file")
+
 _log = logging.getLogger(__name__)
 
 _STANDING = ("get status", "get status where format = json")
@@ -55,13 +58,13 @@ class PeerMessages:
     def __call__(self, message: Message) -> Reply | None:
         """Act on one message and return its reply, if it has one."""
         command = command_text(message)
-        words = command.replace("\t", " ").split(" ", 2)
-        answer = answer_from(message)
-        if answer is not None:
-            self._answer(message, answer)
-            return None
-        if words[:2] == ["file", "write"]:
-            return self._file(message, command.partition("write")[2].strip())
+        if command.startswith(_NO_COMMANDS):
+            answer = answer_from(message)
+            if answer is not None:
+                self._answer(message, answer)
+                return None
+            if command.replace("\t", " ").split(" ", 2)[:2] == ["file", "write"]:
+                return self._file(message, command.partition("write")[2].strip())
         return self._command(message, command)
 
     def standing_replies(self) -> Iterator[tuple[str, Reply]]:

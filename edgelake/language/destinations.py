@@ -29,6 +29,7 @@ class Destination(ValueType):
 
     metavar = "<destination>"
     takes_groups = True
+    by_text = False
 
     def parse(self, text: str) -> Destinations:
         """Return one address, or those that commas separate.

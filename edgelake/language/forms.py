@@ -39,6 +39,7 @@ class Reference(ValueType):
     """A reference ``!name`` or ``$NAME``; its value is the value of the variable."""
 
     metavar = "<!name>"
+    by_text = False
 
     def parse(self, text: str) -> str:
         """Return the text; only `take` knows whether it came from a reference."""
@@ -84,6 +85,7 @@ class Remote(ValueType):
 
     metavar = "<command>"
     greedy = True
+    by_text = False
 
     def parse(self, text: str) -> str:
         """Return the text itself."""
@@ -151,7 +153,7 @@ class JsonText(str):
         BadJson
         """
         try:
-            data = json.loads(text, parse_constant=_refuse_constant)
+            data = _decode(text)
         except json.JSONDecodeError as exc:
             message = f"not JSON: {exc.msg.lower()} at character {exc.pos + 1} of the value"
             raise BadJson(message, hint='write for example {"device": {"name": "d1"}}') from exc
@@ -206,3 +208,7 @@ def reference_in(items: Sequence[Item]) -> Ref | None:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"it has no {name}")
+
+
+# Made once: `json.loads` makes a decoder for each text when it is told anything.
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode

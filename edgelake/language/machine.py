@@ -45,8 +45,8 @@ class Machine:
     """
 
     def __init__(self, lark: Lark) -> None:
-        table = lark.parser.parser._parse_table  # type: ignore[union-attr]
-        lexers = lark.parser.lexer.lexers  # type: ignore[union-attr]
+        table = lark.parser.parser._parse_table
+        lexers = lark.parser.lexer.lexers
         terminals = {terminal.name for terminal in lark.terminals}
         patterns: dict[tuple[int, bool], _Pattern] = {}
         rules: dict[Rule, _Rule] = {}
@@ -79,6 +79,7 @@ class Machine:
             Something is missing that the grammar lets pass, such as a word after ``+``;
             or brackets are too deep. A text that breaks the grammar too has that error first.
         """
+        kind = ""
         state = self._first
         states = [state]
         values: list[Any] = []
@@ -93,9 +94,10 @@ class Machine:
                 found = state.match(text, at)
                 if found is None:
                     raise Stuck
-                kind = found.lastgroup  # type: ignore[assignment]
-                if kind is None:
+                name = found.lastgroup
+                if name is None:
                     break  # the end of the text
+                kind = name
                 start, at = found.span(kind)
             if kind in state.reduces:
                 state = _reduced(state, kind, text, states, values, end)

@@ -13,7 +13,7 @@ from edgelake import limits
 from edgelake.errors import UnbalancedInput
 from edgelake.language.places import place
 
-__all__ = ["json_end", "parts", "too_deep"]
+__all__ = ["SHALLOW_OBJECT", "json_end", "parts", "too_deep"]
 
 _CLOSING = {"[": "]", "{": "}"}
 _SKIPPED_DEPTH = 3
@@ -31,6 +31,9 @@ def _balanced(depth: int) -> str:
 # Most JSON is flat inside: one match takes it, a step of the loop only the few outer brackets.
 _SKIP_SHALLOW = re.compile(_balanced(_SKIPPED_DEPTH), re.DOTALL)
 _SKIP_FLAT = re.compile(_balanced(0), re.DOTALL)
+
+SHALLOW_OBJECT = rf"\{{{_balanced(_SKIPPED_DEPTH)}\}}"
+"""Pattern of what `json_end` takes for an object, if brackets in it are few; needs ``DOTALL``."""
 
 
 def json_end(text: str, start: int, *, outer: int = 0) -> int | None:

@@ -61,11 +61,15 @@ class ValueType:
         As last argument it takes all words that are left.
     takes_groups : bool
         Parentheses belong to the value; otherwise they list several values.
+    by_text : bool
+        Of words without references, groups and ``+``, `take` returns what `parse`
+        returns of their texts, joined by blanks.
     """
 
     metavar: str = "<value>"
     greedy: bool = False
     takes_groups: bool = False
+    by_text: bool = True
 
     def parse(self, text: str) -> Any:
         """Return the value that a text stands for.

@@ -71,6 +71,7 @@ class Variables:
             os.environ if environment is None else environment
         )
         self._lock = threading.Lock()
+        self._for_peers: Variables | None = None
 
     def get(self, name: str) -> str | None:
         """Return the value of a name, ``None`` if it has none."""
@@ -117,10 +118,14 @@ class Variables:
 
         JSON that comes from a peer is data and stays as it came.
         """
-        view = Variables.__new__(Variables)
-        view._entries = self._entries
-        view._lock = self._lock
-        view._environment = None
+        view = self._for_peers
+        if view is None:
+            view = Variables.__new__(Variables)
+            view._entries = self._entries
+            view._lock = self._lock
+            view._environment = None
+            view._for_peers = view
+            self._for_peers = view
         return view
 
 

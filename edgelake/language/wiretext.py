@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from edgelake import limits
 from edgelake.errors import CommandSyntaxError
 from edgelake.language.places import check_size
+from edgelake.language.plain import is_simple
 from edgelake.language.scan import json_end
 from edgelake.language.syntax import Item, JsonItem
 from edgelake.language.variables import Variables, expand_item
@@ -66,6 +67,8 @@ def from_wire(text: str) -> str:
         More than `limits.MAX_NESTING` brackets are inside one another.
     """
     check_size(text, limits.MAX_REMOTE_COMMAND_CHARS)
+    if _is_spoken(text):
+        return text
     first = _BLANKS.split(text.strip(), maxsplit=1)[0]
     by_blank = first in WORD_FAMILIES
     spoken: list[str] = []
@@ -89,6 +92,17 @@ def _travelling(word: Item, variables: Variables) -> str:
 
 
 # --------------------------------------------------------------- receiving
+
+
+def _is_spoken(text: str) -> bool:
+    """Return whether a text is surely written as a command already, which most are."""
+    return (
+        len(text) <= limits.MAX_SHAPE_CHARS
+        and "\t" not in text
+        and text.count(" ") < limits.MAX_REMOTE_COMMAND_TOKENS
+        and text.partition(" ")[0] not in _TEXT_FAMILIES
+        and is_simple(text)
+    )
 
 
 def _split(text: str, *, by_blank: bool) -> Iterator[str]:
