@@ -19,10 +19,11 @@ from edgelake.language import (
     CommandRegistry,
     Show,
     Statement,
-    bind,
+    bind_and_learn,
     expand_text,
     parse,
-    parse_remote,
+    read_remote,
+    recall,
 )
 
 __all__ = ["Interpreter"]
@@ -65,6 +66,10 @@ class Interpreter:
         Nothing runs after a statement that ended the node.
         """
         context = parent or self._context(Origin(), emit)
+        call = recall(text, self.registry, self.node.variables)
+        if call is not None:
+            context.emit(call.command.handler(context, call))
+            return
         for number, statement in enumerate(parse(text, self.registry)):
             if number and self.node.stopping.is_set():
                 return
@@ -82,9 +87,8 @@ class Interpreter:
         EdgeLakeError
             The command failed.
         """
-        statement = parse_remote(text, self.registry)
         variables = self.node.variables.for_peers()
-        call = bind(statement, self.registry, variables, check=self._permit)
+        call = read_remote(text, self.registry, variables, check=self._permit)
         emit(call.command.handler(self._context(origin, emit), call))
         return call
 
@@ -100,7 +104,7 @@ class Interpreter:
             context.emit(self._call(statement, context))
 
     def _call(self, statement: Statement, context: Context) -> Result:
-        call = bind(statement, self.registry, self.node.variables)
+        call = bind_and_learn(statement, self.registry, self.node.variables)
         return call.command.handler(context, call)
 
     def _assign(self, statement: Assignment, context: Context) -> None:

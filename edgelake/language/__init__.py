@@ -3,7 +3,8 @@
 What it is: the grammar's reader. Physical lines become logical lines
 (`LogicalLines`), these become statements (`parse`), and a command statement
 becomes a `Call` with typed values (`bind`), checked against the declarations
-in a `CommandRegistry`. References are expanded word by word after parsing, so a
+in a `CommandRegistry`. A command of a known shape becomes its call at once
+(`recall`, `read_remote`). References are expanded word by word after parsing, so a
 value never changes the shape of a command.
 
 What it is not: it runs nothing, knows no command by name, and does no I/O;
@@ -12,7 +13,8 @@ What it is not: it runs nothing, knows no command by name, and does no I/O;
 
 from __future__ import annotations
 
-from edgelake.language.binding import Call, bind
+from edgelake.language.binding import bind
+from edgelake.language.call import Call
 from edgelake.language.command import (
     Argument,
     Command,
@@ -36,6 +38,7 @@ from edgelake.language.forms import (
 from edgelake.language.help import help_for, help_overview, markdown_page
 from edgelake.language.lines import LogicalLines
 from edgelake.language.parser import parse, parse_remote
+from edgelake.language.plans import bind_and_learn, read_remote, recall
 from edgelake.language.syntax import (
     And,
     Assignment,
@@ -133,6 +136,7 @@ __all__ = [
     "Word",
     "Words",
     "bind",
+    "bind_and_learn",
     "expand_json",
     "expand_text",
     "format_error",
@@ -143,5 +147,7 @@ __all__ = [
     "markdown_page",
     "parse",
     "parse_remote",
+    "read_remote",
+    "recall",
     "remote_text",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,89 +13,19 @@ from edgelake.errors import (
     EdgeLakeError,
     WrongValue,
 )
+from edgelake.language.call import Call, Written
 from edgelake.language.command import Argument, Command, CommandRegistry, Where
 from edgelake.language.diagnostics import shortened
-from edgelake.language.forms import reference_in
 from edgelake.language.names import find_command
 from edgelake.language.options import Given, OptionReader
-from edgelake.language.places import column_of, place
-from edgelake.language.syntax import (
-    CommandStatement,
-    Condition,
-    Item,
-    Mark,
-    Statement,
-)
-from edgelake.language.variables import Variables, join_words, lookup
+from edgelake.language.places import place
+from edgelake.language.syntax import CommandStatement, Item, Mark, Statement
+from edgelake.language.variables import Variables, join_words
 
-__all__ = ["Call", "bind"]
+__all__ = ["Binder", "Taken", "bind", "binder_of"]
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=EdgeLakeError)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A command with everything it needs to run.
-
-    Attributes
-    ----------
-    arguments : mapping of str to Any
-        Typed values by name; ``None`` for those not given, tuples for repeatable ones.
-    options : mapping of str to Any
-        Typed values of all declared options, defaults filled in; tuples for
-        repeatable ones.
-    given : frozenset of str
-        Keys of the options that were written.
-    condition : Condition or None
-        What follows ``where``, for commands that take a condition.
-    text : str
-        The words behind the name, expanded, joined by one blank.
-    words : tuple of Item
-        The same as nodes.
-    value : Any
-        What follows ``=``.
-    source : str
-        The command as written, secret values replaced by ``***``.
-    """
-
-    command: Command
-    arguments: Mapping[str, Any]
-    options: Mapping[str, Any]
-    given: frozenset[str]
-    condition: Condition | None
-    text: str
-    words: tuple[Item, ...]
-    value: Any
-    source: str
-    _statement: CommandStatement
-    _items: Mapping[str, tuple[tuple[Item, ...], ...]]
-    _variables: Variables
-
-    def column(self, name: str) -> int | None:
-        """Return the column, from 1, where the value of a name stands, if it was given."""
-        found = self._items.get(name)
-        return column_of(self._statement.text, found[0][0].start) if found else None
-
-    def references(self, key: str) -> dict[str, str]:
-        """Return names and values of the references given for an option.
-
-        Raises
-        ------
-        WrongValue
-            A value of the option is not ``!name``.
-        """
-        found: dict[str, str] = {}
-        for items in self._items.get(key, ()):
-            reference = reference_in(items)
-            if reference is None:
-                raise place(
-                    WrongValue(f"'{key}' takes references", hint=f"write {key} = !name"),
-                    self._statement.text,
-                    items[0].start,
-                )
-            found[reference.name] = lookup(reference, self._variables) or ""
-        return found
 
 
 def bind(
@@ -133,51 +63,84 @@ def bind(
     -----
     Thread-safe. Every error has ``column``, and ``line`` if the text has several.
     """
+    return binder_of(statement, registry, variables, check=check).call()
+
+
+def binder_of(
+    statement: Statement,
+    registry: CommandRegistry,
+    variables: Variables,
+    *,
+    check: Callable[[Command], None] | None = None,
+) -> Binder:
+    """Return what `bind` makes the call with; the parameters are the same."""
     if not isinstance(statement, CommandStatement):
         raise CommandError(f"'{statement.source}' is no command")
     command = find_command(statement, registry)
     if check is not None:
         check(command)
-    return _Binder(statement, command, variables).call()
+    return Binder(statement, command, variables)
 
 
-# ------------------------------------------------------------------- parts
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A typed value and where it came from.
+
+    Attributes
+    ----------
+    part : str
+        ``arguments``, ``value`` or ``options``.
+    name : str
+    items : tuple of Item
+        The words the type was given.
+    """
+
+    part: str
+    name: str
+    items: tuple[Item, ...]
 
 
-class _Binder:
-    """Reads the parts of one statement as its command declares them."""
+class Binder:
+    """Reads the parts of one statement as its command declares them.
+
+    Attributes
+    ----------
+    taken : list of Taken
+        What the types of the command were asked for, in order.
+    """
 
     def __init__(self, statement: CommandStatement, command: Command, variables: Variables) -> None:
         self._statement = statement
         self._command = command
         self._variables = variables
-        self._rest = statement.words[len(command.name.split(" ")) :]
+        self._rest = statement.words[len(command.words) :]
         self._items: dict[str, tuple[tuple[Item, ...], ...]] = {}
+        self._part = "arguments"
+        self.taken: list[Taken] = []
 
     def call(self) -> Call:
         """Return the call."""
-        statement, command = self._statement, self._command
+        command = self._command
         self._check_shape()
         arguments = self._arguments()
         value = self._value()
         options = self._options()
         for key, given in options.given.items():
             self._items[key] = given
-        condition = statement.where if command.where is Where.CONDITION else None
         return Call(
-            command=command,
-            arguments=arguments,
-            options=options.values,
-            given=frozenset(options.given),
-            condition=condition,
-            text=join_words(self._rest, self._variables) if command.text else "",
-            words=self._rest,
-            value=value,
-            source=_without_secrets(statement, command, options),
-            _statement=statement,
-            _items=self._items,
-            _variables=self._variables,
+            command,
+            arguments,
+            options.values,
+            frozenset(options.given),
+            join_words(self._rest, self._variables) if command.text else "",
+            value,
+            self._variables,
+            self.written,
         )
+
+    def written(self) -> Written:
+        """Return the statement and the words of each value."""
+        return self._statement, self._items
 
     # ------------------------------------------------------------ checks
 
@@ -288,6 +251,7 @@ class _Binder:
 
     def _value(self) -> Any:
         """Return the typed value behind ``=``."""
+        self._part = "value"
         declared, statement = self._command.value, self._statement
         if declared is None:
             return None
@@ -314,6 +278,7 @@ class _Binder:
         self, name: str, take: Callable[[Sequence[Item], Variables], _T], items: tuple[Item, ...]
     ) -> _T:
         """Return a typed value; its errors get the place of the words."""
+        self.taken.append(Taken(self._part, name, items))
         try:
             return take(items, self._variables)
         except EdgeLakeError as exc:
@@ -325,6 +290,7 @@ class _Binder:
 
     def _options(self) -> Given:
         """Return the typed options."""
+        self._part = "options"
         statement, command = self._statement, self._command
         if command.where is Where.REQUIRED and statement.where is None:
             required = [option.usage for option in command.options if option.required]
@@ -353,23 +319,9 @@ class _Binder:
 
     def _name_end(self) -> int:
         """Return where words behind the name are missing."""
-        count = len(self._command.name.split(" "))
+        count = len(self._command.words)
         words = [*self._statement.words[:count], *self._statement.destination, *self._rest]
         return max(word.end for word in words)
 
     def _fault(self, error: _E, offset: int) -> _E:
         return place(error, self._statement.text, offset)
-
-
-def _without_secrets(statement: CommandStatement, command: Command, options: Given) -> str:
-    """Return the source with the values of secret options replaced."""
-    source, start = statement.source, statement.start
-    spans = [
-        (items[0].start - start, items[-1].end - start)
-        for option in command.options
-        if option.secret
-        for items in options.given.get(option.key, ())
-    ]
-    for first, last in sorted(spans, reverse=True):
-        source = f"{source[:first]}***{source[last:]}"
-    return source

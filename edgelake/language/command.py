@@ -14,7 +14,7 @@ from edgelake.language.forms import Remote
 from edgelake.language.values import ValueType
 
 if TYPE_CHECKING:
-    from edgelake.language.binding import Call
+    from edgelake.language.call import Call
 
 __all__ = ["Argument", "Command", "CommandRegistry", "CommandSet", "Handler", "Option", "Where"]
 
@@ -128,7 +128,7 @@ class Command:
 
     def __post_init__(self) -> None:
         """Refuse declarations that contradict themselves."""
-        words = self.name.split(" ")
+        words = self.words
         if not self.name or not all(words) or self.name.lower() != self.name:
             raise ConfigurationError(f"'{self.name}' is not a name of a command")
         keys = [option.key for option in self.options]
@@ -140,6 +140,11 @@ class Command:
             raise ConfigurationError(f"'{self.name}' has words behind an argument that takes all")
         if self.text and (self.options or self.value or len(self.arguments) != 1):
             raise ConfigurationError(f"'{self.name}' takes free text and nothing else")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of its name."""
+        return tuple(self.name.split(" "))
 
     @property
     def remote(self) -> bool:
@@ -257,14 +262,16 @@ class CommandRegistry:
         self._commands: dict[tuple[str, ...], Command] = {}
         for declared in sets:
             for command in declared:
-                words = tuple(command.name.split(" "))
+                words = command.words
                 if words in self._commands:
                     raise ConfigurationError(f"command '{command.name}' is declared twice")
                 self._commands[words] = command
         self._longest = max((len(words) for words in self._commands), default=0)
         self._first_words = frozenset(words[0] for words in self._commands)
         self._families = {words[:n] for words in self._commands for n in range(1, len(words))}
-        self.reader: object | None = None  # made and used by `edgelake.language.parser` alone
+        # Made when they are first needed, by the modules that alone use them.
+        self.reader: object | None = None  # edgelake.language.parser
+        self.plans: object | None = None  # edgelake.language.plans
 
     def __iter__(self) -> Iterator[Command]:
         """Yield the commands in the order of their declaration."""

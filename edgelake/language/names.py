@@ -70,8 +70,8 @@ def _claimed(command: Command, words: tuple[Item, ...], registry: CommandRegistr
     ``get`` alone takes a reference; ``get nosuch`` is an unknown command, not a
     wrong reference.
     """
-    count = len(command.name.split(" "))
-    if len(words) <= count or not registry.is_family(command.name.split(" ")):
+    count = len(command.words)
+    if len(words) <= count or not registry.is_family(command.words):
         return True
     if not command.arguments:
         return True
