@@ -66,8 +66,8 @@ class Child:
         """Where it listens on 127.0.0.1."""
         return int(self.ready["port"])
 
-    def ask(self) -> dict[str, Any]:
-        """Return what the child counts at this moment.
+    def ask(self, question: str = "") -> dict[str, Any]:
+        """Return what the child counts at this moment; what a question means is the child's.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Child:
         """
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # the answer that does not come tells why
-            self.process.stdin.write(b"\n")
+            self.process.stdin.write(question.encode() + b"\n")
         return _read_line(self.process, self.words)
 
 
@@ -112,11 +112,11 @@ def running_child(module: str, *arguments: str) -> Iterator[Child]:
             raise
 
 
-def answer_questions(ready: dict[str, Any], answer: Callable[[], dict[str, Any]]) -> None:
+def answer_questions(ready: dict[str, Any], answer: Callable[[str], dict[str, Any]]) -> None:
     """Be such a child: say that it is ready, then answer until standard input closes."""
     print(json.dumps(ready), flush=True)
-    while sys.stdin.buffer.readline():
-        print(json.dumps(answer()), flush=True)
+    while question := sys.stdin.buffer.readline():
+        print(json.dumps(answer(question.decode().strip())), flush=True)
 
 
 def _read_line(process: subprocess.Popen[bytes], words: IO[bytes]) -> dict[str, Any]:

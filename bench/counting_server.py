@@ -2,13 +2,14 @@
 
 ``python -m bench.counting_server --threads N``; see `bench.child` for how it
 is asked. An answer holds the server's statistics, and as ``counted`` how many
-messages the handler has had.
+messages the handler has had. After ``hold`` it takes no more until ``go``.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import threading
 from typing import TYPE_CHECKING, Any
 
 from bench.child import allow_descriptors, answer_questions
@@ -30,15 +31,24 @@ def main() -> None:
     counted = itertools.count()
     questions = itertools.count()
 
+    may_go = threading.Event()
+    may_go.set()
+
     def handle(_message: Message) -> None:
+        may_go.wait()
         next(counted)
 
-    def figures() -> dict[str, Any]:
+    def figures(question: str) -> dict[str, Any]:
+        if question == "hold":
+            may_go.clear()
+        elif question == "go":
+            may_go.set()
         # Looking at the count takes one; so many looks were before this one.
         return {**server.statistics(), "counted": next(counted) - next(questions)}
 
     with MessageServer("127.0.0.1", 0, threads=threads, handler=handle) as server:
         answer_questions({"port": server.address[1]}, figures)
+        may_go.set()
 
 
 if __name__ == "__main__":

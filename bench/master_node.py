@@ -58,7 +58,7 @@ def _serve_node(home: str, policies: int) -> None:
             "port": int(address.rpartition(":")[2]),
             "hash": node.run("event get_blockchain ledger 0 0").data["hash"],
         }
-        answer_questions(ready, lambda: _figures(node))
+        answer_questions(ready, lambda _question: _figures(node))
 
 
 def _figures(node: Node) -> dict[str, Any]:
@@ -115,7 +115,9 @@ def _serve_floor(size: int) -> None:
 
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         threading.Thread(target=serve, daemon=True).start()
-        answer_questions({"port": listener.getsockname()[1]}, lambda: {"handled": handled[0]})
+        answer_questions(
+            {"port": listener.getsockname()[1]}, lambda _question: {"handled": handled[0]}
+        )
 
 
 if __name__ == "__main__":

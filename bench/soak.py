@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from bench.build import build
 from bench.child import Child, descriptors, memory, running_child, wait_until
+from edgelake import limits
 
 __all__ = ["Soak", "SoakSize", "soak"]
 
 _CLIENTS = 16
 _WARM_UP = 0.05
 _LOAD_S = 3600
+_FILL = 2 * limits.MAX_QUEUED_MESSAGES
 _SETTLE_S = 120.0
 
 
@@ -28,7 +31,10 @@ class SoakSize:
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """A server after a warm-up of a twentieth of the messages, and after all of them."""
+    """A server after a warm-up, and after all messages.
+
+    The warm-up is a twentieth of the messages, once the queue has been full.
+    """
 
     messages: int
     connection_messages: int
@@ -63,10 +69,11 @@ def soak(
     rest = SoakSize(size.kept - warm_up.kept, size.connections - warm_up.connections)
     with running_child("bench.counting_server", "--threads", str(threads)) as server:
         progress(f"soak: {warm_up.kept + warm_up.connections:,} messages to warm up")
-        _send(server, warm_up, sent=0)
+        _fill_queue(server)
+        _send(server, warm_up, sent=_FILL)
         before, opened = memory(server.pid), descriptors(server.pid)
         progress(f"soak: {rest.kept + rest.connections:,} messages")
-        _send(server, rest, sent=warm_up.kept + warm_up.connections)
+        _send(server, rest, sent=_FILL + warm_up.kept + warm_up.connections)
         after = memory(server.pid)
         return Soak(
             messages=size.kept + size.connections,
@@ -76,6 +83,26 @@ def soak(
             descriptors_before=opened,
             descriptors_after=descriptors(server.pid),
         )
+
+
+def _fill_queue(server: Child) -> None:
+    """Let the queue of the server be full once.
+
+    Otherwise the memory would grow by chance, at whatever moment a busy
+    machine lets the queue become longer than ever before.
+    """
+    server.ask("hold")
+    with ThreadPoolExecutor(1) as pool:
+        load = pool.submit(_load, server.port, _FILL, "--kept")
+        try:
+            wait_until(lambda: load.done() or _is_full(server), "a full queue")
+        finally:
+            server.ask("go")
+        load.result()
+
+
+def _is_full(server: Child) -> bool:
+    return bool(server.ask()["queued_messages"] >= limits.MAX_QUEUED_MESSAGES)
 
 
 def _send(server: Child, size: SoakSize, sent: int) -> None:

@@ -171,6 +171,17 @@ def test_a_child_counts_and_tells() -> None:
         assert server.ask()["counted"] == 6
 
 
+def test_a_child_holds_messages_back() -> None:
+    with running_child("bench.counting_server", "--threads", "1") as server:
+        server.ask("hold")
+        with connected(server, 1) as [peer]:
+            peer.sendall(BLOCK * 3000)
+            eventually(lambda: server.ask()["messages"] == 3000, "all messages read")
+            assert server.ask()["counted"] == 0
+            server.ask("go")
+            eventually(lambda: server.ask()["counted"] == 3000, "all messages counted")
+
+
 def test_a_child_ends_with_its_parent() -> None:
     script = (
         "import os, signal\n"
