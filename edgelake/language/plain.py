@@ -11,11 +11,13 @@ import re
 
 from edgelake.language.scan import SHALLOW_OBJECT
 
-__all__ = ["is_simple", "simple_words"]
+__all__ = ["PLAIN_TEXT", "is_simple", "quoted_words"]
 
 # Words that begin with `bring` are left out: there are too many keywords among them.
 _WORD = r"(?!bring)[A-Za-z0-9_./:-]++"
-_PLAIN = re.compile(rf"{_WORD}(?: (?:=(?![^ ])|{_WORD}))*+")
+PLAIN_TEXT = re.compile(rf"{_WORD}(?: (?:=(?![^ ])|{_WORD}))*+")
+"""A text of plain words and free-standing ``=`` alone: its words are what blanks separate."""
+
 _SIMPLE_WORD = re.compile(rf'=(?![^ ])|{_WORD}|"(?![!$])[^"]*+"|{SHALLOW_OBJECT}', re.DOTALL)
 _SIMPLE = re.compile(
     rf"(?:{_SIMPLE_WORD.pattern})(?: (?:{_SIMPLE_WORD.pattern}))*+",
@@ -25,15 +27,13 @@ _SIMPLE = re.compile(
 
 def is_simple(text: str) -> bool:
     """Return whether a text holds nothing but simple words, one blank between two."""
-    if _PLAIN.fullmatch(text) is not None:
-        return True
+    return PLAIN_TEXT.fullmatch(text) is not None or _is_quoted(text)
+
+
+def quoted_words(text: str) -> list[str]:
+    """Return the words of a text as they are written; none if it is plain or not simple."""
+    return _SIMPLE_WORD.findall(text) if _is_quoted(text) else []
+
+
+def _is_quoted(text: str) -> bool:
     return ('"' in text or "{" in text) and _SIMPLE.fullmatch(text) is not None
-
-
-def simple_words(text: str) -> list[str]:
-    """Return the words of a text as they are written; none if it is not simple."""
-    if _PLAIN.fullmatch(text) is not None:
-        return text.split(" ")
-    if ('"' in text or "{" in text) and _SIMPLE.fullmatch(text) is not None:
-        return _SIMPLE_WORD.findall(text)
-    return []

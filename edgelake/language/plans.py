@@ -30,8 +30,7 @@ class _Fill(NamedTuple):
 
     name: str
     parse: Callable[[str], Any]
-    first: int
-    behind: int
+    words: int | slice
     repeatable: bool
 
 
@@ -178,8 +177,8 @@ def _filled(
     if not fills:
         return values
     found = {**values}
-    for name, parse, first, behind, repeatable in fills:
-        value = parse(words[first] if behind - first == 1 else " ".join(words[first:behind]))
+    for name, parse, where, repeatable in fills:
+        value = parse(words[where] if type(where) is int else " ".join(words[where]))
         found[name] = (value,) if repeatable else value
     return found
 
@@ -212,8 +211,7 @@ def _planned(
                 _Fill(
                     _VALUE if taken.part == _VALUE else taken.name,
                     declared.type.parse,
-                    first,
-                    behind,
+                    first if behind - first == 1 else slice(first, behind),
                     declared.repeatable,
                 )
             )

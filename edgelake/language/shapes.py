@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from edgelake import limits
 from edgelake.language.command import CommandRegistry
-from edgelake.language.plain import simple_words
+from edgelake.language.plain import PLAIN_TEXT, quoted_words
 from edgelake.language.tree import WORD_OPERATORS
 
 __all__ = ["JSON", "QUOTED", "VALUES", "Memory", "Shape", "ShapeReader"]
@@ -62,11 +62,14 @@ class ShapeReader:
         """
         if len(text) > limits.MAX_SHAPE_CHARS:
             return _NO_SHAPE
-        words = simple_words(text)
+        if PLAIN_TEXT.fullmatch(text) is not None:
+            words = text.split(" ")
+            if len(words) > limits.MAX_SHAPE_WORDS:
+                return _NO_SHAPE
+            return tuple(map(self._kept.get, words, _PLAIN_ALWAYS)), words
+        words = quoted_words(text)
         if not 0 < len(words) <= limits.MAX_SHAPE_WORDS:
             return _NO_SHAPE
-        if '"' not in text and "{" not in text:
-            return tuple(map(self._kept.get, words, _PLAIN_ALWAYS)), words
         kept = self._kept
         shape = tuple([_MARKS.get(word[0]) or kept.get(word, _PLAIN) for word in words])
         return shape, [word[1:-1] if word[0] == QUOTED else word for word in words]
