@@ -18,8 +18,8 @@ from edgelake.language import (
     bind,
     format_error,
     format_error_block,
+    lalr,
     parse,
-    parser,
 )
 from tests.language.sample import REGISTRY
 from tests.language.tree_text import statement_text
@@ -70,7 +70,7 @@ def test_message(command: str, expected: str) -> None:
 
 def test_every_rule_of_the_grammar_is_reached() -> None:
     found: set[str] = set()
-    lark: Lark = parser._reader(REGISTRY).lark
+    lark: Lark = lalr.reader_of(REGISTRY).lark
     for command, _ in cases(CORPUS):
         found |= {str(tree.data) for tree in lark.parse(command).iter_subtrees()}
     declared = {

@@ -11,7 +11,7 @@ from lark.exceptions import UnexpectedInput
 
 from edgelake.errors import CommandError, EdgeLakeError
 from edgelake.language import Call, Variables, bind, parse, parse_remote, read_remote, recall
-from edgelake.language.parser import _reader
+from edgelake.language.lalr import reader_of
 from edgelake.language.plans import bind_and_learn
 from edgelake.language.tree import BUILDERS
 from edgelake.language.words import MAKERS
@@ -159,7 +159,7 @@ def built(node: Tree[Token] | Token, text: str) -> Any:
 def test_the_machine_takes_what_lark_takes(text: str) -> None:
     expected: Any
     try:
-        expected = built(_reader(REGISTRY).lark.parse(text), text)
+        expected = built(reader_of(REGISTRY).lark.parse(text), text)
     except UnexpectedInput:
         expected = None  # what is wrong, the golden files hold
     except CommandError as error:
