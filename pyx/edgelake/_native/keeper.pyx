@@ -256,8 +256,7 @@ cdef int keeper_heard(
         session.tracks = True
         return OK
     if kind == LEAVE:
-        _peer_leaves(worker, session)
-        return DONE
+        return _peer_leaves(worker, connection)
     return DONE if kind == ACKNOWLEDGE else SESSION_KIND
 
 
@@ -276,11 +275,16 @@ cdef void _confirm(Worker* worker, Session* session) noexcept nogil:
     outbox_settle(worker.shared.outbox, &settled)
 
 
-cdef void _peer_leaves(Worker* worker, Session* session) noexcept nogil:
-    """Begin no more messages: they travel another way."""
+cdef int _peer_leaves(Worker* worker, Connection* connection) noexcept nogil:
+    """Begin no more messages: they travel another way; returns DONE or a fault."""
+    cdef Session* session = connection.session
+    cdef int status
     session.left = True
     _unlist(worker, session)
     _send_otherwise(worker, session)
+    # The last word about what has come: this side may close with it.
+    status = writer_control(worker, connection, ACKNOWLEDGE)
+    return DONE if status == OK else status
 
 
 cdef void _send_otherwise(Worker* worker, Session* session) noexcept nogil:
@@ -338,6 +342,8 @@ cdef void keeper_leave(Worker* worker, Connection* connection) noexcept nogil:
     cdef int status
     session.leaving = True
     _unlist(worker, session)
+    # The peer may close as soon as it has heard of it: what began later would be lost.
+    _send_otherwise(worker, session)
     connection.last_byte_ns = worker.now_ns
     link_move_last(&worker.leaving, &connection.waiting)
     status = writer_control(worker, connection, LEAVE)
@@ -427,7 +433,7 @@ cdef Connection* _accept_message(
     """Queue a message at its session; returns the list of sessions that were given some."""
     cdef Connection* connection = <Connection*>slots_find(&worker.slots, message.session)
     cdef Session* session
-    if connection == NULL or connection.session.left:
+    if connection == NULL or connection.session.left or connection.session.leaving:
         post_again(worker.shared.outbox, message)
         return touched
     session = connection.session
