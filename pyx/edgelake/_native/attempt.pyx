@@ -224,7 +224,12 @@ cdef void _hear(Delivery* delivery, Attempt* attempt) noexcept nogil:
         attempt.heard_length += <size_t>length
         if attempt.heard_length < BLOCK_BYTES:
             return
-        if is_accept(attempt.heard, attempt.expected) and _hand_over(delivery, attempt):
+        # More than the one message cannot have come.
+        if (
+            is_accept(attempt.heard, attempt.expected)
+            and count_read(attempt.heard) <= 1
+            and _hand_over(delivery, attempt)
+        ):
             return
     attempt_refused(delivery, attempt)
 

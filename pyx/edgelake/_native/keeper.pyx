@@ -242,7 +242,7 @@ cdef int keeper_heard(
     cdef Session* session = connection.session
     cdef uint64_t count = count_read(block)
     cdef int kind = header.socket_id
-    if count > session.number:
+    if count > _whole(session):
         return SESSION_COUNT
     if count > session.confirmed:
         session.confirmed = count
@@ -258,6 +258,12 @@ cdef int keeper_heard(
     if kind == LEAVE:
         return _peer_leaves(worker, connection)
     return DONE if kind == ACKNOWLEDGE else SESSION_KIND
+
+
+cdef inline uint64_t _whole(const Session* session) noexcept nogil:
+    """Return how many messages of ours the peer can have as a whole."""
+    cdef const Outgoing* first = session.waiting.first
+    return session.number - (1 if first != NULL and first.written else 0)
 
 
 cdef void _confirm(Worker* worker, Session* session) noexcept nogil:
