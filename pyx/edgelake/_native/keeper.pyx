@@ -41,6 +41,7 @@ from edgelake._native.session cimport (
     backlog,
     of_owing,
     of_writing,
+    ready_left,
     session_free,
     session_new,
 )
@@ -74,6 +75,9 @@ cdef enum:
     OWED_MS = 2                 # an acknowledgement waits so long for a block to go with
     OWED_MOST = 256             # messages that are acknowledged together
     LEAVE_MS = 1000             # silence in which a session that ends is closed
+    # Native answers that the acceptor of a session does not take; twice what
+    # its own requests can ask for at a time.
+    MOST_READY_BYTES = 16777216
     KEEPALIVE_IDLE_S = 60       # a router between us shall not forget the connection
     KEEPALIVE_EVERY_S = 20
     KEEPALIVE_PROBES = 3
@@ -330,6 +334,9 @@ cdef bint keeper_after_read(Worker* worker, Connection* connection) noexcept nog
         status = writer_flush(worker, connection)
     if status != OK:
         worker_drop(worker, connection, NO_REASON)
+        return False
+    if session.opener and ready_left(session) > MOST_READY_BYTES:
+        worker_drop(worker, connection, SLOW_READER)
         return False
     if backlog(session) and not session.watching_out and not writer_send(worker, connection):
         return False

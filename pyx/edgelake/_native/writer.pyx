@@ -59,7 +59,8 @@ cdef enum:
     PIECES = 64                 # messages in one call of the kernel
     BYTES_PER_TURN = 1048576    # then other sessions get their turn
     # A peer that does not take this much of what we write is not read from
-    # until it has taken half.
+    # until it has taken half. Only the side that accepted the session holds
+    # back: if both did, each would wait for the other one to read.
     HIGH_BYTES = 1048576
 
 
@@ -226,7 +227,7 @@ cdef void _sort_out(Worker* worker, Connection* connection) noexcept nogil:
     cdef Session* session = connection.session
     cdef size_t left = backlog(session)
     cdef size_t mark = HIGH_BYTES // 2 if session.held else HIGH_BYTES
-    cdef bint held = left >= mark
+    cdef bint held = left >= mark and not session.opener
     cdef bint waits = left > 0
     if not waits:
         link_remove(&session.writing)
