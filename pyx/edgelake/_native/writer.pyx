@@ -200,6 +200,7 @@ cdef bint writer_send(Worker* worker, Connection* connection) noexcept nogil:
     cdef OutgoingList settled
     cdef size_t turn = 0
     cdef ssize_t taken = 0
+    cdef bint lost = False
     memset(&header, 0, sizeof(header))
     memset(&settled, 0, sizeof(settled))
     header.msg_iov = pieces
@@ -207,6 +208,7 @@ cdef bint writer_send(Worker* worker, Connection* connection) noexcept nogil:
         header.msg_iovlen = _gather(session, pieces)
         taken = sendmsg(connection.fd, &header, MSG_NOSIGNAL)
         if taken < 0:
+            lost = errno != EAGAIN and errno != EINTR
             break
         _took(session, <size_t>taken, &settled)
         turn += <size_t>taken
@@ -215,11 +217,11 @@ cdef bint writer_send(Worker* worker, Connection* connection) noexcept nogil:
         session.progress_ns = worker.now_ns
         link_remove(&session.writing)       # in order of progress
     outbox_settle(worker.shared.outbox, &settled)
-    if taken < 0 and errno != EAGAIN and errno != EINTR:
+    if lost:
         worker_drop(worker, connection, NO_REASON)
         return False
     _sort_out(worker, connection)
-    return True
+    return connection.fd >= 0
 
 
 cdef void _sort_out(Worker* worker, Connection* connection) noexcept nogil:
