@@ -149,9 +149,14 @@ cdef class Sender:
         Raises
         ------
         AlreadyRunning
-            One of them was started, or the server has a sender.
+            One of them was started, or belongs to another one.
         """
-        if self.started or server.started or server.sender is not None:
+        if (
+            self.started
+            or server.started
+            or self.server is not None
+            or server.sender is not None
+        ):
             raise AlreadyRunning("sender and server are joined before they start")
         self.server = server
         self.delivery.shared = server.shared

@@ -39,6 +39,7 @@ from edgelake._native.peers cimport peers_destroy, peers_init
 from edgelake._native.posix cimport (
     AF_INET,
     getpid,
+    getrandom,
     inet_pton,
     pthread_cond_destroy,
     pthread_join,
@@ -251,6 +252,9 @@ cdef class Server:
                 return failed
             worker.shared = self.shared
             worker.slots.worker = self.shared.workers_made
+            # A late answer to a message of an earlier server finds no session of this one.
+            getrandom(&worker.slots.generation, sizeof(worker.slots.generation), 0)
+            worker.slots.generation |= 1
             worker.epoll_fd = worker.wake_fd = worker.spare_fd = -1
             self.shared.workers[self.shared.workers_made] = worker
             self.shared.workers_made += 1

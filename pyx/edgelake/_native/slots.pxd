@@ -9,6 +9,7 @@ cdef struct Slot:
 cdef struct Slots:
     # Owner: the worker with that number. An id is worker, generation, place.
     int worker
+    uint32_t generation         # of new places, not 0
     Slot* slots
     uint32_t count
     uint32_t first_free         # `count` for none

@@ -35,7 +35,7 @@ cdef uint64_t slots_take(Slots* slots, void* holder) noexcept nogil:
             return 0
         slots.slots = made
         for place in range(slots.count, slots.count + AT_ONCE):
-            made[place].id = _id(slots.worker, 1, place)
+            made[place].id = _id(slots.worker, slots.generation, place)
             made[place].holder = NULL
             made[place].next_free = place + 1
         slots.count += AT_ONCE
