@@ -73,6 +73,9 @@ cdef int worker_open(Worker* worker) noexcept nogil:
 
 cdef void worker_close(Worker* worker) noexcept nogil:
     """Close the descriptors of a worker whose thread ended or never was."""
+    pthread_mutex_lock(&worker.inbox.mutex)
+    worker.inbox.open = False       # its wake-up goes with the descriptor
+    pthread_mutex_unlock(&worker.inbox.mutex)
     worker.epoll_fd = close_quietly(worker.epoll_fd)
     worker.wake_fd = close_quietly(worker.wake_fd)
     pthread_mutex_lock(&worker.busy)
