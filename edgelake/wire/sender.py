@@ -199,6 +199,7 @@ class MessageSender:
         while True:
             batch = self._native.completions(limits.BATCH_MESSAGES, None)
             if batch is None:
+                self._give_up()
                 return
             for ticket, number, kept in batch:
                 with self._lock:
@@ -210,6 +211,14 @@ class MessageSender:
                     outcome.set_result(kept)
                 else:
                     outcome.set_exception(_peer_error(to, number))
+
+    def _give_up(self) -> None:
+        """Fail what is still in sessions: it may have arrived, but nobody hears of it any more."""
+        with self._lock:
+            left = list(self._waiting.values())
+            self._waiting.clear()
+        for to, outcome in left:
+            outcome.set_exception(_peer_error(to, errno.ECANCELED))
 
 
 def _peer_error(to: Endpoint, number: int) -> PeerError:

@@ -441,7 +441,8 @@ cdef class Sender:
         self._join()
         with nogil:
             pthread_mutex_lock(&self.outbox.mutex)
-            flushed = self.outbox.cancelled == 0
+            # What is still in sessions has no outcome, so that it is not sent.
+            flushed = self.outbox.cancelled == 0 and self.outbox.counts.pending == 0
             pthread_mutex_unlock(&self.outbox.mutex)
         return flushed
 
