@@ -9,6 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
+from edgelake._native.announcement cimport is_announced, offer_clear
 from edgelake._native.attempt cimport (
     attempt_continue,
     attempt_end,
@@ -202,7 +203,11 @@ cdef bint _goes_by_session(Delivery* delivery, Outgoing* message) noexcept nogil
     session = peers_session(
         &delivery.shared.peers, message.destination.ip, message.destination.port
     )
-    return session != 0 and post_to_session(delivery.shared, session, message)
+    if session == 0:
+        return False
+    if is_announced(message.data):
+        offer_clear(message.data)   # of an attempt that failed
+    return post_to_session(delivery.shared, session, message)
 
 
 cdef inline Attempt* _slowest(Delivery* delivery, int64_t* since_ns) noexcept nogil:
