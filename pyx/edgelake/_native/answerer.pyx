@@ -16,7 +16,6 @@ from edgelake._native.worker cimport LOST_ANSWERS, NATIVE
 from edgelake._native.writer cimport writer_added, writer_room
 
 cdef enum Reach:
-    NOBODY              # the message wants no answer
     NUMERIC
     BY_NAME             # only Python looks up names
 
@@ -66,6 +65,9 @@ cdef int _answer(
     cdef Reach reach
     if answer.length == 0:
         return DONE
+    if not 1 <= header.source_port <= 65535:
+        atomic.count(&worker.counters[LOST_ANSWERS], 1)
+        return DONE
     if connection.session != NULL:
         room = writer_room(worker, connection, answer.length, &status)
         if room == NULL:
@@ -76,7 +78,7 @@ cdef int _answer(
     reach = _reply_place(connection, header, &to)
     if reach == BY_NAME:
         return OK
-    if reach == NOBODY or not _answer_apart(worker, connection, block, answer, &to):
+    if not _answer_apart(worker, connection, block, answer, &to):
         atomic.count(&worker.counters[LOST_ANSWERS], 1)
     return DONE
 
@@ -89,8 +91,6 @@ cdef Reach _reply_place(
     Source: docs/protocol.md, "Replies".
     """
     cdef char[16] text
-    if not 1 <= header.source_port <= 65535:
-        return NOBODY
     if header.source_ip_length >= sizeof(text):
         return BY_NAME
     to.ip = 0
