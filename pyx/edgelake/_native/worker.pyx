@@ -28,7 +28,7 @@ from edgelake._native.keeper cimport (
     keeper_next_ns,
     keeper_take_inbox,
 )
-from edgelake._native.links cimport Link, link_alone, link_remove
+from edgelake._native.links cimport Link, link_alone, link_move_last, link_remove
 from edgelake._native.message_queue cimport queue_push, queue_wait_low
 from edgelake._native.posix cimport *
 from edgelake._native.reader cimport NOTHING, connection_read
@@ -203,17 +203,30 @@ cdef int64_t _next_ns(Worker* worker) noexcept nogil:
     return due
 
 
+cdef inline bint _is_held(const Connection* connection) noexcept nogil:
+    # Its silence is ours: it has the deadline of slow readers instead.
+    return connection.session != NULL and connection.session.held
+
+
 cdef void _expire(Worker* worker) noexcept nogil:
     """Drop the connections whose time is over; their lists are in order of time."""
     cdef Shared* shared = worker.shared
     cdef int64_t now = worker.now_ns
     cdef Connection* first = of_waiting(&worker.silent)
     while first != NULL and now - first.last_byte_ns >= shared.byte_timeout_ns:
-        worker_drop(worker, first, BYTE_TIMEOUT)
+        if not _is_held(first):
+            worker_drop(worker, first, BYTE_TIMEOUT)
+        else:
+            first.last_byte_ns = now + 1    # also without a timeout this ends
+            link_move_last(&worker.silent, &first.waiting)
         first = of_waiting(&worker.silent)
     first = of_begun(&worker.begun)
     while first != NULL and now - first.begun_ns >= shared.message_timeout_ns:
-        worker_drop(worker, first, MESSAGE_TIMEOUT)
+        if not _is_held(first):
+            worker_drop(worker, first, MESSAGE_TIMEOUT)
+        else:
+            first.begun_ns = now + 1
+            link_move_last(&worker.begun, &first.begun)
         first = of_begun(&worker.begun)
     first = of_waiting(&worker.idle)
     while first != NULL and now - first.last_byte_ns >= shared.idle_timeout_ns:
