@@ -67,6 +67,7 @@ from edgelake._native.writer cimport (
     writer_control,
     writer_flush,
     writer_is_done,
+    writer_is_due,
     writer_room,
     writer_send,
 )
@@ -338,7 +339,7 @@ cdef bint keeper_after_read(Worker* worker, Connection* connection) noexcept nog
     if session.opener and ready_left(session) > MOST_READY_BYTES:
         worker_drop(worker, connection, SLOW_READER)
         return False
-    if backlog(session) and not session.watching_out and not writer_send(worker, connection):
+    if writer_is_due(connection) and not writer_send(worker, connection):
         return False
     if session.left and writer_is_done(connection):
         worker_drop(worker, connection, NO_REASON)
@@ -465,7 +466,7 @@ cdef Connection* _write_touched(Worker* worker, Connection* connection) noexcept
     cdef Connection* rest = <Connection*>session.next_touched
     session.touched = False
     session.next_touched = NULL
-    if not session.watching_out:
+    if writer_is_due(connection):
         writer_send(worker, connection)
     return rest
 

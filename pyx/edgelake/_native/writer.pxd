@@ -14,4 +14,5 @@ cdef int writer_control(Worker* worker, Connection* connection, int kind) noexce
 cdef int writer_flush(Worker* worker, Connection* connection) noexcept nogil
 cdef bint writer_send(Worker* worker, Connection* connection) noexcept nogil
 cdef void writer_send_waiting(Worker* worker) noexcept nogil
+cdef bint writer_is_due(const Connection* connection) noexcept nogil
 cdef bint writer_is_done(const Connection* connection) noexcept nogil

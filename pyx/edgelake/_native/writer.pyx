@@ -260,6 +260,19 @@ cdef void writer_send_waiting(Worker* worker) noexcept nogil:
         left -= 1
 
 
+cdef bint writer_is_due(const Connection* connection) noexcept nogil:
+    """Tell whether `writer_send` has something to do before epoll says so.
+
+    That is to write, or to have a session held whose peer takes nothing: epoll
+    would never tell.
+    """
+    cdef const Session* session = connection.session
+    cdef size_t left = backlog(session)
+    if session.watching_out:
+        return left >= HIGH_BYTES and not session.held and not session.opener
+    return left > 0
+
+
 cdef bint writer_is_done(const Connection* connection) noexcept nogil:
     """Tell whether nothing waits to be written or confirmed."""
     cdef const Session* session = connection.session
