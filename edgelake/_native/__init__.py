@@ -12,7 +12,7 @@ try:
     from edgelake._native.encoder import encode_message, encode_reply, encode_rows
     from edgelake._native.message import Message
     from edgelake._native.sender import Sender
-    from edgelake._native.server import Server
+    from edgelake._native.server import Server, latency_bucket
 except ModuleNotFoundError as exc:
     raise ImportError(
         f"the native modules are not compiled ({exc.name} is missing): "
@@ -39,4 +39,5 @@ __all__ = [
     "encode_message",
     "encode_reply",
     "encode_rows",
+    "latency_bucket",
 ]

@@ -309,7 +309,7 @@ class MessageServer:
                 for message, answer in answers or ():
                     self.reply(message, answer)
                 self._handled[number] += len(batch)
-            native.note_handled(batch[0])
+            native.note_handled(batch[0], len(batch))
 
     def _handle(self, message: Message) -> bool:
         """Run the handler and answer; return whether the message was handled."""

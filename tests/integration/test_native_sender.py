@@ -114,6 +114,7 @@ def test_a_message_is_sent() -> None:
             "pending_bytes": 0,
             "sockets": 0,
             "destinations": 0,
+            "sent_bytes": 2 * len(BLOCK),
         }
 
 

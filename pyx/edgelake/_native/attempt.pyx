@@ -157,6 +157,7 @@ cdef void _write(Delivery* delivery, Attempt* attempt) noexcept nogil:
         )
         if length >= 0:
             attempt.written += <size_t>length
+            atomic.count(&delivery.sent_bytes, <size_t>length)
         elif errno == EAGAIN:
             break
         elif errno != EINTR:

@@ -1,5 +1,5 @@
 # The sender's thread; C only, no GIL.
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from edgelake._native.announcement cimport MARK_BYTES, Place
 from edgelake._native.links cimport Link
@@ -49,6 +49,7 @@ cdef struct Delivery:
     int64_t sockets
     int64_t courting_sockets
     int64_t retries
+    uint64_t sent_bytes         # atomic; any thread may read it
     int next_worker             # that gets the next session
     bint flushing               # the sender stops: no second attempts
     Link ready                  # destinations that may open a socket now

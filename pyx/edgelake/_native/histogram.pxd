@@ -33,3 +33,8 @@ cdef inline void histogram_add_shared(
     Histogram* histogram, int64_t value, uint64_t times
 ) noexcept nogil:
     atomic.count_shared(&histogram.buckets[bucket_of(value)], times)
+
+cdef inline void histogram_sum(Histogram* total, const Histogram* part) noexcept nogil:
+    cdef int at
+    for at in range(HISTOGRAM_BUCKETS):
+        total.buckets[at] += atomic.counted(&part.buckets[at])

@@ -53,6 +53,7 @@ from edgelake._native.worker cimport (
     CONNECTIONS,
     NO_MEMORY,
     NO_REASON,
+    OWN_SESSIONS,
     REFUSED,
     SESSIONS,
     SESSIONS_ACCEPTED,
@@ -186,6 +187,7 @@ cdef bint _begin(Worker* worker, Connection* connection, bint opener) noexcept n
     session.connection = connection
     connection.session = session
     atomic.count(&worker.counters[SESSIONS], 1)
+    atomic.count(&worker.counters[OWN_SESSIONS], opener)
     _tune(connection.fd, worker.shared.block_timeout_ns)
     return True
 
@@ -393,6 +395,8 @@ cdef void keeper_lost(Worker* worker, Connection* connection) noexcept nogil:
     link_remove(&session.writing)
     slots_give(&worker.slots, session.id)
     atomic.count(&worker.counters[SESSIONS], <unsigned long>-1)
+    if session.opener:
+        atomic.count(&worker.counters[OWN_SESSIONS], <unsigned long>-1)
     connection.session = NULL
     session_free(session)
 

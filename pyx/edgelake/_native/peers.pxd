@@ -23,10 +23,12 @@ cdef struct PeerTable:
     Link ages
     Peer* buckets[PEER_BUCKETS]
     size_t count
+    size_t kept                 # of them, with a session
     size_t most
 
 cdef int peers_init(PeerTable* peers, size_t most) noexcept nogil
 cdef void peers_destroy(PeerTable* peers) noexcept nogil
+cdef void peers_count(PeerTable* peers, size_t* known, size_t* kept) noexcept nogil
 cdef uint64_t peers_session(PeerTable* peers, uint32_t ip, uint16_t port) noexcept nogil
 cdef uint64_t peers_reverse(PeerTable* peers, uint32_t ip, uint16_t port) noexcept nogil
 cdef bint peers_ask(

@@ -45,6 +45,10 @@ cdef Peer* _find(PeerTable* peers, uint32_t ip, uint16_t port) noexcept nogil:
     return peer
 
 
+cdef inline size_t _has_session(const Peer* peer) noexcept nogil:
+    return peer.session != 0 or peer.reverse != 0
+
+
 cdef void _forget(PeerTable* peers, Peer* peer) noexcept nogil:
     cdef Peer** at = _bucket(peers, peer.ip, peer.port)
     while at[0] != peer:
@@ -52,6 +56,7 @@ cdef void _forget(PeerTable* peers, Peer* peer) noexcept nogil:
     at[0] = peer.next
     link_remove(&peer.age)
     peers.count -= 1
+    peers.kept -= _has_session(peer)
     free(peer)
 
 
@@ -76,6 +81,14 @@ cdef Peer* _obtain(PeerTable* peers, uint32_t ip, uint16_t port) noexcept nogil:
     link_append(&peers.ages, &peer.age)
     peers.count += 1
     return peer
+
+
+cdef void peers_count(PeerTable* peers, size_t* known, size_t* kept) noexcept nogil:
+    """Tell how many addresses are known, and how many of them have a session."""
+    pthread_mutex_lock(&peers.mutex)
+    known[0] = peers.count
+    kept[0] = peers.kept
+    pthread_mutex_unlock(&peers.mutex)
 
 
 cdef uint64_t peers_session(PeerTable* peers, uint32_t ip, uint16_t port) noexcept nogil:
@@ -144,6 +157,8 @@ cdef bint peers_add(
     cdef bint added = False
     pthread_mutex_lock(&peers.mutex)
     peer = _obtain(peers, ip, port)
+    if peer != NULL:
+        peers.kept -= _has_session(peer)
     if peer != NULL and opener and peer.session == 0:
         peer.session = session
         peer.ask_ns = 0
@@ -153,6 +168,8 @@ cdef bint peers_add(
         peer.reverse = session
         peer.unreachable = False
         added = True
+    if peer != NULL:
+        peers.kept += _has_session(peer)
     pthread_mutex_unlock(&peers.mutex)
     return added
 
@@ -165,11 +182,13 @@ cdef void peers_remove(
     pthread_mutex_lock(&peers.mutex)
     peer = _find(peers, ip, port)
     if peer != NULL:
+        peers.kept -= _has_session(peer)
         if peer.session == session:
             peer.session = 0
         if peer.reverse == session:
             peer.reverse = 0
             peer.unreachable = False
+        peers.kept += _has_session(peer)
         if peer.session == 0 and peer.reverse == 0 and peer.ask_ns == 0:
             _forget(peers, peer)
     pthread_mutex_unlock(&peers.mutex)

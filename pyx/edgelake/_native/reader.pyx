@@ -153,6 +153,12 @@ cdef int _take(
     if status != DONE:
         return OK
     atomic.count(&worker.counters[MESSAGES], 1)
+    # A message that came with its first bytes took no time: only one of this
+    # read, the first, can have begun before it.
+    histogram_add(
+        &worker.received,
+        worker.now_ns - connection.begun_ns if connection.unfinished and not completed[0] else 0,
+    )
     completed[0] = True
     if connection.session != NULL:
         keeper_counted(worker, connection)
@@ -169,10 +175,6 @@ cdef inline void _hand_up(
     whole.arrived_ns = worker.now_ns + worker.paused_ns
     if connection.session != NULL:
         whole.session = connection.session.id
-    # A message that came with its first bytes took no time.
-    histogram_add(
-        &worker.received, worker.now_ns - connection.begun_ns if connection.unfinished else 0
-    )
     batch_add(&worker.batch, whole)
     if worker.batch.messages >= BATCH_MESSAGES or worker.batch.size_bytes >= BATCH_BYTES:
         worker_flush(worker)

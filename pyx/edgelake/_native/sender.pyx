@@ -10,6 +10,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+from edgelake._native cimport atomic
 from edgelake._native.delivery cimport (
     Delivery,
     delivery_close,
@@ -496,14 +497,18 @@ cdef class Sender:
         Returns
         -------
         dict of str to int
-            ``sent``, ``failed``, ``retries``, ``rejected`` since the start;
+            ``sent``, ``failed``, ``retries``, ``rejected``, ``sent_bytes`` (but
+            for those by sessions, which the server counts) since the start;
             ``pending``, ``pending_bytes``, ``sockets``, ``destinations`` now.
         """
         cdef Counts counts
+        cdef dict found
         self._check_process()
         with nogil:
             outbox_count(self.outbox, &counts)
-        return counts
+        found = counts
+        found["sent_bytes"] = atomic.counted(&self.delivery.sent_bytes)
+        return found
 
     cdef int _check_process(self) except -1:
         if self.process != getpid():

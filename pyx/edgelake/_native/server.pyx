@@ -16,7 +16,12 @@ from edgelake._native cimport atomic
 from edgelake._native.acceptor cimport listener_open
 from edgelake._native.announcement cimport Place
 from edgelake._native.facts cimport HASH_BYTES, MOST_PLACES
-from edgelake._native.histogram cimport HISTOGRAM_BUCKETS, Histogram, histogram_add_shared
+from edgelake._native.histogram cimport (
+    Histogram,
+    bucket_of,
+    histogram_add_shared,
+    histogram_sum,
+)
 from edgelake._native.inbox cimport inbox_set_routes
 from edgelake._native.message cimport (
     Message,
@@ -35,7 +40,7 @@ from edgelake._native.message_queue cimport (
     queue_return,
     queue_take,
 )
-from edgelake._native.peers cimport peers_destroy, peers_init
+from edgelake._native.peers cimport peers_count, peers_destroy, peers_init
 from edgelake._native.posix cimport (
     AF_INET,
     getpid,
@@ -73,11 +78,11 @@ from edgelake import limits as _limits
 from edgelake.errors import AlreadyRunning, ConfigurationError, NotRunning
 
 cdef tuple _NAMES = (
-    "accepted", "connections", "unfinished", "sessions", "messages", "native", "blocks",
-    "bytes", "sent_bytes", "sessions_accepted", "sessions_opened", "lost_answers", "pauses",
-    "accept_errors", "bad_header", "bad_counter", "bad_text", "bad_session", "too_large",
-    "truncated", "byte_timeout", "message_timeout", "idle_timeout", "slow_reader", "evicted",
-    "refused", "no_memory",
+    "accepted", "connections", "unfinished", "sessions", "own_sessions", "messages", "native",
+    "blocks", "bytes", "sent_bytes", "sessions_accepted", "sessions_opened", "lost_answers",
+    "pauses", "paused", "accept_errors", "bad_header", "bad_counter", "bad_text", "bad_session",
+    "too_large", "truncated", "byte_timeout", "message_timeout", "idle_timeout", "slow_reader",
+    "evicted", "refused", "no_memory",
 )
 if len(_NAMES) != COUNTERS:
     raise ImportError(f"{len(_NAMES)} names for {COUNTERS} counters")
@@ -467,9 +472,15 @@ cdef class Server:
                 raise
         return made
 
-    def note_handled(self, Message message not None):
-        """Record how long a message took from its last byte until now."""
-        histogram_add_shared(&self.shared.handled, now_ns() - message.arrived_ns, 1)
+    def note_handled(self, Message message not None, times=1):
+        """Record how long a message took from its last byte until now.
+
+        Parameters
+        ----------
+        times : int
+            Messages that this one, the first to come of them, stands for.
+        """
+        histogram_add_shared(&self.shared.handled, now_ns() - message.arrived_ns, times)
 
     def stop(self, timeout_s):
         """Stop accepting, take what was accepted, close; messages stay receivable.
@@ -563,12 +574,14 @@ cdef class Server:
         -------
         dict of str to int
             ``accepted``, ``connections`` (open now; of them ``idle``,
-            ``unfinished``, and kept as ``sessions``), ``messages`` (of them
-            ``native``: answered without Python), ``blocks``, ``bytes``,
-            ``sent_bytes`` (by sessions), ``sessions_accepted``,
-            ``sessions_opened``, ``lost_answers``, ``queued_messages``,
-            ``queued_bytes``, ``assembly_bytes``, ``pauses``,
-            ``accept_errors``, and dropped connections by reason:
+            ``unfinished``, and kept as ``sessions``; of these ``own_sessions``
+            were opened by this side), ``messages`` (of them ``native``:
+            answered without Python), ``blocks``, ``bytes``, ``sent_bytes``
+            (by sessions), ``sessions_accepted``, ``sessions_opened``,
+            ``lost_answers``, ``queued_messages``, ``queued_bytes``,
+            ``assembly_bytes``, ``known_peers`` (addresses; of them
+            ``session_peers`` have a session), ``pauses``, ``paused``
+            (threads now), ``accept_errors``, and dropped connections by reason:
             ``bad_header``, ``bad_counter``, ``bad_text``, ``bad_session``,
             ``too_large``, ``truncated``, ``byte_timeout``,
             ``message_timeout``, ``idle_timeout``, ``slow_reader``,
@@ -576,6 +589,8 @@ cdef class Server:
         """
         cdef size_t messages
         cdef size_t held
+        cdef size_t known
+        cdef size_t kept
         cdef dict found = {name: self._sum(at) for at, name in enumerate(_NAMES)}
         found["idle"] = max(0, found["connections"] - found["unfinished"])
         self._check_process()
@@ -584,8 +599,11 @@ cdef class Server:
             messages = self.shared.queue.waiting.messages
             held = self.shared.queue.waiting.size_bytes
             pthread_mutex_unlock(&self.shared.queue.mutex)
+            peers_count(&self.shared.peers, &known, &kept)
         found["queued_messages"] = messages
         found["queued_bytes"] = held
+        found["known_peers"] = known
+        found["session_peers"] = kept
         found["assembly_bytes"] = atomic.read(&self.shared.limits.held_bytes)
         return found
 
@@ -595,6 +613,29 @@ cdef class Server:
         for number in range(self.shared.workers_made):
             total += atomic.counted(&self.shared.workers[number].counters[counter])
         return total
+
+    def bounds(self):
+        """Return the limits in force.
+
+        Returns
+        -------
+        dict of str to int or float
+            The limits among the parameters, by their names.
+        """
+        cdef Shared* shared = self.shared
+        return {
+            "byte_timeout_s": shared.byte_timeout_ns / 1e9,
+            "message_timeout_s": shared.message_timeout_ns / 1e9,
+            "idle_timeout_s": shared.idle_timeout_ns / 1e9,
+            "session_idle_s": shared.session_idle_ns / 1e9,
+            "block_timeout_s": shared.block_timeout_ns / 1e9,
+            "max_connections": shared.max_connections,
+            "max_message_bytes": shared.limits.message_bytes,
+            "max_assembly_bytes": shared.limits.assembly_bytes,
+            "max_queued_messages": shared.queue.high_messages,
+            "max_queued_bytes": shared.queue.high_bytes,
+            "backlog": self.backlog,
+        }
 
     def threads(self):
         """Return the counters of each I/O thread.
@@ -624,19 +665,21 @@ cdef class Server:
             message to its last), ``waited`` (from there until a dispatcher
             has it), ``handled`` (until its handler is done).
         """
-        cdef Histogram total
+        cdef Histogram received
+        cdef Histogram waited
+        cdef Histogram handled
         cdef int number
-        cdef int at
-        memset(&total, 0, sizeof(total))
+        memset(&received, 0, sizeof(Histogram))
+        memset(&waited, 0, sizeof(Histogram))
+        memset(&handled, 0, sizeof(Histogram))
         for number in range(self.shared.workers_made):
-            for at in range(HISTOGRAM_BUCKETS):
-                total.buckets[at] += atomic.counted(
-                    &self.shared.workers[number].received.buckets[at]
-                )
+            histogram_sum(&received, &self.shared.workers[number].received)
+        histogram_sum(&waited, &self.shared.waited)
+        histogram_sum(&handled, &self.shared.handled)
         return {
-            "received": (<char*>&total)[:sizeof(total)],
-            "waited": (<char*>&self.shared.waited)[:sizeof(total)],
-            "handled": (<char*>&self.shared.handled)[:sizeof(total)],
+            "received": (<char*>&received)[:sizeof(Histogram)],
+            "waited": (<char*>&waited)[:sizeof(Histogram)],
+            "handled": (<char*>&handled)[:sizeof(Histogram)],
         }
 
     cdef int _check_process(self) except -1:
@@ -686,6 +729,11 @@ cdef void _note_waits(Shared* shared, const RawMessage* first) noexcept:
             times += 1
             first = first.next
         histogram_add_shared(&shared.waited, now - arrived, times)
+
+
+def latency_bucket(int64_t nanoseconds):
+    """Return the bucket of `Server.latencies` that counts a time."""
+    return bucket_of(nanoseconds)
 
 
 cdef object _number(str name, object value, object least=1, object most=2**62):

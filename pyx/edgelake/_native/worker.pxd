@@ -29,6 +29,7 @@ cdef enum:
     CONNECTIONS         # open now
     UNFINISHED          # of them, inside a message
     SESSIONS            # of them, kept by both sides
+    OWN_SESSIONS        # of them, opened by this side
     MESSAGES
     NATIVE              # of them, answered or dropped by a route
     BLOCKS
@@ -38,6 +39,7 @@ cdef enum:
     SESSIONS_OPENED
     LOST_ANSWERS        # native ones that could not be sent
     PAUSES
+    PAUSED              # 1 during a pause
     ACCEPT_ERRORS
     # Why connections were dropped.
     BAD_HEADER
@@ -53,7 +55,7 @@ cdef enum:
     EVICTED
     REFUSED
     NO_MEMORY
-    COUNTERS = 27       # how many there are
+    COUNTERS = 29       # how many there are
     # An ordinary end is not counted.
     NO_REASON = -1
 

@@ -295,6 +295,7 @@ cdef void _pause(Worker* worker) noexcept nogil:
     cdef int64_t look = begin
     cdef bint lowered
     atomic.count(&worker.counters[PAUSES], 1)
+    atomic.count(&worker.counters[PAUSED], 1)
     while True:
         if atomic.counted(&worker.counters[SESSIONS]):
             keeper_take_inbox(worker)
@@ -312,6 +313,7 @@ cdef void _pause(Worker* worker) noexcept nogil:
             and now_ns() >= atomic.read(&shared.stop_at_ns)
         ):
             break
+    atomic.count(&worker.counters[PAUSED], <unsigned long>-1)
     worker.must_pause = False
     worker.paused_ns += now_ns() - begin
 
