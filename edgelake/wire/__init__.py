@@ -20,6 +20,7 @@ from edgelake._native import (
 )
 from edgelake.wire.addresses import Endpoint, is_private, numeric_ip, parse_endpoint, route_to
 from edgelake.wire.codes import error_from_peer, short_text, wire_code
+from edgelake.wire.latencies import Latency, bucket_bounds, counts_of, percentile
 from edgelake.wire.messages import (
     FileFlag,
     InfoType,
@@ -40,6 +41,7 @@ from edgelake.wire.sender import MessageSender
 from edgelake.wire.server import BatchHandler, Handler, MessageServer
 
 if TYPE_CHECKING:
+    from edgelake.wire.arrays import counter_array, latency_arrays
     from edgelake.wire.records import HEADER_DTYPE, header_view
 
 __all__ = [
@@ -52,12 +54,16 @@ __all__ = [
     "Handler",
     "InfoType",
     "Job",
+    "Latency",
     "Message",
     "MessageSender",
     "MessageServer",
     "Reply",
     "TextFlag",
+    "bucket_bounds",
     "command_text",
+    "counter_array",
+    "counts_of",
     "data_text",
     "decode_block",
     "encode_block",
@@ -69,8 +75,10 @@ __all__ = [
     "fixed_reply_blocks",
     "header_view",
     "is_private",
+    "latency_arrays",
     "numeric_ip",
     "parse_endpoint",
+    "percentile",
     "reply_blocks",
     "reply_destination",
     "request_blocks",
@@ -82,9 +90,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load the NumPy view of blocks when it is first asked for: nodes run without it."""
+    """Load what needs NumPy when it is first asked for: nodes run without it."""
     if name in ("HEADER_DTYPE", "header_view"):
         from edgelake.wire import records
 
         return getattr(records, name)
+    if name in ("counter_array", "latency_arrays"):
+        from edgelake.wire import arrays
+
+        return getattr(arrays, name)
     raise AttributeError(name)
