@@ -175,6 +175,9 @@ MAX_NOTICES_BYTES: Final = 16 * 1024 * 1024
 NOTICES_END_S: Final = 1.0
 """Wait for the last messages to be shown when the node ends; a stuck terminal is left alone."""
 
+RATE_INTERVAL_S: Final = 1.0
+"""Shortest time over which rates are shown; over less they are chance."""
+
 LOG_REPEAT_S: Final = 10.0
 """Time in which the log leaves out a line it has just shown."""
 

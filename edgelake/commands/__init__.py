@@ -17,6 +17,7 @@ from edgelake.commands import (
     storage,
     sync,
     tcp,
+    tcp_status,
     variables,
 )
 from edgelake.commands.context import SERVICE_KINDS, Context, NodeParts, Origin
@@ -44,6 +45,7 @@ def build_registry() -> CommandRegistry:
                 scripts,
                 storage,
                 tcp,
+                tcp_status,
                 peers,
                 status,
                 permission,

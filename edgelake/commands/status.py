@@ -8,7 +8,7 @@ from typing import Any
 from edgelake.commands.context import SERVICE_KINDS, Context
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.interfaces import Permission, Result, Table
-from edgelake.language import Argument, Boolean, Call, CommandSet, OneOf, Option, Text, Where
+from edgelake.language import Argument, Call, CommandSet, OneOf, Option, Text, Where
 from edgelake.services.tcp import TcpService
 
 __all__ = ["commands"]
@@ -73,7 +73,7 @@ def _get_processes(context: Context, call: Call) -> Result:
     options=(FORMAT,),
     permission=Permission.READ,
     examples=("get connections", "get connections where format = json"),
-    related=("run tcp server", "get tcp pool"),
+    related=("run tcp server", "get tcp info", "get tcp pool"),
 )
 def _get_connections(context: Context, call: Call) -> Result:
     tcp = context.node.services.find(TcpService)
@@ -85,47 +85,6 @@ def _get_connections(context: Context, call: Call) -> Result:
     data = {kind: dict(zip(keys, found, strict=True)) for kind, found in addresses.items()}
     columns = ("Type", "External Address", "Internal Address", "Bind Address")
     rows = [(kind, *found) for kind, found in addresses.items()]
-    return answer(data, Table(columns, rows), call.options)
-
-
-@commands.command(
-    "get tcp pool",
-    summary="show the I/O threads of the TCP server and what passed through them",
-    where=Where.OPTIONAL,
-    options=(FORMAT, Option("details", Boolean(), default=False, help="one row per thread")),
-    permission=Permission.READ,
-    details=(
-        "In brackets 1 for each thread that holds connections, in parentheses the messages\n"
-        "that wait for a handler. JSON has all counters, also of what was dropped and why."
-    ),
-    examples=("get tcp pool", "get tcp pool where details = true"),
-    related=("run tcp server", "get processes"),
-)
-def _get_tcp_pool(context: Context, call: Call) -> Result:
-    tcp = context.node.services.find(TcpService)
-    if tcp is None:
-        return answer({"threads": 0}, "Tcp Pool is not declared", call.options)
-    threads = tcp.threads()
-    figures = tcp.figures()
-    waiting = figures["server"]["queued_messages"]
-    data = {"threads": len(threads), "waiting": waiting, "details": threads, **figures}
-    busy = [int(thread["connections"] > 0) for thread in threads]
-    if call.options["format"] == "json" or not call.options["details"]:
-        line = f"TCP Pool with {len(threads)} threads: {busy} ({waiting})"
-        return answer(data, line, call.options)
-    total = sum(thread["messages"] for thread in threads) or 1
-    rows = [
-        (
-            number,
-            busy[number],
-            thread["messages"],
-            round(100 * thread["messages"] / total),
-            thread["connections"],
-            thread["bytes"],
-        )
-        for number, thread in enumerate(threads)
-    ]
-    columns = ("Thread", "Status", "Calls", "Percentage", "Connections", "Bytes")
     return answer(data, Table(columns, rows), call.options)
 
 

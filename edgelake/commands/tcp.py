@@ -47,7 +47,7 @@ commands = CommandSet(group="network")
         "run tcp server where external_ip = 10.0.0.7 and external_port = 32048"
         " and bind = false and threads = 6",
     ),
-    related=("get connections", "get tcp pool", "exit", "set remote permission"),
+    related=("get connections", "get tcp info", "get tcp stats", "exit", "set remote permission"),
 )
 def _run_tcp_server(context: Context, call: Call) -> Result:
     given = call.options

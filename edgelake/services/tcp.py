@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import cycle
@@ -12,6 +13,7 @@ from typing import Any
 from edgelake import limits
 from edgelake.errors import ConfigurationError, ServiceError
 from edgelake.services.base import Service
+from edgelake.services.rates import RateMeter, Rates
 from edgelake.wire import (
     Endpoint,
     FileFlag,
@@ -72,6 +74,8 @@ class TcpService(Service):
         self._handler = handler
         self._sender: MessageSender | None = None
         self._server: MessageServer | None = None
+        self._started_s = 0.0
+        self._meter = RateMeter(0.0)
         self._large = cycle(range(1, 101))
 
     # ------------------------------------------------------------- life
@@ -91,6 +95,8 @@ class TcpService(Service):
             sender=sender,
         )
         sender.start()
+        self._started_s = time.monotonic()
+        self._meter = RateMeter(self._started_s)
         # Set before the first message can arrive: its answer needs them.
         self._sender, self._server = sender, server
         try:
@@ -126,8 +132,10 @@ class TcpService(Service):
         """Return where the server listens and with how many threads."""
         return f"Listening on: {self.bound}, Threads Pool: {self.options.threads}"
 
+    # ---------------------------------------------------------- figures
+
     def figures(self) -> dict[str, Any]:
-        """Return counters of server and sender."""
+        """Return counters of server and sender; none when the service has stopped."""
         server, sender = self._server, self._sender
         if server is None or sender is None:
             return {}
@@ -135,7 +143,34 @@ class TcpService(Service):
 
     def threads(self) -> list[dict[str, int]]:
         """Return the counters of each I/O thread."""
-        return self._server.threads() if self._server else []
+        server = self._server
+        return server.threads() if server else []
+
+    def latencies(self) -> dict[str, bytes]:
+        """Return how long messages took, see `edgelake.wire.Latency`."""
+        server = self._server
+        return server.latencies() if server else {}
+
+    def bounds(self) -> dict[str, int | float]:
+        """Return the limits of the server that are in force, by their names."""
+        server = self._server
+        if server is None:
+            return {}
+        return {"handler_threads": server.dispatch_threads, **server.bounds()}
+
+    def uptime_s(self) -> float:
+        """Return how long the service has been listening, in seconds."""
+        return time.monotonic() - self._started_s
+
+    def rates(self, totals: Mapping[str, int]) -> tuple[Rates, Rates]:
+        """Return how fast counters grow: since the start, and since rates were asked before.
+
+        Parameters
+        ----------
+        totals : mapping of str to int
+            The counters now; always the same ones.
+        """
+        return self._meter.take(time.monotonic(), totals)
 
     # -------------------------------------------------------- addresses
 

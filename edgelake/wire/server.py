@@ -114,6 +114,11 @@ class MessageServer:
         return self._native.address
 
     @property
+    def dispatch_threads(self) -> int:
+        """Threads that run the handler."""
+        return len(self._dispatchers)
+
+    @property
     def running(self) -> bool:
         """Whether the listening socket is open."""
         return self._native.running
@@ -262,6 +267,10 @@ class MessageServer:
     def latencies(self) -> dict[str, bytes]:
         """Return how long messages took, see `edgelake.wire.latencies`."""
         return self._native.latencies()
+
+    def bounds(self) -> dict[str, int | float]:
+        """Return the limits of the native server that are in force, by their names."""
+        return self._native.bounds()
 
     def threads(self) -> list[dict[str, int]]:
         """Return the counters of each I/O thread."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -32,7 +33,7 @@ def histogram(times: Sequence[int]) -> bytes:
 def test_bounds_grow_and_end_at_18_minutes() -> None:
     bounds = bucket_bounds()
     assert len(bounds) == BUCKETS == 592
-    assert all(low < high for low, high in zip(bounds, bounds[1:], strict=False))
+    assert all(low < high for low, high in pairwise(bounds))
     assert (bounds[0], bounds[-1]) == (0, LONGEST)
 
 

@@ -16,7 +16,7 @@ VARIABLES = ["berth", "blockchain_dir", "blockchain_file"]
     [
         ("ge", {"get"}),
         ("get sta", {"status"}),
-        ("get tcp ", {"pool"}),
+        ("get tcp ", {"info", "pool", "stats"}),
         ("exit ", {"node", "synchronizer", "tcp"}),
         ("help run t", {"tcp"}),
         ("answer = get sta", {"status"}),

@@ -67,7 +67,9 @@ def test_peers_may_call_only_what_is_meant():
         "get remote permission",
         "get status",
         "get synchronizer",
+        "get tcp info",
         "get tcp pool",
+        "get tcp stats",
         "help",
         "print",
     }

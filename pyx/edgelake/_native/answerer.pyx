@@ -12,7 +12,7 @@ from edgelake._native.posix cimport AF_INET, inet_pton
 from edgelake._native.posting cimport post
 from edgelake._native.routes cimport Answer, Route, answer_fill, routes_match
 from edgelake._native.status cimport DONE, OK
-from edgelake._native.worker cimport LOST_ANSWERS, NATIVE
+from edgelake._native.worker cimport LOST_ANSWERS, NATIVE, SESSION_ANSWERS
 from edgelake._native.writer cimport writer_added, writer_room
 
 cdef enum Reach:
@@ -74,6 +74,7 @@ cdef int _answer(
             return status
         answer_fill(room, answer, block)
         writer_added(worker, connection, answer.length, True)
+        atomic.count(&worker.counters[SESSION_ANSWERS], 1)
         return DONE
     reach = _reply_place(connection, header, &to)
     if reach == BY_NAME:

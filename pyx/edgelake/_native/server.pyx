@@ -79,10 +79,10 @@ from edgelake.errors import AlreadyRunning, ConfigurationError, NotRunning
 
 cdef tuple _NAMES = (
     "accepted", "connections", "unfinished", "sessions", "own_sessions", "messages", "native",
-    "blocks", "bytes", "sent_bytes", "sessions_accepted", "sessions_opened", "lost_answers",
-    "pauses", "paused", "accept_errors", "bad_header", "bad_counter", "bad_text", "bad_session",
-    "too_large", "truncated", "byte_timeout", "message_timeout", "idle_timeout", "slow_reader",
-    "evicted", "refused", "no_memory",
+    "blocks", "bytes", "sent_bytes", "session_answers", "sessions_accepted", "sessions_opened",
+    "lost_answers", "pauses", "paused", "accept_errors", "bad_header", "bad_counter", "bad_text",
+    "bad_session", "too_large", "truncated", "byte_timeout", "message_timeout", "idle_timeout",
+    "slow_reader", "evicted", "refused", "no_memory",
 )
 if len(_NAMES) != COUNTERS:
     raise ImportError(f"{len(_NAMES)} names for {COUNTERS} counters")
@@ -577,8 +577,8 @@ cdef class Server:
             ``unfinished``, and kept as ``sessions``; of these ``own_sessions``
             were opened by this side), ``messages`` (of them ``native``:
             answered without Python), ``blocks``, ``bytes``, ``sent_bytes``
-            (by sessions), ``sessions_accepted``, ``sessions_opened``,
-            ``lost_answers``, ``queued_messages``, ``queued_bytes``,
+            (by sessions), ``session_answers`` (native ones that went by a
+            session), ``sessions_accepted``, ``sessions_opened``, ``lost_answers``, ``queued_messages``, ``queued_bytes``,
             ``assembly_bytes``, ``known_peers`` (addresses; of them
             ``session_peers`` have a session), ``pauses``, ``paused``
             (threads now), ``accept_errors``, and dropped connections by reason:

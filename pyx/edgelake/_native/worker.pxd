@@ -35,6 +35,7 @@ cdef enum:
     BLOCKS
     BYTES
     SENT_BYTES          # by sessions
+    SESSION_ANSWERS     # native ones that went back by their session
     SESSIONS_ACCEPTED
     SESSIONS_OPENED
     LOST_ANSWERS        # native ones that could not be sent
@@ -55,7 +56,7 @@ cdef enum:
     EVICTED
     REFUSED
     NO_MEMORY
-    COUNTERS = 29       # how many there are
+    COUNTERS = 30       # how many there are
     # An ordinary end is not counted.
     NO_REASON = -1
 
