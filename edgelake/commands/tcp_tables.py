@@ -146,7 +146,7 @@ def _tables(data: dict[str, Any]) -> Iterator[Table]:
         for reason, label in labels.items()
         if data[kind][reason]
     ]
-    yield Table(("Closed", "Why", "Count"), ended or [("-", "none but in order", 0)])
+    yield Table(("Connections\nclosed", "Why", "Count"), ended or [("in order only", "", None)])
     sender = data["sender"]
     yield Table(
         (

@@ -578,7 +578,8 @@ cdef class Server:
             were opened by this side), ``messages`` (of them ``native``:
             answered without Python), ``blocks``, ``bytes``, ``sent_bytes``
             (by sessions), ``session_answers`` (native ones that went by a
-            session), ``sessions_accepted``, ``sessions_opened``, ``lost_answers``, ``queued_messages``, ``queued_bytes``,
+            session), ``sessions_accepted``, ``sessions_opened``,
+            ``lost_answers``, ``queued_messages``, ``queued_bytes``,
             ``assembly_bytes``, ``known_peers`` (addresses; of them
             ``session_peers`` have a session), ``pauses``, ``paused``
             (threads now), ``accept_errors``, and dropped connections by reason:
