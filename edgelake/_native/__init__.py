@@ -11,8 +11,9 @@ try:
     from edgelake._native.block import Block, decode_block, encode_block
     from edgelake._native.encoder import encode_message, encode_reply, encode_rows
     from edgelake._native.message import Message
+    from edgelake._native.metered import latency_bucket
     from edgelake._native.sender import Sender
-    from edgelake._native.server import Server, latency_bucket
+    from edgelake._native.server import Server
 except ModuleNotFoundError as exc:
     raise ImportError(
         f"the native modules are not compiled ({exc.name} is missing): "

@@ -4,10 +4,10 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from edgelake._native.announcement cimport MESSAGE, count_write, kind_write
 from edgelake._native.inbox cimport inbox_post
-from edgelake._native.keeper cimport keeper_deliver
 from edgelake._native.outbox cimport ADDED, outbox_admit, outbox_queue
 from edgelake._native.peers cimport peers_session
 from edgelake._native.posix cimport pthread_mutex_trylock, pthread_mutex_unlock
+from edgelake._native.postman cimport postman_deliver
 from edgelake._native.slots cimport worker_of
 from edgelake._native.worker cimport Worker
 
@@ -55,6 +55,6 @@ cdef bint post_to_session(Shared* shared, uint64_t session, Outgoing* message) n
     message.session = session
     if pthread_mutex_trylock(&worker.busy) != 0:
         return inbox_post(&worker.inbox, message)
-    keeper_deliver(worker, message)
+    postman_deliver(worker, message)
     pthread_mutex_unlock(&worker.busy)
     return True

@@ -14,11 +14,11 @@ from edgelake._native.keeper cimport (
     keeper_after_read,
     keeper_counted,
     keeper_heard,
-    keeper_offered,
 )
 from edgelake._native.links cimport Link, link_move_last, link_remove
 from edgelake._native.message cimport RawMessage
 from edgelake._native.message_queue cimport batch_add
+from edgelake._native.opening cimport opening_offered
 from edgelake._native.posix cimport EAGAIN, EINTR, errno, recv
 from edgelake._native.session cimport Session
 from edgelake._native.status cimport (
@@ -139,7 +139,7 @@ cdef int _take(
     elif not connection.spoken:
         connection.spoken = True
         if is_announced(block):
-            status = keeper_offered(worker, connection, block)
+            status = opening_offered(worker, connection, block)
             if status != OK:
                 return status
     status = answer_natively(worker, connection, block, &header)

@@ -1,7 +1,6 @@
 """The message server: listening socket, I/O threads, queue of whole messages."""
 
 import os
-import threading
 import warnings
 
 cimport cython
@@ -10,21 +9,11 @@ from libc.errno cimport ENOMEM
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
 
 from edgelake._native cimport atomic
 from edgelake._native.acceptor cimport listener_open
-from edgelake._native.announcement cimport Place
-from edgelake._native.facts cimport HASH_BYTES, MOST_PLACES
-from edgelake._native.histogram cimport (
-    Histogram,
-    bucket_of,
-    histogram_add_shared,
-    histogram_sum,
-)
-from edgelake._native.inbox cimport inbox_set_routes
+from edgelake._native.histogram cimport histogram_add_shared
 from edgelake._native.message cimport (
-    Message,
     RawMessage,
     message_free_all,
     message_object,
@@ -33,36 +22,23 @@ from edgelake._native.message cimport (
 from edgelake._native.message_queue cimport (
     Batch,
     queue_clear,
-    queue_destroy,
     queue_end,
-    queue_init,
     queue_open_door,
     queue_return,
     queue_take,
 )
-from edgelake._native.peers cimport peers_count, peers_destroy, peers_init
 from edgelake._native.posix cimport (
     AF_INET,
     getpid,
     getrandom,
     inet_pton,
-    pthread_cond_destroy,
     pthread_join,
-    pthread_mutex_destroy,
     pthread_mutex_init,
     pthread_mutex_lock,
     pthread_mutex_unlock,
 )
-from edgelake._native.routes cimport (
-    ROUTE_BUCKETS,
-    RouteTable,
-    routes_add,
-    routes_free,
-    routes_new,
-)
 from edgelake._native.system cimport (
     as_ns,
-    condition_init,
     condition_wait,
     close_quietly,
     now_ns,
@@ -71,25 +47,14 @@ from edgelake._native.system cimport (
     thread_start,
     wake,
 )
-from edgelake._native.wire cimport BLOCK_BYTES
 from edgelake._native.worker cimport *
 
 from edgelake import limits as _limits
 from edgelake.errors import AlreadyRunning, ConfigurationError, NotRunning
 
-cdef tuple _NAMES = (
-    "accepted", "connections", "unfinished", "sessions", "own_sessions", "messages", "native",
-    "blocks", "bytes", "sent_bytes", "session_answers", "sessions_accepted", "sessions_opened",
-    "lost_answers", "pauses", "paused", "accept_errors", "bad_header", "bad_counter", "bad_text",
-    "bad_session", "too_large", "truncated", "byte_timeout", "message_timeout", "idle_timeout",
-    "slow_reader", "evicted", "refused", "no_memory",
-)
-if len(_NAMES) != COUNTERS:
-    raise ImportError(f"{len(_NAMES)} names for {COUNTERS} counters")
-
 
 @cython.final
-cdef class Server:
+cdef class Server(Answering):
     """Listening socket, I/O threads and the bounded queue of whole messages.
 
     Parameters
@@ -139,27 +104,6 @@ cdef class Server:
     Nothing is written to a connection unless its peer offered a session.
     Source: docs/protocol.md, "Connections"; docs/locks.md.
     """
-
-    def __cinit__(self, *_args, **_options):
-        self.process = getpid()
-        self.shared = <Shared*>calloc(1, sizeof(Shared))
-        if self.shared == NULL:
-            raise MemoryError
-        self.shared.listener = -1
-        self.routes = {}
-        self.lock = threading.Lock()
-        cdef int failed = queue_init(&self.shared.queue)
-        if failed == 0:
-            failed = peers_init(&self.shared.peers, _limits.MAX_KNOWN_PEERS)
-        if failed == 0:
-            failed = pthread_mutex_init(&self.shared.facts.mutex, NULL)
-        if failed == 0:
-            failed = pthread_mutex_init(&self.shared.exit_mutex, NULL)
-        if failed == 0:
-            failed = condition_init(&self.shared.exited)
-        if failed != 0:
-            raise OSError(failed, os.strerror(failed))
-        self.ready_to_run = True
 
     def __init__(
         self,
@@ -294,113 +238,6 @@ cdef class Server:
         """Whether the server accepts connections."""
         return self.started and atomic.read(&self.shared.state) == RUNNING
 
-    # ------------------------------------------------------- native answers
-
-    def set_route(self, bytes command not None, bytes near not None, bytes far not None):
-        """Have the I/O threads answer a command by themselves.
-
-        Parameters
-        ----------
-        command : bytes
-            The whole message, 1..63 bytes; it must be exactly this.
-        near, far : bytes
-            The answer to peers of the local network and to others, as blocks
-            of at most 64 KiB; their job fields are replaced by the request's.
-            Empty: the message is counted and not answered.
-
-        Raises
-        ------
-        ConfigurationError
-            Too long, too many, or no whole blocks.
-
-        Notes
-        -----
-        Each thread takes the change up with its next round.
-        """
-        if not 1 <= len(command) < ROUTE_BUCKETS:
-            raise ConfigurationError(
-                f"a command of {len(command)} bytes is not in 1..{ROUTE_BUCKETS - 1}"
-            )
-        for blocks in (near, far):
-            if len(blocks) % BLOCK_BYTES or len(blocks) > SCRATCH_BYTES:
-                raise ConfigurationError(
-                    f"an answer of {len(blocks)} bytes is not whole blocks of at most "
-                    f"{SCRATCH_BYTES} bytes"
-                )
-        with self.lock:
-            if command not in self.routes and len(self.routes) >= _limits.MAX_ROUTES:
-                raise ConfigurationError(f"routes have reached {_limits.MAX_ROUTES}")
-            self.routes[command] = (near, far)
-            self._hand_routes()
-
-    def remove_route(self, bytes command not None):
-        """End what `set_route` began; nothing happens if there is none."""
-        with self.lock:
-            if self.routes.pop(command, None) is not None:
-                self._hand_routes()
-
-    cdef int _hand_routes(self) except -1:
-        """Give each thread a table of its own."""
-        cdef RouteTable* table
-        cdef int number
-        for number in range(self.shared.workers_made):
-            table = routes_new()
-            if table == NULL:
-                raise MemoryError
-            for command, (near, far) in self.routes.items():
-                if not routes_add(
-                    table, command, len(command), near, len(near), far, len(far)
-                ):
-                    routes_free(table)
-                    raise MemoryError
-            routes_free(inbox_set_routes(&self.shared.workers[number].inbox, table))
-        return 0
-
-    def set_places(self, places):
-        """Name the addresses by which other nodes reach this one.
-
-        Parameters
-        ----------
-        places : sequence of tuple of (str, int)
-            IPv4 address in numbers and port, at most 8. An offer of a session
-            to one of them is for this node, as one to the listening address is.
-        """
-        cdef Place[MOST_PLACES] made
-        cdef int count = 0
-        for ip, port in places:
-            if count == MOST_PLACES:
-                raise ConfigurationError(f"places exceed {MOST_PLACES}")
-            if inet_pton(AF_INET, ip.encode(errors="replace"), &made[count].ip) != 1:
-                raise ConfigurationError(f"place {ip!r} is no IPv4 address in numbers")
-            made[count].port = _number("port", port, 0, 65535)
-            count += 1
-        with nogil:
-            pthread_mutex_lock(&self.shared.facts.mutex)
-            memcpy(self.shared.facts.places, made, <size_t>count * sizeof(Place))
-            self.shared.facts.place_count = count
-            pthread_mutex_unlock(&self.shared.facts.mutex)
-
-    def set_ledger_hash(self, bytes digits not None, lease_s):
-        """Have polls with this hash of the ledger answered by the I/O threads, with nothing.
-
-        Parameters
-        ----------
-        digits : bytes
-            32 hexadecimal digits; others end it at once.
-        lease_s : float
-            Seconds for which the hash is known to be right.
-        """
-        cdef int64_t until = now_ns() + as_ns(lease_s, "lease_s")
-        cdef const unsigned char* text = digits
-        if len(digits) != HASH_BYTES:
-            until = 0
-        with nogil:
-            pthread_mutex_lock(&self.shared.facts.mutex)
-            if until:
-                memcpy(self.shared.facts.ledger_hash, text, HASH_BYTES)
-            self.shared.facts.ledger_until_ns = until
-            pthread_mutex_unlock(&self.shared.facts.mutex)
-
     # ------------------------------------------------------------- messages
 
     def receive(self, max_messages, timeout_s=None):
@@ -471,16 +308,6 @@ cdef class Server:
             if not made:
                 raise
         return made
-
-    def note_handled(self, Message message not None, times=1):
-        """Record how long a message took from its last byte until now.
-
-        Parameters
-        ----------
-        times : int
-            Messages that this one, the first to come of them, stands for.
-        """
-        histogram_add_shared(&self.shared.handled, now_ns() - message.arrived_ns, times)
 
     def stop(self, timeout_s):
         """Stop accepting, take what was accepted, close; messages stay receivable.
@@ -567,127 +394,6 @@ cdef class Server:
         self.shared.joined = True
         queue_end(&self.shared.queue)
 
-    def statistics(self):
-        """Return the counters of all threads together.
-
-        Returns
-        -------
-        dict of str to int
-            ``accepted``, ``connections`` (open now; of them ``idle``,
-            ``unfinished``, and kept as ``sessions``; of these ``own_sessions``
-            were opened by this side), ``messages`` (of them ``native``:
-            answered without Python), ``blocks``, ``bytes``, ``sent_bytes``
-            (by sessions), ``session_answers`` (native ones that went by a
-            session), ``sessions_accepted``, ``sessions_opened``,
-            ``lost_answers``, ``queued_messages``, ``queued_bytes``,
-            ``assembly_bytes``, ``known_peers`` (addresses; of them
-            ``session_peers`` have a session), ``pauses``, ``paused``
-            (threads now), ``accept_errors``, and dropped connections by reason:
-            ``bad_header``, ``bad_counter``, ``bad_text``, ``bad_session``,
-            ``too_large``, ``truncated``, ``byte_timeout``,
-            ``message_timeout``, ``idle_timeout``, ``slow_reader``,
-            ``evicted``, ``refused``, ``no_memory``.
-        """
-        cdef size_t messages
-        cdef size_t held
-        cdef size_t known
-        cdef size_t kept
-        cdef dict found = {name: self._sum(at) for at, name in enumerate(_NAMES)}
-        found["idle"] = max(0, found["connections"] - found["unfinished"])
-        self._check_process()
-        with nogil:
-            pthread_mutex_lock(&self.shared.queue.mutex)
-            messages = self.shared.queue.waiting.messages
-            held = self.shared.queue.waiting.size_bytes
-            pthread_mutex_unlock(&self.shared.queue.mutex)
-            peers_count(&self.shared.peers, &known, &kept)
-        found["queued_messages"] = messages
-        found["queued_bytes"] = held
-        found["known_peers"] = known
-        found["session_peers"] = kept
-        found["assembly_bytes"] = atomic.read(&self.shared.limits.held_bytes)
-        return found
-
-    cdef object _sum(self, int counter):
-        cdef int number
-        cdef object total = 0
-        for number in range(self.shared.workers_made):
-            total += atomic.counted(&self.shared.workers[number].counters[counter])
-        return total
-
-    def bounds(self):
-        """Return the limits in force.
-
-        Returns
-        -------
-        dict of str to int or float
-            The limits among the parameters, by their names.
-        """
-        cdef Shared* shared = self.shared
-        return {
-            "byte_timeout_s": shared.byte_timeout_ns / 1e9,
-            "message_timeout_s": shared.message_timeout_ns / 1e9,
-            "idle_timeout_s": shared.idle_timeout_ns / 1e9,
-            "session_idle_s": shared.session_idle_ns / 1e9,
-            "block_timeout_s": shared.block_timeout_ns / 1e9,
-            "max_connections": shared.max_connections,
-            "max_message_bytes": shared.limits.message_bytes,
-            "max_assembly_bytes": shared.limits.assembly_bytes,
-            "max_queued_messages": shared.queue.high_messages,
-            "max_queued_bytes": shared.queue.high_bytes,
-            "backlog": self.backlog,
-        }
-
-    def threads(self):
-        """Return the counters of each I/O thread.
-
-        Returns
-        -------
-        list of dict of str to int
-            The counters of `statistics`, but for those of the queue.
-        """
-        cdef int number
-        return [
-            {
-                name: atomic.counted(&self.shared.workers[number].counters[at])
-                for at, name in enumerate(_NAMES)
-            }
-            for number in range(self.shared.workers_made)
-        ]
-
-    def latencies(self):
-        """Return how long messages took, as counts in buckets of time.
-
-        Returns
-        -------
-        dict of str to bytes
-            592 unsigned integers of 8 bytes each, in the machine's order, see
-            `edgelake.wire.latencies`: ``received`` (from the first byte of a
-            message to its last), ``waited`` (from there until a dispatcher
-            has it), ``handled`` (until its handler is done).
-        """
-        cdef Histogram received
-        cdef Histogram waited
-        cdef Histogram handled
-        cdef int number
-        memset(&received, 0, sizeof(Histogram))
-        memset(&waited, 0, sizeof(Histogram))
-        memset(&handled, 0, sizeof(Histogram))
-        for number in range(self.shared.workers_made):
-            histogram_sum(&received, &self.shared.workers[number].received)
-        histogram_sum(&waited, &self.shared.waited)
-        histogram_sum(&handled, &self.shared.handled)
-        return {
-            "received": (<char*>&received)[:sizeof(Histogram)],
-            "waited": (<char*>&waited)[:sizeof(Histogram)],
-            "handled": (<char*>&handled)[:sizeof(Histogram)],
-        }
-
-    cdef int _check_process(self) except -1:
-        if self.process != getpid():
-            raise NotRunning("the server belongs to the parent process")
-        return 0
-
     def __repr__(self):
         return f"<Server {self.host}:{self.port}{' running' if self.running else ''}>"
 
@@ -695,27 +401,6 @@ cdef class Server:
         if self.started and not self.shared.joined and self.process == getpid():
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=1, source=self)
             self.close()
-
-    def __dealloc__(self):
-        # After a fork the threads exist in the parent only; its memory and
-        # descriptors are left as they are.
-        if self.shared == NULL or self.process != getpid():
-            return
-        cdef int number
-        for number in range(self.shared.workers_made):
-            worker_close(self.shared.workers[number])
-            routes_free(self.shared.workers[number].inbox.routes)
-            pthread_mutex_destroy(&self.shared.workers[number].inbox.mutex)
-            pthread_mutex_destroy(&self.shared.workers[number].busy)
-            free(self.shared.workers[number])
-        free(self.shared.workers)
-        if self.ready_to_run:
-            queue_destroy(&self.shared.queue)
-            peers_destroy(&self.shared.peers)
-            pthread_mutex_destroy(&self.shared.facts.mutex)
-            pthread_cond_destroy(&self.shared.exited)
-            pthread_mutex_destroy(&self.shared.exit_mutex)
-        free(self.shared)
 
 
 cdef void _note_waits(Shared* shared, const RawMessage* first) noexcept:
@@ -730,11 +415,6 @@ cdef void _note_waits(Shared* shared, const RawMessage* first) noexcept:
             times += 1
             first = first.next
         histogram_add_shared(&shared.waited, now - arrived, times)
-
-
-def latency_bucket(int64_t nanoseconds):
-    """Return the bucket of `Server.latencies` that counts a time."""
-    return bucket_of(nanoseconds)
 
 
 cdef object _number(str name, object value, object least=1, object most=2**62):

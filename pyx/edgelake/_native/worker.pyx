@@ -21,16 +21,15 @@ from edgelake._native.acceptor cimport (
 from edgelake._native.assembler cimport assembly_drop
 from edgelake._native.connection cimport of_begun, of_waiting, pool_free, pool_return
 from edgelake._native.keeper cimport (
-    keeper_close_inbox,
     keeper_expire,
     keeper_leave,
     keeper_lost,
     keeper_next_ns,
-    keeper_take_inbox,
 )
 from edgelake._native.links cimport Link, link_alone, link_move_last, link_remove
 from edgelake._native.message_queue cimport queue_push, queue_wait_low
 from edgelake._native.posix cimport *
+from edgelake._native.postman cimport postman_close, postman_take
 from edgelake._native.reader cimport NOTHING, connection_read
 from edgelake._native.routes cimport routes_free
 from edgelake._native.session cimport Session
@@ -131,7 +130,7 @@ cdef void _round(Worker* worker) noexcept nogil:
             accept = True
         elif what == <void*>&worker.wake_fd:
             wake_clear(worker.wake_fd)
-            keeper_take_inbox(worker)
+            postman_take(worker)
         # A connection dropped earlier in this round has no descriptor.
         elif (<Connection*>what).fd >= 0:
             _serve(worker, <Connection*>what, worker.events[at].events)
@@ -298,7 +297,7 @@ cdef void _pause(Worker* worker) noexcept nogil:
     atomic.count(&worker.counters[PAUSED], 1)
     while True:
         if atomic.counted(&worker.counters[SESSIONS]):
-            keeper_take_inbox(worker)
+            postman_take(worker)
             writer_send_waiting(worker)
             look = now_ns() + PAUSE_WRITE_MS * <int64_t>NS_PER_MS
         else:
@@ -352,7 +351,7 @@ cdef bint _drain(Worker* worker) noexcept nogil:
 cdef void _end(Worker* worker, bint cut) noexcept nogil:
     """Close what is open; messages that are whole still go up."""
     cdef Connection* first = of_waiting(&worker.silent)
-    keeper_close_inbox(worker)
+    postman_close(worker)
     listener_leave(worker)
     worker.must_pause = True        # watch or drop, but read no more
     read_again(worker)
