@@ -68,7 +68,8 @@ cdef int _answer(
     if not 1 <= header.source_port <= 65535:
         atomic.count(&worker.counters[LOST_ANSWERS], 1)
         return DONE
-    if connection.session != NULL:
+    # Behind a leave of ours the peer may have closed.
+    if connection.session != NULL and not connection.session.leaving:
         room = writer_room(worker, connection, answer.length, &status)
         if room == NULL:
             return status
