@@ -7,7 +7,10 @@ REQUIRES := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["b
 SANITIZED := PYTHONPATH=build/sanitize/lib PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 LD_PRELOAD=$$(gcc -print-file-name=libasan.so)
 
-.PHONY: help dev run demo test lint format bench bench-report cli docs sanitize build clean
+RUNS ?= -1
+SECONDS ?= 60
+
+.PHONY: help dev run demo test lint format bench bench-report cli docs sanitize fuzz build clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
@@ -40,7 +43,7 @@ lint: dev  ## check style and types
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy --strict edgelake
-	PATH=$(RUN):$$PATH cython-lint pyx  # it starts pycodestyle by name
+	PATH=$(RUN):$$PATH cython-lint pyx tests/fuzz  # it starts pycodestyle by name
 
 format: dev  ## format the Python sources
 	$(RUN)/ruff check --fix .
@@ -61,8 +64,11 @@ docs: dev  ## write docs/commands.md from the command registry
 	cp build/commands.md docs/commands.md
 
 sanitize: dev  ## run the native tests under the address and undefined-behaviour sanitizers
-	EDGELAKE_SANITIZE=1 $(RUN)/python setup.py -q build -b build/sanitize --build-lib build/sanitize/lib
+	EDGELAKE_SANITIZE=address $(RUN)/python setup.py -q build -b build/sanitize --build-lib build/sanitize/lib
 	$(SANITIZED) $(RUN)/pytest --import-mode=append tests/unit tests/property tests/integration
+
+fuzz: dev  ## run the fuzz targets, each RUNS=n times or for SECONDS=n (needs Clang)
+	$(RUN)/python -m tests.fuzz --runs $(RUNS) --seconds $(SECONDS)
 
 build: dev  ## make the sdist, and the wheel from it, in dist/
 	rm -rf dist

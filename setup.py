@@ -1,16 +1,19 @@
 """What pyproject.toml cannot say: extension modules, where packages lie, and the launcher.
 
-``EDGELAKE_SANITIZE=1`` builds with the address and undefined-behaviour
-sanitizers; run the result with libasan preloaded (``make sanitize``).
+``EDGELAKE_SANITIZE`` builds for tests only: ``address`` with the address and
+undefined-behaviour sanitizers (``make sanitize``), ``fuzz`` with those and with
+the fuzz targets of ``tests/fuzz`` (``make fuzz``; needs Clang).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from distutils.ccompiler import new_compiler
 from distutils.command.build_scripts import build_scripts
 from distutils.sysconfig import customize_compiler
+from pathlib import Path
 from sysconfig import get_config_var, get_path
 
 from Cython.Build import cythonize
@@ -18,8 +21,15 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 RELEASE = ["-O2", "-g0"]
-SANITIZE = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
-SANITIZED = os.environ.get("EDGELAKE_SANITIZE") == "1"
+FOR_TESTS = {
+    "address": ["-fsanitize=address,undefined"],
+    "fuzz": [
+        "-fsanitize=fuzzer-no-link,address,undefined",
+        "-fno-sanitize-recover=undefined",
+    ],
+}
+BUILD = os.environ.get("EDGELAKE_SANITIZE", "")
+FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", *FOR_TESTS[BUILD]] if BUILD else RELEASE
 
 WARNINGS = [
     "-Wall",
@@ -28,19 +38,38 @@ WARNINGS = [
 ]
 
 
+def _replaced_calls() -> list[str]:
+    """Return which calls of the system go to tests/fuzz/kernel.c in the fuzz targets."""
+    text = Path("tests/fuzz/kernel.h").read_text(encoding="utf-8")
+    return re.findall(r"\b__wrap_(\w+)\(", text)
+
+
+def _extensions(sources: str, flags: list[str]) -> Extension:
+    fuzz = BUILD == "fuzz"
+    return Extension(
+        "*",
+        [sources],
+        define_macros=[("_GNU_SOURCE", "1")],
+        include_dirs=["tests/fuzz"] if fuzz else [],
+        extra_compile_args=[*WARNINGS, *flags],
+        extra_link_args=[
+            "-pthread",
+            *(FOR_TESTS[BUILD] if BUILD else []),
+            *([f"-Wl,--wrap={name}" for name in _replaced_calls()] if fuzz else []),
+        ],
+    )
+
+
 def extensions() -> list[Extension]:
     """Return one extension module for each file of the native part."""
-    pattern = Extension(
-        "*",
-        ["pyx/edgelake/_native/*.pyx"],
-        define_macros=[("_GNU_SOURCE", "1")],
-        extra_compile_args=[*WARNINGS, *(SANITIZE if SANITIZED else RELEASE)],
-        extra_link_args=["-pthread", *(SANITIZE if SANITIZED else [])],
-    )
+    patterns = [_extensions("pyx/edgelake/_native/*.pyx", FLAGS)]
+    if BUILD == "fuzz":
+        # The targets themselves are not measured.
+        patterns.append(_extensions("tests/fuzz/*.pyx", [*FLAGS, "-fno-sanitize=fuzzer-no-link"]))
     modules: list[Extension] = cythonize(
-        [pattern],
-        build_dir="build/sanitize/c" if SANITIZED else "build/c",
-        include_path=["pyx"],
+        patterns,
+        build_dir=f"build/{BUILD}/c" if BUILD else "build/c",
+        include_path=["pyx", "."],
         compiler_directives={
             "language_level": 3,
             "freethreading_compatible": True,
