@@ -211,9 +211,7 @@ class Station:
         self.sender = MessageSender()
         options = {"threads": 2, **options}
         host, port = options.pop("host", HOST), options.pop("port", 0)
-        self.server = MessageServer(
-            host, port, handler=self._take, sender=self.sender, **options
-        )
+        self.server = MessageServer(host, port, handler=self._take, sender=self.sender, **options)
 
     def start(self) -> None:
         """Start both."""
@@ -313,5 +311,3 @@ def free_port() -> int:
     """Return a port on which nothing listens."""
     with socket.create_server((HOST, 0)) as listener:
         return int(listener.getsockname()[1])
-
-

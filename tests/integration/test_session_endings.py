@@ -10,8 +10,8 @@ from concurrent.futures import Future, wait
 import pytest
 
 from edgelake import limits
-from edgelake.errors import AlreadyRunning, PeerClosed, PeerError
 from edgelake._native import Sender, Server
+from edgelake.errors import AlreadyRunning, PeerClosed, PeerError
 from edgelake.wire import Endpoint, FileFlag, Job, Message, Reply, encode_message, file_blocks
 from tests.old_node import announces, command_of, old_node
 from tests.sessions import (

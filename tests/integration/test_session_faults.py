@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,7 +42,6 @@ from tests.sessions import (
     told_by,
 )
 from tests.waiting import eventually
-
 
 
 def long_one(size: int) -> bytes:
@@ -183,7 +183,7 @@ def session_of(server: Station) -> Iterator[Line]:
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(cuts), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a != b]
+    return [data[a:b] for a, b in pairwise(edges) if a != b]
 
 
 def test_one_byte_at_a_time_into_a_session() -> None:

@@ -219,9 +219,10 @@ def test_our_offer_and_what_follows_the_accept() -> None:
             offer = line.block()
             nonce = offer[:8]
             assert nonce[0]
-            assert offer == nonce + tag(OFFER, nonce, offer, place) + b"\0\x01" + request(
-                "print 1"
-            )[18:]
+            assert (
+                offer
+                == nonce + tag(OFFER, nonce, offer, place) + b"\0\x01" + request("print 1")[18:]
+            )
             assert sent.result(PATIENCE_S) is False  # not known yet
             line.send(accepting(offer, place))
             eventually(lambda: new.figures()["sessions"] == 1, "the session")
