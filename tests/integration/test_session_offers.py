@@ -17,10 +17,8 @@ from tests.sessions import (
     PATIENCE_S,
     Line,
     Place,
-    Station,
     accepting,
     control,
-    echo,
     free_port,
     kind_of,
     listening,
@@ -28,10 +26,10 @@ from tests.sessions import (
     offering,
     open_session,
     request,
-    station,
     tag,
     told_by,
 )
+from tests.stations import Station, echo, station
 from tests.waiting import eventually
 
 

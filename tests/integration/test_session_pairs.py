@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgelake import Node
-from edgelake.errors import RemoteError
+from edgelake import Client, Node
+from edgelake.errors import NoReply, RemoteError
 from tests.old_node import OldNode, announces, old_node
 from tests.sessions import siphash
 from tests.waiting import eventually
@@ -194,6 +194,22 @@ def test_what_old_nodes_are_sent_carries_one_offer_in_ten_minutes(tmp_path):
             eventually(lambda: 5 in old.answers, "the answer to the old node")
         sent = [block for heard in old.heard for block in heard.blocks]
         assert [announces(block) for block in sent] == [True, False, False, False]
+
+
+def test_a_large_request_of_ours(tmp_path):
+    long = "get dictionary " + " ".join(["and"] * 1500)
+    new, other = NewSide(tmp_path / "1"), NewSide(tmp_path / "2")
+    with new.node, other.node, old_node() as old:
+        # One of ours answers it, an old one carries it out and nobody waits.
+        with pytest.raises(RemoteError, match="and"):
+            new.ask(other.address, long)
+        for _ in range(2):
+            shown = new.node.run(f"run client ({old.address}) {long}").text
+            assert "running" not in shown
+        eventually(lambda: old.executed == [long] * 2, "the commands at the old node")
+        with Client(old.address) as client, pytest.raises(NoReply, match="answers none of more"):
+            client.request(long)
+        eventually(lambda: len(old.executed) == 3, "the command of the program")
 
 
 def test_two_of_ours_use_one_connection_for_everything(tmp_path):

@@ -11,17 +11,8 @@ from edgelake import Client, Node
 from edgelake.errors import PeerRefused, RemoteError
 from edgelake.services.jobs import Answer
 from edgelake.wire import Job, Message, Reply, encode_message, request_blocks
-from tests.sessions import (
-    HOST,
-    PATIENCE_S,
-    Station,
-    echo,
-    free_port,
-    open_session,
-    pattern,
-    request,
-    station,
-)
+from tests.sessions import HOST, PATIENCE_S, free_port, open_session, pattern, request
+from tests.stations import Station, echo, station
 from tests.waiting import eventually
 
 
