@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -11,8 +12,18 @@ import pytest
 
 from edgelake._native import Sender, Server
 from edgelake.errors import AlreadyRunning, EdgeLakeError, NotRunning
+from edgelake.wire import encode_message
 from tests.old_node import command_of
-from tests.sessions import HOST, PATIENCE_S, listening, open_session, request
+from tests.sessions import (
+    HOST,
+    PATIENCE_S,
+    Line,
+    accepting,
+    listening,
+    open_session,
+    pattern,
+    request,
+)
 from tests.stations import Station, descriptors, joined, native_threads, station
 from tests.waiting import eventually
 
@@ -63,6 +74,37 @@ def test_a_sender_that_stops_before_its_server_leaves_nobody_waiting() -> None:
         assert new.sender.stop(0.1) is False
         with pytest.raises(EdgeLakeError):
             sent.result(PATIENCE_S)
+
+
+def test_a_stop_does_not_cut_a_message_with_an_offer() -> None:
+    message = encode_message(b"data", pattern(300_000))
+    with (
+        station() as new,
+        socket.create_server((HOST, 0)) as listener,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        # So much is with our kernel when the message counts as sent.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        place = listener.getsockname()
+        assert new.tell(place, message).result(PATIENCE_S) is False
+        stopped = pool.submit(new.sender.stop, PATIENCE_S)
+        with Line(listener.accept()[0]) as line:
+            eventually(lambda: not sends(new), "the stop of the sender")
+            offer = line.block()
+            line.send(accepting(offer, place))
+            rest = b""
+            while len(rest) < len(message) - 2048 and (piece := line.socket.recv(1 << 20)):
+                rest += piece
+            assert offer[26:] + rest == message[26:]
+            assert stopped.result(PATIENCE_S)
+
+
+def sends(new: Station) -> bool:
+    try:
+        new.sender._native.send(HOST, 1, request("print x"), attempts=1)
+    except NotRunning:
+        return False
+    return True
 
 
 def test_a_late_answer_finds_no_session_of_another_server() -> None:

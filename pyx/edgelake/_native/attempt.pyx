@@ -187,6 +187,7 @@ cdef void _done(Delivery* delivery, Attempt* attempt) noexcept nogil:
     attempt.courting = True
     attempt.last_ns = delivery.now_ns
     delivery.courting_sockets += 1
+    delivery.courting_long += attempt.written > BLOCK_BYTES
     link_move_last(&delivery.courting, &attempt.place)
     if not message.asks:
         _let_go(delivery, attempt)
@@ -326,6 +327,7 @@ cdef void attempt_end(Delivery* delivery, Attempt* attempt) noexcept nogil:
     delivery.sockets -= 1
     if attempt.courting:
         delivery.courting_sockets -= 1
+        delivery.courting_long -= attempt.written > BLOCK_BYTES
     attempt.next = delivery.ended
     delivery.ended = attempt
 

@@ -48,6 +48,7 @@ cdef struct Delivery:
     int64_t shortage_until_ns   # the system had no descriptor or memory
     int64_t sockets
     int64_t courting_sockets
+    int64_t courting_long       # of them, with messages of more than a block
     int64_t retries
     uint64_t sent_bytes         # atomic; any thread may read it
     int next_worker             # that gets the next session

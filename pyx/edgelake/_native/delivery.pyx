@@ -110,7 +110,11 @@ cdef bint _ends(Delivery* delivery) noexcept nogil:
     if state == FLUSHING and not delivery.flushing:
         delivery.flushing = True
         _give_up_failing(delivery)
-    return state == FLUSHING and (pending == 0 or delivery.now_ns >= stop_at)
+    # A socket that is closed before the answer to its offer came would answer
+    # that with a reset, and what the kernel still had to send would be lost.
+    return state == FLUSHING and (
+        pending == 0 and delivery.courting_long == 0 or delivery.now_ns >= stop_at
+    )
 
 
 cdef void _give_up_failing(Delivery* delivery) noexcept nogil:
