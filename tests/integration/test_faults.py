@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from edgelake.wire import Reply
 from tests.old_node import command_of
-from tests.sessions import (
-    LEAVE,
-    listening,
-    marked,
-    open_session,
-    request,
-    station,
-)
+from tests.sessions import LEAVE, listening, marked, open_session, request
+from tests.stations import station
 
 
 def test_a_native_answer_is_not_written_behind_a_leave() -> None:
