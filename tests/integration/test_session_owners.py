@@ -27,6 +27,8 @@ from tests.sessions import (
 from tests.stations import Station, descriptors, joined, native_threads, station
 from tests.waiting import eventually
 
+ONCE = {"attempts": 1, "retry_pause_s": 0.05}
+
 
 def acquainted(one: Station, two: Station) -> None:
     one.tell(two.place, request("print first")).result(PATIENCE_S)
@@ -45,7 +47,7 @@ def test_an_end_in_the_middle_of_traffic_gives_every_message_an_outcome(closes: 
             for at in range(400):
                 if at == 100:
                     begun.wait(PATIENCE_S)
-                sent.append(one.tell(two.place, request(f"print {number} {at}"), attempts=1))
+                sent.append(one.tell(two.place, request(f"print {number} {at}"), **ONCE))
             return sent
 
         jobs = [pool.submit(work, number) for number in range(4)]
