@@ -116,6 +116,17 @@ def test_a_peer_that_leaves_gets_the_rest_another_way() -> None:
         assert kind_of(rest[-2048:]) == ACKNOWLEDGE
 
 
+def test_who_was_left_closes_behind_the_last_byte() -> None:
+    with station() as new, listening() as (place, accept), joined(new, place, accept) as line:
+        new.sender.reply(Endpoint(*place), LARGE, HOST)  # nobody acknowledges it
+        length = len(line.block())
+        line.send(control(LEAVE, told=1))
+        while piece := line.socket.recv(1 << 20):
+            length += len(piece)
+        assert length == len(LARGE) + 2048
+        eventually(lambda: new.figures()["sessions"] == 0, "the end")
+
+
 @pytest.mark.parametrize("count", [1, 3, 300])
 def test_who_leaves_hears_what_has_arrived(count: int) -> None:
     with station() as server, open_session(server.place) as line:

@@ -8,10 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import pytest
 
 from edgelake import Client, Node
-from edgelake.errors import PeerRefused, RemoteError
+from edgelake.errors import PeerClosed, PeerRefused, RemoteError
 from edgelake.services.jobs import Answer
 from edgelake.wire import Job, Message, Reply, encode_message, request_blocks
-from tests.sessions import HOST, PATIENCE_S, free_port, open_session, pattern, request
+from tests.sessions import HOST, PATIENCE_S, free_port, listening, open_session, pattern, request
 from tests.stations import Station, echo, station
 from tests.waiting import eventually
 
@@ -164,6 +164,22 @@ def test_a_session_is_not_used_back_while_its_address_answers() -> None:
             wrong.send(bytes(2048))  # ends it: whatever was written before would come first
             assert wrong.message() == b""
         assert outside.figures()["bad_header"] == 1
+
+
+def test_a_session_is_not_used_back_when_its_address_answers_badly() -> None:
+    with (
+        station() as outside,
+        listening() as (place, accept),
+        open_session(outside.place, request("print first", source=place)) as wrong,
+    ):
+        eventually(lambda: outside.figures()["messages"] == 1, "the first message")
+        blocks = encode_message(b"data", pattern(24_000_000))
+        sent = outside.tell(place, blocks, attempts=1, retry_pause_s=0.05)
+        accept().reset()
+        with pytest.raises(PeerClosed):
+            sent.result(PATIENCE_S)
+        wrong.send(bytes(2048))
+        assert wrong.message() == b""
 
 
 def test_a_session_from_elsewhere_is_never_used_back() -> None:

@@ -138,6 +138,7 @@ cdef void _connected(Delivery* delivery, Attempt* attempt) noexcept nogil:
     ):
         attempt_fail(delivery, attempt, ECONNREFUSED)
         return
+    attempt.connected = True
     attempt.last_ns = delivery.now_ns
     link_move_last(&delivery.writing, &attempt.place)
     _write(delivery, attempt)
@@ -296,7 +297,8 @@ cdef void attempt_fail(Delivery* delivery, Attempt* attempt, int error) noexcept
             &delivery.shared.peers, attempt.to.ip, attempt.to.port, delivery.now_ns
         )
     attempt_end(delivery, attempt)
-    if _goes_back(delivery, message):
+    # Who can be connected to is never taken for somebody behind a router.
+    if not attempt.connected and _goes_back(delivery, message):
         reschedule(delivery, destination)
         return
     deliver_failed(delivery, destination, message, started, error)

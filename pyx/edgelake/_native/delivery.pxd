@@ -25,6 +25,7 @@ cdef struct Attempt:
     int64_t last_ns             # of the last progress
     int fd                      # -1 when ended and about to be freed
     bint connecting
+    bint connected
     bint offered                # the message carries the offer of a session
     bint courting               # it is written, and the offer not answered
     bint watched                # known to epoll

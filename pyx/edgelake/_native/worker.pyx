@@ -35,7 +35,7 @@ from edgelake._native.routes cimport routes_free
 from edgelake._native.session cimport Session
 from edgelake._native.slots cimport slots_free
 from edgelake._native.system cimport NS_PER_MS, close_quietly, now_ns, wait_ms, wake_clear
-from edgelake._native.writer cimport writer_send, writer_send_waiting
+from edgelake._native.writer cimport writer_is_done, writer_send, writer_send_waiting
 
 cdef enum:
     PAUSE_LOOK_MS = 100         # a pause looks so often whether the server stops
@@ -141,12 +141,12 @@ cdef void _round(Worker* worker) noexcept nogil:
 
 cdef inline void _serve(Worker* worker, Connection* connection, uint32_t events) noexcept nogil:
     cdef uint32_t readable = EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP
-    if (
-        events & EPOLLOUT
-        and connection.session != NULL
-        and not writer_send(worker, connection)
-    ):
-        return
+    if events & EPOLLOUT and connection.session != NULL:
+        if not writer_send(worker, connection):
+            return
+        if connection.session.left and writer_is_done(connection):
+            worker_drop(worker, connection, NO_REASON)
+            return
     if events & readable and not worker.must_pause:
         connection_read(worker, connection)
 
