@@ -139,7 +139,7 @@ def test_a_node_behind_a_router_works_by_the_session_it_opened() -> None:
     hidden = (HOST, free_port())
     with station(echo) as inside, station(echo) as outside:
         inside.tell(outside.place, request("print first", source=hidden)).result(PATIENCE_S)
-        eventually(lambda: outside.figures()["sessions"] == 1, "the session")
+        eventually(lambda: inside.figures()["sessions"] == 1, "the session")
         long = "x" * 1800
         assert gather([inside.ask(outside.place, "short", source=hidden)]) == ["short"]
         assert gather([inside.ask(outside.place, long, source=hidden)]) == [long]

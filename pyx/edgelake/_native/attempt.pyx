@@ -297,8 +297,9 @@ cdef void attempt_fail(Delivery* delivery, Attempt* attempt, int error) noexcept
             &delivery.shared.peers, attempt.to.ip, attempt.to.port, delivery.now_ns
         )
     attempt_end(delivery, attempt)
-    # Who can be connected to is never taken for somebody behind a router.
-    if not attempt.connected and _goes_back(delivery, message):
+    # Who can be connected to is never taken for somebody behind a router; a reset
+    # means that he was, and ended it before we heard of it.
+    if not attempt.connected and error != ECONNRESET and _goes_back(delivery, message):
         reschedule(delivery, destination)
         return
     deliver_failed(delivery, destination, message, started, error)
