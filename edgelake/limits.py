@@ -135,6 +135,9 @@ SESSION_ACCEPT_S: Final = 5.0
 SESSION_ASK_PAUSE_S: Final = 600.0
 """Time before an old peer is offered a session again: it may have been replaced."""
 
+RECEIPT_TIMEOUT_S: Final = 60.0
+"""Wait for the peer of a session to acknowledge the next message; it may be busy for a while."""
+
 MAX_OPEN_OFFERS: Final = 128
 """Offers that wait for an answer at a time; each holds a socket."""
 

@@ -36,6 +36,7 @@ def info_text(data: dict[str, Any]) -> str:
         ("Time of a message", f"at most {limits['message_timeout_s']:g} s"),
         ("Silence between messages", f"at most {limits['idle_timeout_s']:g} s"),
         ("Silence of a session we opened", f"at most {limits['session_idle_s']:g} s"),
+        ("Time for a peer to acknowledge", f"at most {limits['receipt_timeout_s']:g} s"),
         ("Time for a peer to take bytes", f"at most {limits['block_timeout_s']:g} s"),
         ("Size of a message", f"at most {_size(limits['max_message_bytes'])}"),
         ("Unfinished messages", f"at most {_size(limits['max_assembly_bytes'])}"),

@@ -93,6 +93,16 @@ def test_a_route_of_many_blocks_in_a_session() -> None:
         assert server.figures()["lost_answers"] == 0
 
 
+def test_a_native_answer_acknowledges_what_it_answers() -> None:
+    with station(echo) as server:
+        server.server.route("get x", FIXED)
+        with open_session(server.place, request("event x")) as line:
+            line.message()
+            for number in range(2, 5):
+                line.send(marked(request("get x", job=number), TRACKED))
+                assert told_by(line.block()) == number
+
+
 def test_a_route_to_nothing() -> None:
     with station(echo) as server:
         server.server.route("event ignored", None)

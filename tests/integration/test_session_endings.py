@@ -73,6 +73,34 @@ def test_what_was_written_and_not_acknowledged_failed_and_is_not_sent_again(
             assert command_of(line.block()) == "print 4"
 
 
+def test_who_never_acknowledges_is_not_waited_for_without_end() -> None:
+    with (
+        station(receipt_timeout_s=0.3) as new,
+        listening() as (place, accept),
+        joined(new, place, accept) as line,
+    ):
+        sent = new.tell(place, request("print unheard"))
+        assert command_of(line.block()) == "print unheard"
+        with pytest.raises(PeerClosed):
+            sent.result(PATIENCE_S)
+        assert new.figures()["slow_reader"] == 1
+
+
+def test_who_acknowledges_one_after_the_other_has_the_time_for_each() -> None:
+    with (
+        station(receipt_timeout_s=0.5) as new,
+        listening() as (place, accept),
+        joined(new, place, accept) as line,
+    ):
+        sent = [new.tell(place, request(f"print {n}")) for n in range(4)]
+        for number, one in enumerate(sent):
+            assert command_of(line.block()) == f"print {number}"
+            assert not one.done()
+            line.send(control(ACKNOWLEDGE, told=number + 2))
+            assert outcome(one) == "sent"
+        assert new.figures()["slow_reader"] == 0
+
+
 @pytest.mark.parametrize("end", ENDINGS)
 def test_what_was_not_begun_goes_another_way_once(end: Callable[[Line], None]) -> None:
     with station() as new, listening() as (place, accept):

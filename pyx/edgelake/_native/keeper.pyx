@@ -34,6 +34,7 @@ from edgelake._native.posting cimport post_again
 from edgelake._native.session cimport (
     Session,
     backlog,
+    of_asking,
     of_owing,
     of_writing,
     ready_left,
@@ -50,6 +51,7 @@ from edgelake._native.worker cimport (
     worker_drop,
 )
 from edgelake._native.writer cimport (
+    writer_await,
     writer_control,
     writer_flush,
     writer_is_done,
@@ -60,6 +62,7 @@ from edgelake._native.writer cimport (
 cdef enum:
     OWED_MS = 2                 # an acknowledgement waits so long for a block to go with
     OWED_MOST = 256             # messages that are acknowledged together
+    LOOK_MS = 1000              # sessions are looked at so often at least
     LEAVE_MS = 1000             # silence in which a session that ends is closed
     # Native answers that the acceptor of a session does not take; twice what
     # its own requests can ask for at a time.
@@ -115,6 +118,7 @@ cdef void _confirm(Worker* worker, Session* session) noexcept nogil:
         message = list_pop(&session.unconfirmed)
         message.kept = True
         list_append(&settled, message)
+    writer_await(worker, session)
     outbox_settle(worker.shared.outbox, &settled)
 
 
@@ -229,6 +233,7 @@ cdef void keeper_lost(Worker* worker, Connection* connection) noexcept nogil:
     outbox_settle(worker.shared.outbox, &settled)
     link_remove(&session.owing)
     link_remove(&session.writing)
+    link_remove(&session.asking)
     slots_give(&worker.slots, session.id)
     atomic.count(&worker.counters[SESSIONS], <unsigned long>-1)
     if session.opener:
@@ -256,6 +261,10 @@ cdef void keeper_expire(Worker* worker) noexcept nogil:
     while session != NULL and now - session.progress_ns >= worker.shared.block_timeout_ns:
         worker_drop(worker, <Connection*>session.connection, SLOW_READER)
         session = of_writing(&worker.writing)
+    session = of_asking(&worker.asking)
+    while session != NULL and now - session.asked_ns >= worker.shared.receipt_timeout_ns:
+        worker_drop(worker, <Connection*>session.connection, SLOW_READER)
+        session = of_asking(&worker.asking)
     session = of_owing(&worker.owing)
     while session != NULL and now - session.owed_ns >= OWED_MS * <int64_t>NS_PER_MS:
         _acknowledge(worker, <Connection*>session.connection)
@@ -277,6 +286,7 @@ cdef int64_t keeper_next_ns(Worker* worker) noexcept nogil:
     cdef Connection* leaving = of_waiting(&worker.leaving)
     cdef Connection* kept = of_waiting(&worker.kept)
     cdef Session* writing = of_writing(&worker.writing)
+    cdef Session* asking = of_asking(&worker.asking)
     cdef Session* owing = of_owing(&worker.owing)
     cdef int64_t due = INT64_MAX
     if leaving != NULL:
@@ -285,6 +295,11 @@ cdef int64_t keeper_next_ns(Worker* worker) noexcept nogil:
         due = min(due, kept.last_byte_ns + worker.shared.session_idle_ns)
     if writing != NULL:
         due = min(due, writing.progress_ns + worker.shared.block_timeout_ns)
+    if asking != NULL:
+        due = min(due, asking.asked_ns + worker.shared.receipt_timeout_ns)
+    elif atomic.counted(&worker.counters[SESSIONS]):
+        # Another thread may write meanwhile, and does not wake this one for a deadline.
+        due = min(due, worker.now_ns + LOOK_MS * <int64_t>NS_PER_MS)
     if owing != NULL:
         due = min(due, owing.owed_ns + OWED_MS * <int64_t>NS_PER_MS)
     return due

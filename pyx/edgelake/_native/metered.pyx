@@ -140,6 +140,7 @@ cdef class Metered:
             "idle_timeout_s": shared.idle_timeout_ns / 1e9,
             "session_idle_s": shared.session_idle_ns / 1e9,
             "block_timeout_s": shared.block_timeout_ns / 1e9,
+            "receipt_timeout_s": shared.receipt_timeout_ns / 1e9,
             "max_connections": shared.max_connections,
             "max_message_bytes": shared.limits.message_bytes,
             "max_assembly_bytes": shared.limits.assembly_bytes,

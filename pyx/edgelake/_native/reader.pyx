@@ -142,6 +142,10 @@ cdef int _take(
             status = opening_offered(worker, connection, block)
             if status != OK:
                 return status
+    # Counted before it is answered: the answer acknowledges it. If it turns out
+    # to be broken, the session ends with it.
+    if connection.session != NULL and header.last_flag == 1:
+        keeper_counted(worker, connection)
     status = answer_natively(worker, connection, block, &header)
     if status == OK:
         status = assembly_add(
@@ -160,8 +164,6 @@ cdef int _take(
         worker.now_ns - connection.begun_ns if connection.unfinished and not completed[0] else 0,
     )
     completed[0] = True
-    if connection.session != NULL:
-        keeper_counted(worker, connection)
     if whole != NULL:
         _hand_up(worker, connection, whole)
     return OK

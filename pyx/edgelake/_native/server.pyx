@@ -85,6 +85,8 @@ cdef class Server(Answering):
         Silence after which a session that this side opened is ended.
     block_timeout_s : float
         Longest time in which the peer of a session takes nothing of what is written.
+    receipt_timeout_s : float
+        Longest time in which it acknowledges nothing of what it took and shall acknowledge.
     max_queued_messages, max_queued_bytes : int
         High marks of the messages nobody has received yet. Above one of them
         nothing is read or accepted until both are at half or below. The time
@@ -123,6 +125,7 @@ cdef class Server(Answering):
         sessions=True,
         session_idle_s=_limits.SESSION_IDLE_S,
         block_timeout_s=_limits.BLOCK_SEND_TIMEOUT_S,
+        receipt_timeout_s=_limits.RECEIPT_TIMEOUT_S,
     ):
         if self.started:
             raise AlreadyRunning("the server was started before")
@@ -139,6 +142,7 @@ cdef class Server(Answering):
         shared.sessions = sessions
         shared.session_idle_ns = as_ns(session_idle_s, "session_idle_s")
         shared.block_timeout_ns = as_ns(block_timeout_s, "block_timeout_s")
+        shared.receipt_timeout_ns = as_ns(receipt_timeout_s, "receipt_timeout_s")
         shared.reply_attempts = _limits.SEND_ATTEMPTS
         shared.reply_pause_ns = as_ns(_limits.RETRY_PAUSE_S, "retry_pause_s")
         shared.max_connections = _number("max_connections", max_connections)

@@ -5,10 +5,11 @@ from edgelake._native.links cimport Link
 from edgelake._native.outbox cimport OutgoingList
 
 cdef struct Session:
-    # Owner: the connection it belongs to, and so that one's worker. The two
+    # Owner: the connection it belongs to, and so that one's worker. The three
     # links come first, in this order, so that they lead back to the session.
     Link owing                  # alone, or where acknowledgements are due
     Link writing                # alone, or where the peer has yet to take bytes
+    Link asking                 # alone, or where the peer has yet to acknowledge
     void* connection
     uint64_t id
     uint64_t received           # whole messages of the peer
@@ -17,6 +18,7 @@ cdef struct Session:
     uint64_t confirmed          # of ours, as far as the peer has told us
     int64_t owed_ns             # when the oldest untold message came
     int64_t progress_ns         # when the peer last took bytes
+    int64_t asked_ns            # since when it owes the next acknowledgement
     OutgoingList waiting        # not wholly written; only the first may be begun
     OutgoingList unconfirmed    # written, and somebody asks whether they arrived
     size_t waiting_bytes
@@ -41,6 +43,9 @@ cdef inline Session* of_owing(Link* head) noexcept nogil:
 
 cdef inline Session* of_writing(Link* head) noexcept nogil:
     return NULL if head.after == head else <Session*>(head.after - 1)
+
+cdef inline Session* of_asking(Link* head) noexcept nogil:
+    return NULL if head.after == head else <Session*>(head.after - 2)
 
 cdef inline size_t ready_left(const Session* session) noexcept nogil:
     return session.ready_length - session.ready_written

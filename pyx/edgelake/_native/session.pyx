@@ -17,6 +17,7 @@ cdef Session* session_new(bint opener, int64_t now) noexcept nogil:
         return NULL
     link_alone(&made.owing)
     link_alone(&made.writing)
+    link_alone(&made.asking)
     made.opener = opener
     made.progress_ns = now
     return made

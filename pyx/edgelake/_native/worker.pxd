@@ -69,6 +69,7 @@ cdef struct Shared:
     int64_t idle_timeout_ns
     int64_t session_idle_ns     # of sessions that this side opened
     int64_t block_timeout_ns    # in which a peer must take something of what we write
+    int64_t receipt_timeout_ns  # in which it must acknowledge something of that
     int64_t reply_pause_ns
     int reply_attempts
     bint sessions               # offers are accepted
@@ -112,6 +113,7 @@ cdef struct Worker:
     Link begun                  # those of silent, oldest message first
     Link owing                  # sessions whose peers wait for an acknowledgement
     Link writing                # sessions whose peers have yet to take bytes
+    Link asking                 # sessions whose peers have yet to acknowledge
     Connection* again           # opened this round, to be read once more
     Connection* ended           # freed when the round ends
     BufferPool pool

@@ -52,6 +52,7 @@ cdef int worker_open(Worker* worker) noexcept nogil:
     link_alone(&worker.begun)
     link_alone(&worker.owing)
     link_alone(&worker.writing)
+    link_alone(&worker.asking)
     worker.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
     if worker.epoll_fd < 0:
         return errno

@@ -224,6 +224,14 @@ cdef bint writer_send(Worker* worker, Connection* connection) noexcept nogil:
     return connection.fd >= 0
 
 
+cdef void writer_await(Worker* worker, Session* session) noexcept nogil:
+    """Let the time for the next acknowledgement begin, if one is owed."""
+    link_remove(&session.asking)
+    if session.unconfirmed.first != NULL:
+        session.asked_ns = worker.now_ns
+        link_append(&worker.asking, &session.asking)
+
+
 cdef void _sort_out(Worker* worker, Connection* connection) noexcept nogil:
     """Have epoll tell what there is to wait for now."""
     cdef Session* session = connection.session
@@ -237,6 +245,8 @@ cdef void _sort_out(Worker* worker, Connection* connection) noexcept nogil:
         if not session.watching_out:
             session.progress_ns = worker.now_ns     # it begins to wait
         link_append(&worker.writing, &session.writing)
+    if link_is_alone(&session.asking):
+        writer_await(worker, session)
     if held != session.held or waits != session.watching_out:
         session.held = held
         session.watching_out = waits
