@@ -1,0 +1,102 @@
+"""Another process for tests of faults: a station, or clients, told what to do line by line.
+
+``station <port>`` prints its port, answers every request with its own text and
+prints the command of each; ``idle <host> <port> <count>`` opens connections,
+says how many, and holds them; ``starved`` is told by `Starved` below.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from edgelake.wire import Message, Reply
+from tests.stations import Station, echo
+
+
+def _say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+def _station(port: str) -> None:
+    def respond(message: Message) -> Reply | None:
+        _say("got", message.command.decode().split()[-1])
+        return echo(message) if message.command.startswith(b"get") else None
+
+    # Another process may have had the port a moment ago.
+    made = Station(respond, port=int(port))
+    made.start()
+    _say(made.place[1])
+    sys.stdin.readline()
+    made.stop()
+
+
+def _idle(host: str, port: str, count: str) -> None:
+    raise_limit()
+    held = [socket.create_connection((host, int(port))) for _ in range(int(count))]
+    _say(len(held))
+    sys.stdin.readline()
+
+
+def raise_limit() -> None:
+    """Let this process have as many descriptors as it may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Leave this process without a free descriptor for a while."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
+    holes: list[int] = []
+    try:
+        while True:
+            try:
+                holes.append(os.dup(0))
+            except OSError:
+                break
+        yield
+    finally:
+        for hole in holes:
+            os.close(hole)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class Child:
+    """This file as a process of its own."""
+
+    def __init__(self, *words: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.peer_process", *(str(word) for word in words)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def line(self) -> str:
+        """Return the next line that it prints."""
+        assert self.process.stdout is not None
+        found = self.process.stdout.readline()
+        assert found, "the other process has ended"
+        return found.strip()
+
+
+ROLES: dict[str, Callable[..., Any]] = {"station": _station, "idle": _idle}
+
+if __name__ == "__main__":
+    ROLES[sys.argv[1]](*sys.argv[2:])
