@@ -7,13 +7,18 @@ REQUIRES := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["b
 SANITIZED := PYTHONPATH=build/sanitize/lib PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 LD_PRELOAD=$$(gcc -print-file-name=libasan.so)
 
+# Without random addresses, which leave the thread sanitizer no room on some systems.
+FOR_RACES := PYTHONPATH=build/threads/lib TSAN_OPTIONS=log_path=build/threads/report:report_signal_unsafe=0 \
+	LD_PRELOAD=$$(gcc -print-file-name=libtsan.so) setarch -R
+RACES := tests/integration/test_native_*.py tests/integration/test_message_*.py \
+	tests/integration/test_session*.py tests/integration/test_faults.py
 RUNS ?= -1
 SECONDS ?= 60
 
-.PHONY: help dev run demo test lint format bench bench-report cli docs sanitize fuzz build clean
+.PHONY: help dev run demo test lint format bench bench-report cli docs sanitize sanitize-threads fuzz build clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 18
 
 .venv/installed: pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit("edgelake needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
@@ -66,6 +71,11 @@ docs: dev  ## write docs/commands.md from the command registry
 sanitize: dev  ## run the native tests under the address and undefined-behaviour sanitizers
 	EDGELAKE_SANITIZE=address $(RUN)/python setup.py -q build -b build/sanitize --build-lib build/sanitize/lib
 	$(SANITIZED) $(RUN)/pytest --import-mode=append tests/unit tests/property tests/integration
+
+sanitize-threads: dev  ## run the tests of servers, senders and sessions under the thread sanitizer
+	EDGELAKE_SANITIZE=thread $(RUN)/python setup.py -q build -b build/threads --build-lib build/threads/lib
+	rm -f build/threads/report.*
+	$(FOR_RACES) $(RUN)/python $(RUN)/pytest --import-mode=append $(RACES) || (cat build/threads/report.*; false)
 
 fuzz: dev  ## run the fuzz targets, each RUNS=n times or for SECONDS=n (needs Clang)
 	$(RUN)/python -m tests.fuzz --runs $(RUNS) --seconds $(SECONDS)

@@ -1,8 +1,9 @@
 """What pyproject.toml cannot say: extension modules, where packages lie, and the launcher.
 
 ``EDGELAKE_SANITIZE`` builds for tests only: ``address`` with the address and
-undefined-behaviour sanitizers (``make sanitize``), ``fuzz`` with those and with
-the fuzz targets of ``tests/fuzz`` (``make fuzz``; needs Clang).
+undefined-behaviour sanitizers (``make sanitize``), ``thread`` with the one that
+finds races (``make sanitize-threads``), ``fuzz`` with the first two and the fuzz
+targets of ``tests/fuzz`` (``make fuzz``; needs Clang).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from setuptools.command.build_ext import build_ext
 RELEASE = ["-O2", "-g0"]
 FOR_TESTS = {
     "address": ["-fsanitize=address,undefined"],
+    "thread": ["-fsanitize=thread"],
     "fuzz": [
         "-fsanitize=fuzzer-no-link,address,undefined",
         "-fno-sanitize-recover=undefined",

@@ -2,22 +2,25 @@
 
 ``station <port>`` prints its port, answers every request with its own text and
 prints the command of each; ``idle <host> <port> <count>`` opens connections,
-says how many, and holds them; ``starved`` is told by `Starved` below.
+says how many, and holds them. Both end with standard input.
 """
 
 from __future__ import annotations
 
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from edgelake.wire import Message, Reply
 from tests.stations import Station, echo
+from tests.waiting import eventually
 
 
 def _say(*words: object) -> None:
@@ -29,7 +32,6 @@ def _station(port: str) -> None:
         _say("got", message.command.decode().split()[-1])
         return echo(message) if message.command.startswith(b"get") else None
 
-    # Another process may have had the port a moment ago.
     made = Station(respond, port=int(port))
     made.start()
     _say(made.place[1])
@@ -87,6 +89,18 @@ class Child:
     def __exit__(self, *error: object) -> None:
         self.process.kill()
         self.process.communicate()
+
+    def sleep(self) -> None:
+        """Have it do nothing until it gets SIGCONT."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.process.pid}/task")
+
+        def asleep() -> bool:
+            # Behind the name, which may hold anything, stands the state.
+            states = [(task / "stat").read_text().rpartition(")")[2] for task in tasks.iterdir()]
+            return all(state.split()[0] == "T" for state in states)
+
+        eventually(asleep, "each of its threads is stopped")
 
     def line(self) -> str:
         """Return the next line that it prints."""

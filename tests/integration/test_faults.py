@@ -227,7 +227,7 @@ def test_one_byte_at_a_time_between_two_nodes(sessions: bool) -> None:
 
 
 def test_a_server_without_descriptors_refuses_and_does_not_spin() -> None:
-    with station(threads=2) as there:
+    with station(threads=1) as there:
         clients = [socket.socket() for _ in range(20)]
         with ExitStack() as stack:
             for client in clients:
@@ -241,8 +241,8 @@ def test_a_server_without_descriptors_refuses_and_does_not_spin() -> None:
                         assert client.recv(1) == b""
                 tries = there.figures()["accept_errors"]
             assert there.figures()["refused"] == 20
-            # Each of them takes one, or two when both threads try; a loop takes thousands.
-            assert 20 <= tries <= 400
+            # One each; a loop would count thousands.
+            assert 20 <= tries <= 40
         assert there.figures()["connections"] == 0
         with Line(socket.create_connection(there.place)) as line:
             line.send(MESSAGE)
@@ -346,7 +346,7 @@ def test_a_peer_killed_and_started_again_is_found_again() -> None:
         with Child("station", 0) as peer:
             place = ("127.0.0.1", int(peer.line()))
             assert here.tell(place, request("print a"), asks=True).result(PATIENCE_S) is True
-            peer.process.send_signal(signal.SIGSTOP)
+            peer.sleep()
             sent = tell_all(here, place, range(20))
             peer.process.kill()
             assert not any(outcomes(sent))
@@ -371,7 +371,7 @@ def test_a_peer_that_sleeps_costs_what_was_sent_to_it_and_is_found_again() -> No
     ):
         place = ("127.0.0.1", int(peer.line()))
         assert here.tell(place, request("print a"), asks=True).result(PATIENCE_S) is True
-        peer.process.send_signal(signal.SIGSTOP)
+        peer.sleep()
         sent = [here.tell(place, large) for _ in range(2)]
         assert here.tell(other.place, request("print 1"), asks=True).result(PATIENCE_S) is True
         # The first was begun and may have arrived; nothing says that of the second.

@@ -500,7 +500,10 @@ def test_signals_are_heard_while_waiting() -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="a sanitizer keeps memory that is freed")
+@pytest.mark.skipif(
+    bool({"ASAN_OPTIONS", "TSAN_OPTIONS"} & set(os.environ)),
+    reason="a sanitizer keeps memory that is freed",
+)
 def test_idle_connections_cost_little() -> None:
     def resident_kib() -> int:
         status = Path("/proc/self/status").read_text()
