@@ -87,7 +87,7 @@ def test_options_are_completed(terminal):
 
 def test_a_fault_is_shown_where_it_is_and_the_console_goes_on(terminal):
     terminal.type("get statsu", "Enter")
-    terminal.shows("did you mean 'get status'?")
+    terminal.shows("did you mean 'get status'")
     lines = terminal.screen().splitlines()
     shown = next(n for n, line in enumerate(lines) if line == "  get statsu")
     assert lines[shown + 1] == "      ^"
