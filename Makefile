@@ -75,7 +75,7 @@ sanitize: dev  ## run the native tests under the address and undefined-behaviour
 sanitize-threads: dev  ## run the tests of servers, senders and sessions under the thread sanitizer
 	EDGELAKE_SANITIZE=thread $(RUN)/python setup.py -q build -b build/threads --build-lib build/threads/lib
 	rm -f build/threads/report.*
-	$(FOR_RACES) $(RUN)/python $(RUN)/pytest --import-mode=append $(RACES) || (cat build/threads/report.*; false)
+	$(FOR_RACES) $(RUN)/python $(RUN)/pytest --import-mode=append $(RACES) || { cat build/threads/report.* 2>/dev/null; false; }
 
 fuzz: dev  ## run the fuzz targets, each RUNS=n times or for SECONDS=n (needs Clang)
 	$(RUN)/python -m tests.fuzz --runs $(RUNS) --seconds $(SECONDS)

@@ -270,7 +270,7 @@ def test_a_session_is_handed_over_without_a_descriptor_to_spare() -> None:
             with no_descriptors():
                 line.send(accepting(offer, place))
                 assert waiting.result(PATIENCE_S) is True
-                assert new.figures()["sessions"] == 1
+                eventually(lambda: new.figures()["sessions"] == 1, "the session")
                 by_session = new.tell(place, request("print second"))
                 assert command_of(line.message()) == "print second"
                 line.send(control(ACKNOWLEDGE, told=2))
