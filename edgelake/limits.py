@@ -138,6 +138,9 @@ SESSION_ASK_PAUSE_S: Final = 600.0
 RECEIPT_TIMEOUT_S: Final = 60.0
 """Wait for the peer of a session to acknowledge the next message; it may be busy for a while."""
 
+MAX_SESSION_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""Memory of native answers that peers of sessions do not take; above it such a session ends."""
+
 MAX_OPEN_OFFERS: Final = 128
 """Offers that wait for an answer at a time; each holds a socket."""
 

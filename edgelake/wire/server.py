@@ -182,6 +182,10 @@ class MessageServer:
         except EdgeLakeError as exc:
             self._count("reply_failures")
             _log.info("no reply to %s: %s", reply_destination(message) or message.peer_ip, exc)
+        except Exception:
+            # Whatever a handler answers, or a peer makes it answer, ends no dispatcher.
+            self._count("reply_failures")
+            _log.exception("no reply to a message from %s", message.peer_ip)
         else:
             self._count("replies")
 
@@ -310,13 +314,12 @@ class MessageServer:
             if not batch:
                 continue
             try:
-                answers = self._handler(batch)
+                for message, answer in self._handler(batch) or ():
+                    self.reply(message, answer)
             except Exception:
                 self._count("handler_errors", len(batch))
                 _log.exception("handler failed for %d messages", len(batch))
             else:
-                for message, answer in answers or ():
-                    self.reply(message, answer)
                 self._handled[number] += len(batch)
             native.note_handled(batch[0], len(batch))
 

@@ -293,7 +293,7 @@ cdef void _exchange() noexcept nogil:
         kernel_check(load16(message.data + AT_SOCKET_ID) == MESSAGE, "a kind is left over")
         if memcmp(message.data + HEADER_BYTES, <const char*>"posted", 6) == 0:
             n = load32(message.data + AT_JOB_ID)
-            kernel_check(not kernel_begun(n), "a message that was begun is sent again")
+            kernel_check(not kernel_whole(n), "a message that was written is sent again")
             kernel_check(not _posted[n].elsewhere, "a message is sent twice")
             _posted[n].elsewhere = True
         list_append(&_sent, message)
@@ -537,7 +537,7 @@ cdef void _check_end() noexcept nogil:
             "a message has not one outcome",
         )
         sent += kernel_whole(at) != 0
-        kernel_check(not (kernel_begun(at) and _posted[at].elsewhere), "a message went two ways")
+        kernel_check(not (kernel_whole(at) and _posted[at].elsewhere), "a message went two ways")
 
 
 # ---------------------------------------------------------------------- one run

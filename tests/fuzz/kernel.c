@@ -718,12 +718,6 @@ kernel_expect(uint32_t number, uint32_t blocks)
 }
 
 int
-kernel_begun(uint32_t number)
-{
-    return messages[number].begun;
-}
-
-int
 kernel_whole(uint32_t number)
 {
     return messages[number].whole;

@@ -98,7 +98,6 @@ void kernel_opened_session(int peer);
 
 /* Messages of ours carry their number, from 1, as their job id. */
 void kernel_expect(uint32_t number, uint32_t blocks);
-int kernel_begun(uint32_t number);
 int kernel_whole(uint32_t number);
 
 #endif

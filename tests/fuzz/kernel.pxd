@@ -25,5 +25,4 @@ cdef extern from "kernel.h" nogil:
     uint64_t kernel_heard(int peer) noexcept
     void kernel_opened_session(int peer) noexcept
     void kernel_expect(uint32_t number, uint32_t blocks) noexcept
-    int kernel_begun(uint32_t number) noexcept
     int kernel_whole(uint32_t number) noexcept

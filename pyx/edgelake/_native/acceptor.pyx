@@ -172,7 +172,9 @@ cdef void _welcome(Worker* worker, int fd, const sockaddr_in* peer) noexcept nog
 
 cdef bint _evict(Worker* worker) noexcept nogil:
     """Drop the connection that waits longest, one without a message if there is any."""
-    cdef Connection* connection = of_waiting(&worker.idle)
+    cdef Connection* connection = of_waiting(&worker.leaving)
+    if connection == NULL:
+        connection = of_waiting(&worker.idle)
     if connection == NULL:
         connection = of_waiting(&worker.silent)
     if connection == NULL:

@@ -28,6 +28,10 @@ from edgelake._native.worker cimport *
 from edgelake import limits as _limits
 from edgelake.errors import ConfigurationError
 
+cdef enum:
+    MOST_THREADS = 64           # limits.MAX_THREADS
+
+
 cdef class Answering(Metered):
     """Routes and facts by which I/O threads answer. Not made alone, see `Server`."""
 
@@ -79,21 +83,32 @@ cdef class Answering(Metered):
                 self._hand_routes()
 
     cdef int _hand_routes(self) except -1:
-        """Give each thread a table of its own."""
-        cdef RouteTable* table
+        """Give each thread a table of its own: all of them, or none where memory lacks."""
+        cdef RouteTable* tables[MOST_THREADS]
+        cdef int made = 0
         cdef int number
+        try:
+            for made in range(self.shared.workers_made):
+                tables[made] = self._table()
+        except MemoryError:
+            for number in range(made):
+                routes_free(tables[number])
+            raise
         for number in range(self.shared.workers_made):
-            table = routes_new()
-            if table == NULL:
-                raise MemoryError
-            for command, (near, far) in self.routes.items():
-                if not routes_add(
-                    table, command, len(command), near, len(near), far, len(far)
-                ):
-                    routes_free(table)
-                    raise MemoryError
-            routes_free(inbox_set_routes(&self.shared.workers[number].inbox, table))
+            routes_free(
+                inbox_set_routes(&self.shared.workers[number].inbox, tables[number])
+            )
         return 0
+
+    cdef RouteTable* _table(self) except NULL:
+        cdef RouteTable* table = routes_new()
+        if table == NULL:
+            raise MemoryError
+        for command, (near, far) in self.routes.items():
+            if not routes_add(table, command, len(command), near, len(near), far, len(far)):
+                routes_free(table)
+                raise MemoryError
+        return table
 
     def set_places(self, places):
         """Name the addresses by which other nodes reach this one.

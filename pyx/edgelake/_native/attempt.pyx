@@ -324,6 +324,9 @@ cdef bint _goes_back(Delivery* delivery, Outgoing* message) noexcept nogil:
 
 cdef void attempt_end(Delivery* delivery, Attempt* attempt) noexcept nogil:
     """Close the socket; its memory is freed when no event can lead to it any more."""
+    if attempt.watched:
+        # A forked child may hold the socket open: closing it would not end the events.
+        epoll_ctl(delivery.epoll_fd, EPOLL_CTL_DEL, attempt.fd, NULL)
     attempt.fd = close_quietly(attempt.fd)
     link_remove(&attempt.place)
     _let_go(delivery, attempt)

@@ -21,16 +21,22 @@ from edgelake._native.links cimport link_alone, link_append, link_remove
 from edgelake._native.outbox cimport (
     BUCKETS,
     CANCELLED,
-    ENDED,
     FLUSHING,
     list_append,
     list_pop,
+    outbox_end,
     outbox_exchange,
 )
 from edgelake._native.peers cimport peers_session
 from edgelake._native.posix cimport *
 from edgelake._native.posting cimport post_to_session
-from edgelake._native.system cimport NS_PER_MS, close_quietly, now_ns, wait_ms, wake_clear
+from edgelake._native.system cimport (
+    NS_PER_MS,
+    close_quietly,
+    now_ns,
+    wait_ms,
+    wake_clear,
+)
 
 cdef enum:
     SHORTAGE_MS = 100           # no new socket for so long when the system has no room
@@ -65,7 +71,6 @@ cdef void delivery_close(Delivery* delivery) noexcept nogil:
 cdef void* delivery_run(void* argument) noexcept nogil:
     """Send until told to end; every message has an outcome then."""
     cdef Delivery* delivery = <Delivery*>argument
-    cdef Outbox* outbox = delivery.outbox
     while not _ends(delivery):
         _launch(delivery)
         _wait(delivery)
@@ -73,10 +78,6 @@ cdef void* delivery_run(void* argument) noexcept nogil:
         while delivery.ended != NULL:
             _free_first(delivery)
     _cancel_all(delivery)
-    pthread_mutex_lock(&outbox.mutex)
-    outbox.state = ENDED
-    pthread_cond_broadcast(&outbox.changed)
-    pthread_mutex_unlock(&outbox.mutex)
     return NULL
 
 
@@ -132,6 +133,9 @@ cdef void _accept(Delivery* delivery, Outgoing* message) noexcept nogil:
     cdef Destination* destination = message.destination
     cdef bint first = destination.waiting.first == NULL
     message.queued_ns = delivery.now_ns
+    if delivery.flushing and destination.failing:
+        deliver_done(delivery, message, ECANCELED)      # as those that waited before
+        return
     list_append(&destination.waiting, message)
     if destination.failing:
         # It joins the cycle of attempts that runs.
@@ -424,8 +428,10 @@ cdef void _cancel_all(Delivery* delivery) noexcept nogil:
             destination = destination.next
         pthread_mutex_unlock(&outbox.mutex)
     _publish(delivery)
-    # No message comes any more: the state is not SENDING.
-    outbox_exchange(outbox, &delivery.settled, &taken)
-    while taken.first != NULL:
-        deliver_done(delivery, list_pop(&taken), ECANCELED)
-    outbox_exchange(outbox, &delivery.settled, &taken)
+    # Sessions that end give back what they have not begun, to the very last.
+    while True:
+        outbox_exchange(outbox, &delivery.settled, &taken)
+        while taken.first != NULL:
+            deliver_done(delivery, list_pop(&taken), ECANCELED)
+        if delivery.settled.first == NULL and outbox_end(outbox):
+            return

@@ -11,6 +11,9 @@ cdef int keeper_heard(
 cdef void keeper_counted(Worker* worker, Connection* connection) noexcept nogil
 cdef bint keeper_after_read(Worker* worker, Connection* connection) noexcept nogil
 cdef void keeper_leave(Worker* worker, Connection* connection) noexcept nogil
+cdef void keeper_calm(Worker* worker, Connection* connection) noexcept nogil
+cdef void keeper_idle(Worker* worker, Connection* connection) noexcept nogil
+cdef void keeper_acknowledge(Worker* worker) noexcept nogil
 cdef void keeper_lost(Worker* worker, Connection* connection) noexcept nogil
 cdef void keeper_expire(Worker* worker) noexcept nogil
 cdef int64_t keeper_next_ns(Worker* worker) noexcept nogil

@@ -41,9 +41,10 @@ from edgelake._native.session cimport (
     session_free,
 )
 from edgelake._native.slots cimport slots_give
-from edgelake._native.status cimport DONE, OK, SESSION_COUNT, SESSION_KIND
+from edgelake._native.status cimport DONE, OK, SESSION_COUNT, SESSION_FULL, SESSION_KIND
 from edgelake._native.system cimport NS_PER_MS
 from edgelake._native.worker cimport (
+    DRAINING,
     NO_REASON,
     OWN_SESSIONS,
     SESSIONS,
@@ -165,12 +166,20 @@ cdef bint keeper_after_read(Worker* worker, Connection* connection) noexcept nog
     """Write what the reading caused; False when the session ended."""
     cdef Session* session = connection.session
     cdef int status = OK
-    if not link_is_alone(&session.owing) and session.received - session.told >= OWED_MOST:
+    if session.leaving and (
+        worker.now_ns - session.leave_ns >= worker.shared.message_timeout_ns
+    ):
+        # It was told long ago, and goes on.
+        worker_drop(worker, connection, NO_REASON)
+        return False
+    if not link_is_alone(&session.owing) and (
+        session.leaving or session.received - session.told >= OWED_MOST
+    ):
         status = writer_control(worker, connection, ACKNOWLEDGE)
     if status == OK:
         status = writer_flush(worker, connection)
     if status != OK:
-        worker_drop(worker, connection, NO_REASON)
+        worker_drop(worker, connection, SLOW_READER if status == SESSION_FULL else NO_REASON)
         return False
     if session.opener and ready_left(session) > MOST_READY_BYTES:
         worker_drop(worker, connection, SLOW_READER)
@@ -200,8 +209,8 @@ cdef void keeper_leave(Worker* worker, Connection* connection) noexcept nogil:
     _unlist(worker, session)
     # The peer may close as soon as it has heard of it: what began later would be lost.
     _send_otherwise(worker, session)
-    connection.last_byte_ns = worker.now_ns
-    link_move_last(&worker.leaving, &connection.waiting)
+    session.leave_ns = worker.now_ns
+    keeper_calm(worker, connection)
     status = writer_control(worker, connection, LEAVE)
     if status == OK:
         status = writer_flush(worker, connection)
@@ -209,6 +218,29 @@ cdef void keeper_leave(Worker* worker, Connection* connection) noexcept nogil:
         worker_drop(worker, connection, NO_REASON)
     elif backlog(session) and not session.watching_out:
         writer_send(worker, connection)
+
+
+cdef void keeper_calm(Worker* worker, Connection* connection) noexcept nogil:
+    """Let the peer have its time to close a session that is left."""
+    connection.session.calm_ns = worker.now_ns
+    link_move_last(&worker.leaving, &connection.waiting)
+
+
+cdef void keeper_idle(Worker* worker, Connection* connection) noexcept nogil:
+    """Leave a session from which nothing has come for long, unless the peer is still busy."""
+    if writer_is_done(connection):
+        keeper_leave(worker, connection)
+        return
+    connection.last_byte_ns = worker.now_ns
+    link_move_last(
+        &worker.kept if connection.session.opener else &worker.idle, &connection.waiting
+    )
+
+
+cdef void keeper_acknowledge(Worker* worker) noexcept nogil:
+    """Acknowledge all that has come; for a thread that reads no more for a while."""
+    while of_owing(&worker.owing) != NULL:
+        _acknowledge(worker, <Connection*>of_owing(&worker.owing).connection)
 
 
 cdef void keeper_lost(Worker* worker, Connection* connection) noexcept nogil:
@@ -220,21 +252,27 @@ cdef void keeper_lost(Worker* worker, Connection* connection) noexcept nogil:
     worker.answers_length = 0
     _unlist(worker, session)
     _send_otherwise(worker, session)
-    # Those that were begun or not confirmed may have arrived: sent again they
-    # could be carried out twice.
+    # One that was only begun is not carried out: its last block never came.
+    message = list_pop(&session.waiting)
+    if message != NULL:
+        message.written = 0
+        post_again(worker.shared.outbox, message)
+    # Those that are not confirmed may have arrived: sent again they could be
+    # carried out twice.
     while True:
         message = list_pop(&session.unconfirmed)
-        if message == NULL:
-            message = list_pop(&session.waiting)
         if message == NULL:
             break
         message.error = ECONNRESET
         list_append(&settled, message)
+    if settled.first != NULL and atomic.read(&worker.shared.state) == DRAINING:
+        atomic.add(&worker.shared.cut, 1)
     outbox_settle(worker.shared.outbox, &settled)
     link_remove(&session.owing)
     link_remove(&session.writing)
     link_remove(&session.asking)
     slots_give(&worker.slots, session.id)
+    atomic.add(&worker.shared.ready_bytes, -<int64_t>session.ready_capacity)
     atomic.count(&worker.counters[SESSIONS], <unsigned long>-1)
     if session.opener:
         atomic.count(&worker.counters[OWN_SESSIONS], <unsigned long>-1)
@@ -250,12 +288,15 @@ cdef void keeper_expire(Worker* worker) noexcept nogil:
     cdef int64_t now = worker.now_ns
     cdef Connection* first = of_waiting(&worker.leaving)
     cdef Session* session
-    while first != NULL and now - first.last_byte_ns >= LEAVE_MS * <int64_t>NS_PER_MS:
-        worker_drop(worker, first, NO_REASON)
+    while first != NULL and now - first.session.calm_ns >= LEAVE_MS * <int64_t>NS_PER_MS:
+        if writer_is_done(first):
+            worker_drop(worker, first, NO_REASON)
+        else:
+            keeper_calm(worker, first)      # other deadlines watch over what it has to take
         first = of_waiting(&worker.leaving)
     first = of_waiting(&worker.kept)
     while first != NULL and now - first.last_byte_ns >= worker.shared.session_idle_ns:
-        keeper_leave(worker, first)
+        keeper_idle(worker, first)
         first = of_waiting(&worker.kept)
     session = of_writing(&worker.writing)
     while session != NULL and now - session.progress_ns >= worker.shared.block_timeout_ns:
@@ -290,7 +331,7 @@ cdef int64_t keeper_next_ns(Worker* worker) noexcept nogil:
     cdef Session* owing = of_owing(&worker.owing)
     cdef int64_t due = INT64_MAX
     if leaving != NULL:
-        due = leaving.last_byte_ns + LEAVE_MS * <int64_t>NS_PER_MS
+        due = leaving.session.calm_ns + LEAVE_MS * <int64_t>NS_PER_MS
     if kept != NULL:
         due = min(due, kept.last_byte_ns + worker.shared.session_idle_ns)
     if writing != NULL:

@@ -16,6 +16,7 @@ from edgelake._native.announcement cimport (
     source_of,
 )
 from edgelake._native.connection cimport connection_new
+from edgelake._native.facts cimport MOST_PLACES
 from edgelake._native.header cimport load16
 from edgelake._native.links cimport link_append
 from edgelake._native.peers cimport peers_add
@@ -67,7 +68,7 @@ cdef bint _is_for_us(
     """Tell whether the offer leads to an address of this node, and to which."""
     cdef sockaddr_in own
     cdef socklen_t length = sizeof(own)
-    cdef Place[8] places
+    cdef Place[MOST_PLACES] places
     cdef int count
     cdef int at
     if getsockname(connection.fd, <sockaddr*>&own, &length) == 0:

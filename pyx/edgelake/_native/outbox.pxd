@@ -49,6 +49,7 @@ cdef struct Destination:
     uint32_t ip                 # network byte order
     uint16_t port
     int sockets
+    bint stale                  # kept without a message
     bint failing                # the last attempt failed
     bint probing                # one attempt is under way to see whether it is back
 
@@ -89,7 +90,7 @@ cdef struct Outbox:
     OutgoingList outcomes
     Destination* buckets[BUCKETS]
     Cause* causes[BUCKETS]
-    size_t stale                # times a destination was left without a message
+    size_t stale                # destinations that were left without a message
     size_t uncollected          # outcomes nobody has fetched
     uint64_t cancelled          # of the failed ones, by a stop
     Counts counts
@@ -129,6 +130,7 @@ cdef int outbox_admit(
 cdef void outbox_queue(Outbox* outbox, Outgoing* message) noexcept nogil
 cdef int outbox_room(Outbox* outbox, uint32_t cause, size_t length) noexcept nogil
 cdef void outbox_settle(Outbox* outbox, OutgoingList* settled) noexcept nogil
+cdef bint outbox_end(Outbox* outbox) noexcept nogil
 cdef void outbox_exchange(
     Outbox* outbox, OutgoingList* settled, OutgoingList* taken
 ) noexcept nogil

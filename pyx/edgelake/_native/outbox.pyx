@@ -1,8 +1,8 @@
 """Outbound messages between Python and the threads that send them; C only, no GIL.
 
-Lock order: ``Outbox.mutex`` is a leaf. Whoever holds it takes no other lock
-and makes no system call but the waits and the wake-up; the GIL is never taken
-under it.
+Lock order: ``Outbox.mutex`` is a leaf. Whoever holds it takes no other lock,
+waits for nothing but its condition, and copies or frees no data of messages;
+the GIL is never taken under it.
 """
 
 from libc.stdlib cimport calloc, free
@@ -112,6 +112,7 @@ cdef void _forget_if_empty(Outbox* outbox, Destination* destination) noexcept no
     cdef Destination** at
     if destination.pending != 0:
         return
+    outbox.stale -= destination.stale
     at = &outbox.buckets[_bucket(destination.ip, destination.port)]
     while at[0] != destination:
         at = &at[0].next
@@ -132,7 +133,6 @@ cdef void _forget_stale(Outbox* outbox) noexcept nogil:
             after = destination.next
             _forget_if_empty(outbox, destination)
             destination = after
-    outbox.stale = 0
 
 
 cdef inline Cause** _cause(Outbox* outbox, uint32_t ip) noexcept nogil:
@@ -225,6 +225,9 @@ cdef int _admit_locked(
         _forget_if_empty(outbox, destination)
         return NO_ROOM
     message.destination = destination
+    if destination.stale:
+        destination.stale = False
+        outbox.stale -= 1
     destination.pending += 1
     outbox.counts.pending += 1
     outbox.counts.pending_bytes += message.length
@@ -286,7 +289,8 @@ cdef void _settle_locked(
         message.destination.pending -= 1
         if by_owner:
             _forget_if_empty(outbox, message.destination)
-        elif message.destination.pending == 0:
+        elif message.destination.pending == 0 and not message.destination.stale:
+            message.destination.stale = True
             outbox.stale += 1
         message.destination = NULL
         if message.error == 0:
@@ -330,6 +334,18 @@ cdef void outbox_exchange(
     taken[0] = outbox.inbox
     memset(&outbox.inbox, 0, sizeof(OutgoingList))
     pthread_mutex_unlock(&outbox.mutex)
+
+
+cdef bint outbox_end(Outbox* outbox) noexcept nogil:
+    """Take no message any more; False when one came before that. For the thread."""
+    cdef bint ended
+    pthread_mutex_lock(&outbox.mutex)
+    ended = outbox.inbox.first == NULL
+    if ended:
+        outbox.state = ENDED
+        pthread_cond_broadcast(&outbox.changed)
+    pthread_mutex_unlock(&outbox.mutex)
+    return ended
 
 
 cdef void outbox_count(Outbox* outbox, Counts* counts) noexcept nogil:

@@ -98,6 +98,7 @@ cdef uint64_t peers_session(PeerTable* peers, uint32_t ip, uint16_t port) noexce
     pthread_mutex_lock(&peers.mutex)
     peer = _find(peers, ip, port)
     if peer != NULL:
+        link_move_last(&peers.ages, &peer.age)
         found = peer.session
         if found == 0 and peer.unreachable:
             found = peer.reverse

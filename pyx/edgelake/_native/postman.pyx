@@ -48,6 +48,7 @@ cdef void postman_deliver(Worker* worker, Outgoing* message) noexcept nogil:
     cdef Connection* touched
     if not worker.must_pause:       # in a pause the worker's clock stands still
         worker_tick(worker)
+    postman_take(worker)            # what came before goes before
     touched = _accept_message(worker, message, NULL)
     if touched == NULL:
         return

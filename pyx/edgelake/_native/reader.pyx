@@ -12,10 +12,11 @@ from edgelake._native.header cimport Header, header_read
 from edgelake._native.histogram cimport histogram_add
 from edgelake._native.keeper cimport (
     keeper_after_read,
+    keeper_calm,
     keeper_counted,
     keeper_heard,
 )
-from edgelake._native.links cimport Link, link_move_last, link_remove
+from edgelake._native.links cimport link_move_last, link_remove
 from edgelake._native.message cimport RawMessage
 from edgelake._native.message_queue cimport batch_add
 from edgelake._native.opening cimport opening_offered
@@ -30,6 +31,7 @@ from edgelake._native.status cimport (
     MESSAGE_TOO_LARGE,
     OK,
     SESSION_COUNT,
+    SESSION_FULL,
     SESSION_KIND,
     SESSION_LOST,
     Fault,
@@ -46,6 +48,7 @@ from edgelake._native.worker cimport (
     NO_MEMORY,
     NO_REASON,
     SCRATCH_BYTES,
+    SLOW_READER,
     TOO_LARGE,
     TRUNCATED,
     UNFINISHED,
@@ -186,7 +189,7 @@ cdef void _sort_in(Worker* worker, Connection* connection, bint completed) noexc
     """Put the connection where its deadlines are kept."""
     cdef bint unfinished = connection.partial != NULL or connection.assembly.message != NULL
     if not unfinished:
-        link_move_last(_calm(worker, connection), &connection.waiting)
+        _calm_down(worker, connection)
         if connection.unfinished:
             link_remove(&connection.begun)
             atomic.count(&worker.counters[UNFINISHED], <unsigned long>-1)
@@ -201,14 +204,17 @@ cdef void _sort_in(Worker* worker, Connection* connection, bint completed) noexc
     connection.unfinished = unfinished
 
 
-cdef inline Link* _calm(Worker* worker, Connection* connection) noexcept nogil:
-    """Return the list of a connection that is not inside a message."""
+cdef inline void _calm_down(Worker* worker, Connection* connection) noexcept nogil:
+    """Put a connection that is not inside a message into its list."""
     cdef Session* session = connection.session
-    if session == NULL:
-        return &worker.idle
-    if session.leaving:
-        return &worker.leaving
-    return &worker.kept if session.opener else &worker.idle
+    if session != NULL and session.leaving:
+        if connection.unfinished:
+            keeper_calm(worker, connection)
+        # Else it has its place: what the peer says does not lengthen its time.
+    elif session != NULL and session.opener:
+        link_move_last(&worker.kept, &connection.waiting)
+    else:
+        link_move_last(&worker.idle, &connection.waiting)
 
 
 cdef int _reason(int status) noexcept nogil:
@@ -225,4 +231,6 @@ cdef int _reason(int status) noexcept nogil:
         return BAD_SESSION
     if status == SESSION_LOST:
         return NO_REASON
+    if status == SESSION_FULL:
+        return SLOW_READER
     return BAD_HEADER

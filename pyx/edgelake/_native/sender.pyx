@@ -52,6 +52,10 @@ from edgelake.errors import (
 )
 
 
+cdef enum:
+    COPIED_AT_ONCE = 65536      # more is copied while other Python threads run
+
+
 @cython.final
 cdef class Sender:
     """One thread that connects, writes and closes for any number of messages.
@@ -321,7 +325,12 @@ cdef class Sender:
             )
         if status != ADDED:
             outgoing_free_all(made)
-            self._refuse(status, message.source_ip.decode(), message.source_port, message.peer_ip)
+            self._refuse(
+                status,
+                message.source_ip.decode("ascii", "replace"),
+                message.source_port,
+                message.peer_ip,
+            )
         return True
 
     def require_room(self, str cause not None, size_bytes):
@@ -520,8 +529,10 @@ cdef class Sender:
 
     def __del__(self):
         if self.started and self.outbox.running and self.process == getpid():
-            warnings.warn("unclosed <Sender>", ResourceWarning, stacklevel=1, source=self)
-            self.close()
+            try:
+                warnings.warn("unclosed <Sender>", ResourceWarning, stacklevel=1, source=self)
+            finally:            # a warning may be an error
+                self.close()
 
     def __dealloc__(self):
         # After a fork the thread exists in the parent only; its memory and
@@ -538,6 +549,7 @@ cdef class Sender:
 
 cdef Outgoing* _outgoing(bytes blocks, size_t length) except NULL:
     """Return a message with a copy of its blocks."""
+    cdef const char* data
     cdef Outgoing* made = <Outgoing*>calloc(1, sizeof(Outgoing))
     if made == NULL:
         raise MemoryError
@@ -546,7 +558,12 @@ cdef Outgoing* _outgoing(bytes blocks, size_t length) except NULL:
         free(made)
         raise MemoryError
     made.length = length
-    memcpy(made.data, PyBytes_AS_STRING(blocks), length)
+    data = PyBytes_AS_STRING(blocks)
+    if length < COPIED_AT_ONCE:
+        memcpy(made.data, data, length)
+    else:
+        with nogil:
+            memcpy(made.data, data, length)
     return made
 
 

@@ -143,6 +143,7 @@ cdef class Server(Answering):
         shared.session_idle_ns = as_ns(session_idle_s, "session_idle_s")
         shared.block_timeout_ns = as_ns(block_timeout_s, "block_timeout_s")
         shared.receipt_timeout_ns = as_ns(receipt_timeout_s, "receipt_timeout_s")
+        shared.max_ready_bytes = _limits.MAX_SESSION_ANSWER_BYTES
         shared.reply_attempts = _limits.SEND_ATTEMPTS
         shared.reply_pause_ns = as_ns(_limits.RETRY_PAUSE_S, "retry_pause_s")
         shared.max_connections = _number("max_connections", max_connections)
@@ -176,8 +177,11 @@ cdef class Server(Answering):
         atomic.write(&shared.accepting, self.thread_count)
         failed = self._make_workers()
         if failed == 0:
-            with self.lock:
-                self._hand_routes()
+            try:
+                with self.lock:
+                    self._hand_routes()
+            except MemoryError:
+                failed = ENOMEM
         atomic.write(&shared.state, RUNNING)
         if failed == 0:
             failed = self._start_workers()
@@ -403,8 +407,10 @@ cdef class Server(Answering):
 
     def __del__(self):
         if self.started and not self.shared.joined and self.process == getpid():
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=1, source=self)
-            self.close()
+            try:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=1, source=self)
+            finally:            # a warning may be an error
+                self.close()
 
 
 cdef void _note_waits(Shared* shared, const RawMessage* first) noexcept:

@@ -19,6 +19,8 @@ cdef struct Session:
     int64_t owed_ns             # when the oldest untold message came
     int64_t progress_ns         # when the peer last took bytes
     int64_t asked_ns            # since when it owes the next acknowledgement
+    int64_t leave_ns            # when this side said that it ends the session
+    int64_t calm_ns             # since when it waits for the peer to close
     OutgoingList waiting        # not wholly written; only the first may be begun
     OutgoingList unconfirmed    # written, and somebody asks whether they arrived
     size_t waiting_bytes

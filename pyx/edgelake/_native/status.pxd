@@ -20,6 +20,7 @@ cdef enum Status:
     SESSION_KIND = -15
     SESSION_COUNT = -16
     SESSION_LOST = -17
+    SESSION_FULL = -18
     # What is short on this side.
     ASSEMBLY_FULL = -13
     MEMORY_SHORT = -14

@@ -20,6 +20,7 @@ cdef dict _TABLE = {
     BLOCK_TRUNCATED: (Truncated, "{value} bytes are not a block of {limit}"),
     SESSION_KIND: (BadHeader, "block of kind {value} has no place in a session there"),
     SESSION_COUNT: (BadHeader, "count {value} exceeds the {limit} messages sent"),
+    SESSION_FULL: (Overloaded, "answers that peers do not take exceed {limit} bytes"),
     SESSION_LOST: (Truncated, "the session ended"),
     ASSEMBLY_FULL: (Overloaded, "{value} bytes of unfinished messages exceed {limit}"),
 }

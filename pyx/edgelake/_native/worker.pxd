@@ -72,6 +72,7 @@ cdef struct Shared:
     int64_t receipt_timeout_ns  # in which it must acknowledge something of that
     int64_t reply_pause_ns
     int reply_attempts
+    int64_t max_ready_bytes     # of answers that peers of sessions have yet to take
     bint sessions               # offers are accepted
     Outbox* outbox              # of the sender that belongs to the server, or NULL
     Worker** workers
@@ -85,6 +86,7 @@ cdef struct Shared:
     Histogram handled           # atomic; from the last byte until the handler is done
     int64_t state               # atomic
     int64_t stop_at_ns          # atomic; monotonic time of the deadline of a stop
+    int64_t ready_bytes         # atomic; memory of those answers
     int64_t connections         # atomic; open now, over all workers
     int64_t accepting           # atomic; workers that still use the listener
     int64_t cut                 # atomic; connections ended inside a message by a stop

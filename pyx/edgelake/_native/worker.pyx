@@ -21,7 +21,9 @@ from edgelake._native.acceptor cimport (
 from edgelake._native.assembler cimport assembly_drop
 from edgelake._native.connection cimport of_begun, of_waiting, pool_free, pool_return
 from edgelake._native.keeper cimport (
+    keeper_acknowledge,
     keeper_expire,
+    keeper_idle,
     keeper_leave,
     keeper_lost,
     keeper_next_ns,
@@ -231,7 +233,7 @@ cdef void _expire(Worker* worker) noexcept nogil:
     first = of_waiting(&worker.idle)
     while first != NULL and now - first.last_byte_ns >= shared.idle_timeout_ns:
         if first.session != NULL:
-            keeper_leave(worker, first)
+            keeper_idle(worker, first)
         else:
             worker_drop(worker, first, IDLE_TIMEOUT)
         first = of_waiting(&worker.idle)
@@ -242,6 +244,9 @@ cdef int worker_drop(Worker* worker, Connection* connection, int reason) noexcep
     """Close a connection; its memory is freed when no event can lead to it any more."""
     if reason != NO_REASON:
         atomic.count(&worker.counters[reason], 1)
+    if connection.watched:
+        # A forked child may hold the socket open: closing it would not end the events.
+        epoll_ctl(worker.epoll_fd, EPOLL_CTL_DEL, connection.fd, NULL)
     connection.fd = close_quietly(connection.fd)
     assembly_drop(&connection.assembly, &worker.shared.limits)
     if connection.partial != NULL:
@@ -299,6 +304,7 @@ cdef void _pause(Worker* worker) noexcept nogil:
     while True:
         if atomic.counted(&worker.counters[SESSIONS]):
             postman_take(worker)
+            keeper_acknowledge(worker)
             writer_send_waiting(worker)
             look = now_ns() + PAUSE_WRITE_MS * <int64_t>NS_PER_MS
         else:

@@ -7,7 +7,7 @@ The order on the wire: the message that was begun, what is ready, the messages
 that wait.
 """
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -45,7 +45,7 @@ from edgelake._native.session cimport (
     ready_left,
     ready_took,
 )
-from edgelake._native.status cimport MEMORY_SHORT, OK, SESSION_LOST
+from edgelake._native.status cimport MEMORY_SHORT, OK, SESSION_FULL, SESSION_LOST
 from edgelake._native.wire cimport BLOCK_BYTES
 from edgelake._native.worker cimport (
     NO_REASON,
@@ -105,6 +105,7 @@ cdef int writer_flush(Worker* worker, Connection* connection) noexcept nogil:
     cdef Session* session = connection.session
     cdef size_t length = worker.answers_length
     cdef size_t done = 0
+    cdef size_t capacity
     cdef ssize_t taken
     worker.answers_length = 0
     if length and not session.watching_out and backlog(session) == 0:
@@ -115,8 +116,21 @@ cdef int writer_flush(Worker* worker, Connection* connection) noexcept nogil:
             session.progress_ns = worker.now_ns
         elif errno != EAGAIN and errno != EINTR:
             return SESSION_LOST
-    if done < length and not ready_add(session, worker.answers + done, length - done):
+    if done == length:
+        return OK
+    capacity = session.ready_capacity
+    if not ready_add(session, worker.answers + done, length - done):
         return MEMORY_SHORT
+    return _count_ready(worker, session, capacity)
+
+
+cdef int _count_ready(Worker* worker, Session* session, size_t before) noexcept nogil:
+    """Count the memory that answers have come to need or need no more; OK or a fault."""
+    cdef int64_t more = <int64_t>session.ready_capacity - <int64_t>before
+    if more == 0:
+        return OK
+    if atomic.add(&worker.shared.ready_bytes, more) > worker.shared.max_ready_bytes and more > 0:
+        return SESSION_FULL
     return OK
 
 
@@ -199,6 +213,7 @@ cdef bint writer_send(Worker* worker, Connection* connection) noexcept nogil:
     cdef msghdr header
     cdef OutgoingList settled
     cdef size_t turn = 0
+    cdef size_t capacity = session.ready_capacity
     cdef ssize_t taken = 0
     cdef bint lost = False
     memset(&header, 0, sizeof(header))
@@ -212,6 +227,7 @@ cdef bint writer_send(Worker* worker, Connection* connection) noexcept nogil:
             break
         _took(session, <size_t>taken, &settled)
         turn += <size_t>taken
+    _count_ready(worker, session, capacity)
     if turn:
         atomic.count(&worker.counters[SENT_BYTES], turn)
         session.progress_ns = worker.now_ns
