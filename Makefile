@@ -4,8 +4,10 @@ RUN := .venv/bin
 NATIVE := $(shell find pyx -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]')
 REQUIRES := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 # CPython itself leaves memory at its end, so that leaks are counted by tests and not by the sanitizer.
+# The C++ library comes first, too: the sanitizer looks for its exceptions once, and plots throw some.
 SANITIZED := PYTHONPATH=build/sanitize/lib PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
-	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 LD_PRELOAD=$$(gcc -print-file-name=libasan.so)
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)"
 
 # Without random addresses, which leave the thread sanitizer no room on some systems.
 FOR_RACES := PYTHONPATH=build/threads/lib TSAN_OPTIONS=log_path=build/threads/report:report_signal_unsafe=0 \
