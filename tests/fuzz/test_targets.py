@@ -12,15 +12,12 @@ from tests.fuzz.__main__ import TARGETS, build, run
 
 RUNS = {"assembly": 60_000, "worker": 25_000}
 
-pytestmark = [
-    pytest.mark.fuzz,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(shutil.which("clang") is None, reason="needs Clang"),
-]
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
 def _built() -> None:
+    assert shutil.which("clang"), "Clang is missing: run tests/install-packages"
     build()
 
 

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from edgelake import limits
 from edgelake._native import Server, encode_message
-from edgelake.errors import PeerError
 from edgelake.wire import Endpoint, Reply
 from tests.old_node import command_of
 from tests.peer_process import Child, no_descriptors, raise_limit
@@ -361,7 +360,7 @@ def test_a_peer_killed_and_started_again_is_found_again() -> None:
             assert "get c" in answer.text
 
 
-def test_a_peer_that_sleeps_costs_what_was_sent_to_it_and_is_found_again() -> None:
+def test_a_peer_that_sleeps_gets_everything_when_it_wakes() -> None:
     large = encode_message(b"data", b"x" * 12_000_000)
     with (
         nothing_left(),
@@ -374,17 +373,16 @@ def test_a_peer_that_sleeps_costs_what_was_sent_to_it_and_is_found_again() -> No
         peer.sleep()
         sent = [here.tell(place, large) for _ in range(2)]
         assert here.tell(other.place, request("print 1"), asks=True).result(PATIENCE_S) is True
-        # The first was begun and may have arrived; nothing says that of the second.
-        assert isinstance(sent[0].exception(PATIENCE_S), PeerError)
-        assert here.figures()["slow_reader"] == 1
+        # The first was begun, the second not: neither was carried out, and both come again.
+        eventually(lambda: here.figures()["slow_reader"] == 1, "the end of the session")
         peer.process.send_signal(signal.SIGCONT)
-        assert sent[1].exception(PATIENCE_S) is None
+        assert [one.exception(PATIENCE_S) for one in sent] == [None, None]
         assert here.tell(
             place, request("print b"), asks=True, attempts=5, retry_pause_s=0.05
         ).result(PATIENCE_S)
         # Each has a connection of its own, so that the last one may come first.
         assert peer.line() == "got a"
-        assert {peer.line(), peer.line()} == {"got data", "got b"}
+        assert sorted(peer.line() for _ in range(3)) == ["got b", "got data", "got data"]
         assert here.tell(place, request("print c")).result(PATIENCE_S)
         assert peer.line() == "got c"
 

@@ -44,7 +44,7 @@ def dispatchers() -> int:
 
 @contextmanager
 def native(**options: float) -> Iterator[Server]:
-    server = Server(HOST, 0, threads=1, **options)  # type: ignore[arg-type]
+    server = Server(HOST, 0, **{"threads": 1, **options})  # type: ignore[arg-type]
     server.start()
     try:
         yield server
@@ -252,3 +252,44 @@ def test_a_forgotten_server_ends_also_when_warnings_are_errors(
     assert told == [f"unclosed <Server {place[0]}:{place[1]} running>"]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(place)
+
+
+# ------------------------------------------------------------- who shares with whom
+
+
+def test_who_takes_its_answers_gets_them_whatever_its_neighbours_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MAX_PENDING_REPLIES_PER_PEER", 2)
+    large = Reply.ok("x" * 3_000_000)
+
+    def respond(message: Message) -> Reply:
+        return large if message.command == b"get large" else echo(message)
+
+    with station(respond) as server, open_session(server.place, receive_bytes=4096) as slow:
+        slow.send(marked(request("get large", job=1)) * 20)
+        eventually(lambda: server.figures()["reply_failures"] > 5, "answers beyond the bound")
+        with open_session(server.place, request("event x")) as line:
+            line.message()
+            for number in range(20):
+                line.send(marked(request("get small", job=number + 1)))
+                assert command_of(line.message()) == "print"
+
+
+def test_connections_that_stay_are_shared_out() -> None:
+    block = request("print x")
+    with native(threads=2) as server:
+        connections = [socket.create_connection(server.address) for _ in range(20)]
+        for number, connection in enumerate(connections):
+            connection.sendall(block[: 1000 + number])  # a message that is not whole yet moves too
+        eventually(lambda: server.statistics()["unfinished"] == 20, "their beginnings")
+        eventually(
+            lambda: all(8 <= thread["unfinished"] <= 12 for thread in server.threads()),
+            "nearly equal shares",
+        )
+        for number, connection in enumerate(connections):
+            connection.sendall(block[1000 + number :])
+        eventually(lambda: server.statistics()["messages"] == 20, "all of them")
+        for connection in connections:
+            connection.close()
+        eventually(lambda: server.statistics()["connections"] == 0, "their ends")

@@ -8,7 +8,8 @@ from libc.stdint cimport int64_t
 
 from edgelake._native cimport atomic
 from edgelake._native.connection cimport Connection, connection_new, of_waiting
-from edgelake._native.links cimport link_append
+from edgelake._native.inbox cimport inbox_move
+from edgelake._native.links cimport link_append, link_remove
 from edgelake._native.posix cimport *
 from edgelake._native.reader cimport GONE, connection_read
 from edgelake._native.system cimport NS_PER_MS, close_quietly
@@ -19,7 +20,11 @@ from edgelake._native.worker cimport (
     EVICTED,
     NO_MEMORY,
     REFUSED,
+    RUNNING,
+    UNFINISHED,
+    Shared,
     worker_drop,
+    worker_take_in,
     worker_watch,
 )
 
@@ -196,5 +201,35 @@ cdef void read_again(Worker* worker) noexcept nogil:
             connection.next = worker.ended
             worker.ended = connection
         elif worker.must_pause or connection_read(worker, connection) != GONE:
-            worker_watch(worker, connection)
+            if not _move(worker, connection):
+                worker_watch(worker, connection)
         connection = after
+
+
+cdef bint _move(Worker* worker, Connection* connection) noexcept nogil:
+    """Give a connection that stays to the thread that watches fewest; False to keep it.
+
+    The kernel wakes whoever waits for a new connection, and that thread takes all
+    that came: without this two busy peers may share one thread beside an idle one.
+    """
+    cdef Shared* shared = worker.shared
+    cdef Worker* other = worker
+    cdef int at
+    if connection.session != NULL or atomic.read(&shared.state) != RUNNING:
+        return False            # other threads know a session by its worker
+    for at in range(shared.workers_made):
+        if atomic.read(&shared.workers[at].watched) < atomic.read(&other.watched):
+            other = shared.workers[at]
+    if other == worker:
+        return False
+    link_remove(&connection.waiting)
+    link_remove(&connection.begun)
+    atomic.count(&worker.counters[CONNECTIONS], <unsigned long>-1)
+    if connection.unfinished:
+        atomic.count(&worker.counters[UNFINISHED], <unsigned long>-1)
+    atomic.add(&other.watched, 1)       # so that not all of a round go to the same
+    if not inbox_move(&other.inbox, connection):
+        atomic.add(&other.watched, -1)
+        worker_take_in(worker, connection)
+        return False
+    return True

@@ -24,6 +24,7 @@ cdef struct Outgoing:
     size_t written              # by a session
     uint64_t session            # by which it shall travel, 0 for none
     uint64_t number             # its place in that session, once begun
+    uint64_t counted_for        # the session that it is counted for as an answer
     int64_t ticket
     int64_t pause_ns            # before another attempt
     int64_t queued_ns           # when the thread took it
@@ -54,9 +55,10 @@ cdef struct Destination:
     bint probing                # one attempt is under way to see whether it is back
 
 cdef struct Cause:
-    # One address whose messages are being answered; gone when all are.
+    # One address, or one session, whose messages are being answered; gone when
+    # all are.
     Cause* next
-    uint32_t ip
+    uint64_t key
     size_t replies
     size_t reply_bytes
 

@@ -135,19 +135,27 @@ cdef void _forget_stale(Outbox* outbox) noexcept nogil:
             destination = after
 
 
-cdef inline Cause** _cause(Outbox* outbox, uint32_t ip) noexcept nogil:
+cdef inline uint64_t _address_key(uint32_t ip) noexcept nogil:
+    return <uint64_t>1 << 63 | ip       # no session has such a number
+
+
+cdef inline Cause** _cause(Outbox* outbox, uint64_t key) noexcept nogil:
     """Return the place where the record of a cause is, or would be."""
-    cdef Cause** at = &outbox.causes[_bucket(ip, 0)]
-    while at[0] != NULL and at[0].ip != ip:
+    cdef Cause** at = &outbox.causes[_bucket(<uint32_t>(key ^ (key >> 24)), 0)]
+    while at[0] != NULL and at[0].key != key:
         at = &at[0].next
     return at
 
 
-cdef int _check_cause(Outbox* outbox, uint32_t ip, size_t length) noexcept nogil:
+cdef int _check_cause(
+    Outbox* outbox, uint32_t ip, uint64_t session, size_t length
+) noexcept nogil:
     """Tell whether one more answer that an address caused may be under way."""
-    cdef Cause* cause = _cause(outbox, ip)[0]
+    cdef Cause* cause = _cause(outbox, _address_key(ip))[0]
     if ip == 0 or cause == NULL:
         return ADDED            # one answer of any size may always go
+    if session != 0 and _cause(outbox, session)[0] == NULL:
+        return ADDED            # its peer takes what it asks for, whatever others do
     if cause.replies >= outbox.max_replies:
         return TOO_MANY_REPLIES
     if cause.reply_bytes + length > outbox.max_reply_bytes:
@@ -155,33 +163,48 @@ cdef int _check_cause(Outbox* outbox, uint32_t ip, size_t length) noexcept nogil
     return ADDED
 
 
-cdef bint _count_cause(Outbox* outbox, const Outgoing* message) noexcept nogil:
-    cdef Cause** at
-    if message.cause == 0:
-        return True
-    at = _cause(outbox, message.cause)
+cdef bint _count_cause(Outbox* outbox, uint64_t key, size_t length) noexcept nogil:
+    cdef Cause** at = _cause(outbox, key)
     if at[0] == NULL:
         at[0] = <Cause*>calloc(1, sizeof(Cause))
         if at[0] == NULL:
             return False
-        at[0].ip = message.cause
+        at[0].key = key
     at[0].replies += 1
-    at[0].reply_bytes += message.length
+    at[0].reply_bytes += length
     return True
 
 
-cdef void _uncount_cause(Outbox* outbox, const Outgoing* message) noexcept nogil:
-    cdef Cause** at
-    cdef Cause* cause
-    if message.cause == 0:
-        return
-    at = _cause(outbox, message.cause)
-    cause = at[0]
+cdef void _uncount_cause(Outbox* outbox, uint64_t key, size_t length) noexcept nogil:
+    cdef Cause** at = _cause(outbox, key)
+    cdef Cause* cause = at[0]
     cause.replies -= 1
-    cause.reply_bytes -= message.length
+    cause.reply_bytes -= length
     if cause.replies == 0:
         at[0] = cause.next
         free(cause)
+
+
+cdef bint _count_causes(Outbox* outbox, Outgoing* message) noexcept nogil:
+    """Count an answer for its address and its session; False when there is no memory."""
+    if message.cause == 0:
+        return True
+    if not _count_cause(outbox, _address_key(message.cause), message.length):
+        return False
+    # It is counted for this session also when it goes another way in the end.
+    message.counted_for = message.session
+    if message.session != 0 and not _count_cause(outbox, message.session, message.length):
+        _uncount_cause(outbox, _address_key(message.cause), message.length)
+        return False
+    return True
+
+
+cdef void _uncount_causes(Outbox* outbox, const Outgoing* message) noexcept nogil:
+    if message.cause == 0:
+        return
+    _uncount_cause(outbox, _address_key(message.cause), message.length)
+    if message.counted_for != 0:
+        _uncount_cause(outbox, message.counted_for, message.length)
 
 
 cdef int outbox_admit(
@@ -213,7 +236,7 @@ cdef int _admit_locked(
         return TOO_MANY
     if outbox.counts.pending_bytes + message.length > outbox.max_pending_bytes:
         return TOO_MANY_BYTES
-    status = _check_cause(outbox, message.cause, message.length)
+    status = _check_cause(outbox, message.cause, message.session, message.length)
     if status != ADDED:
         return status
     destination = _destination(outbox, ip, port)
@@ -221,7 +244,7 @@ cdef int _admit_locked(
         return NO_ROOM
     if destination.pending >= outbox.max_per_destination:
         return TOO_MANY_FOR_ONE
-    if not _count_cause(outbox, message):
+    if not _count_causes(outbox, message):
         _forget_if_empty(outbox, destination)
         return NO_ROOM
     message.destination = destination
@@ -256,7 +279,7 @@ cdef int outbox_room(Outbox* outbox, uint32_t cause, size_t length) noexcept nog
     """Tell whether an answer of that size could be under way; ADDED or why not."""
     cdef int status
     pthread_mutex_lock(&outbox.mutex)
-    status = _check_cause(outbox, cause, length)
+    status = _check_cause(outbox, cause, 0, length)
     pthread_mutex_unlock(&outbox.mutex)
     return status
 
@@ -285,7 +308,7 @@ cdef void _settle_locked(
             break
         outbox.counts.pending -= 1
         outbox.counts.pending_bytes -= message.length
-        _uncount_cause(outbox, message)
+        _uncount_causes(outbox, message)
         message.destination.pending -= 1
         if by_owner:
             _forget_if_empty(outbox, message.destination)

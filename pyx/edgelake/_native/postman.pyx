@@ -2,6 +2,7 @@
 
 from libc.stdlib cimport free
 
+from edgelake._native cimport atomic
 from edgelake._native.connection cimport Connection
 from edgelake._native.inbox cimport Handover, Inbox, inbox_close, inbox_take
 from edgelake._native.opening cimport opening_adopt
@@ -11,7 +12,7 @@ from edgelake._native.routes cimport routes_free
 from edgelake._native.session cimport Session
 from edgelake._native.slots cimport slots_find
 from edgelake._native.system cimport close_quietly, wake
-from edgelake._native.worker cimport worker_tick
+from edgelake._native.worker cimport worker_take_in, worker_tick, worker_watch
 from edgelake._native.writer cimport writer_is_due, writer_send
 
 
@@ -19,12 +20,19 @@ cdef void postman_take(Worker* worker) noexcept nogil:
     """Take what other threads have for this one."""
     cdef Inbox taken
     cdef Handover* handover
+    cdef Connection* moved
     cdef Outgoing* message
     cdef Connection* touched = NULL
     inbox_take(&worker.inbox, &taken)
     if taken.routes != NULL:
         routes_free(worker.routes)
         worker.routes = taken.routes
+    while taken.moved != NULL:
+        moved = taken.moved
+        taken.moved = moved.next
+        atomic.add(&worker.watched, -1)     # counted when it was given
+        worker_take_in(worker, moved)
+        worker_watch(worker, moved)
     while taken.handovers != NULL:
         handover = taken.handovers
         taken.handovers = handover.next
@@ -91,9 +99,17 @@ cdef void postman_close(Worker* worker) noexcept nogil:
     """Take nothing any more; what came last goes another way."""
     cdef Inbox taken
     cdef Handover* handover
+    cdef Connection* moved
     cdef Outgoing* message
     inbox_close(&worker.inbox, &taken)
     routes_free(taken.routes)
+    while taken.moved != NULL:
+        moved = taken.moved
+        taken.moved = moved.next
+        atomic.add(&worker.watched, -1)
+        worker_take_in(worker, moved)
+        # It is closed with the others, and nobody has looked at what it has to say.
+        atomic.add(&worker.shared.cut, 1)
     while taken.handovers != NULL:
         handover = taken.handovers
         taken.handovers = handover.next

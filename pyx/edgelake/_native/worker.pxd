@@ -126,6 +126,7 @@ cdef struct Worker:
     int64_t now_ns
     int64_t paused_ns
     int64_t accept_again_ns     # when the listener is watched again
+    int64_t watched             # atomic; connections in epoll, for the others to compare
     bint watching               # the listener is in epoll
     bint accepted_all           # a stop took all that the kernel had queued
     bint must_pause
@@ -143,4 +144,5 @@ cdef void* worker_run(void* argument) noexcept nogil
 cdef void worker_tick(Worker* worker) noexcept nogil
 cdef int worker_drop(Worker* worker, Connection* connection, int reason) noexcept nogil
 cdef void worker_flush(Worker* worker) noexcept nogil
+cdef void worker_take_in(Worker* worker, Connection* connection) noexcept nogil
 cdef void worker_watch(Worker* worker, Connection* connection) noexcept nogil

@@ -28,7 +28,7 @@ from edgelake._native.keeper cimport (
     keeper_lost,
     keeper_next_ns,
 )
-from edgelake._native.links cimport Link, link_alone, link_move_last, link_remove
+from edgelake._native.links cimport Link, link_alone, link_append, link_move_last, link_remove
 from edgelake._native.message_queue cimport queue_push, queue_wait_low
 from edgelake._native.posix cimport *
 from edgelake._native.postman cimport postman_close, postman_take
@@ -247,6 +247,7 @@ cdef int worker_drop(Worker* worker, Connection* connection, int reason) noexcep
     if connection.watched:
         # A forked child may hold the socket open: closing it would not end the events.
         epoll_ctl(worker.epoll_fd, EPOLL_CTL_DEL, connection.fd, NULL)
+        atomic.add(&worker.watched, -1)
     connection.fd = close_quietly(connection.fd)
     assembly_drop(&connection.assembly, &worker.shared.limits)
     if connection.partial != NULL:
@@ -266,6 +267,19 @@ cdef int worker_drop(Worker* worker, Connection* connection, int reason) noexcep
     return 0
 
 
+cdef void worker_take_in(Worker* worker, Connection* connection) noexcept nogil:
+    """Own a connection that was another thread's; its deadlines begin anew."""
+    connection.last_byte_ns = worker.now_ns
+    connection.begun_ns = worker.now_ns
+    atomic.count(&worker.counters[CONNECTIONS], 1)
+    if connection.unfinished:
+        atomic.count(&worker.counters[UNFINISHED], 1)
+        link_append(&worker.silent, &connection.waiting)
+        link_append(&worker.begun, &connection.begun)
+    else:
+        link_append(&worker.idle, &connection.waiting)
+
+
 cdef void worker_watch(Worker* worker, Connection* connection) noexcept nogil:
     """Have epoll tell what a connection waits for now."""
     cdef Session* session = connection.session
@@ -280,7 +294,9 @@ cdef void worker_watch(Worker* worker, Connection* connection) noexcept nogil:
     if epoll_ctl(worker.epoll_fd, operation, connection.fd, &event) != 0:
         worker_drop(worker, connection, NO_MEMORY)
         return
-    connection.watched = True
+    if not connection.watched:
+        atomic.add(&worker.watched, 1)
+        connection.watched = True
 
 
 cdef void worker_flush(Worker* worker) noexcept nogil:
@@ -328,6 +344,7 @@ cdef bint _drain(Worker* worker) noexcept nogil:
     """Take what the kernel holds already; tells whether nothing is left to wait for."""
     cdef Connection* first
     worker_tick(worker)
+    postman_take(worker)
     # A system without room for descriptors ends the taking, too.
     if not worker.accepted_all and (
         accept_some(worker) or worker.accept_again_ns > worker.now_ns

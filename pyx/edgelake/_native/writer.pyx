@@ -61,7 +61,7 @@ cdef enum:
     # A peer that does not take this much of what we write is not read from
     # until it has taken half. Only the side that accepted the session holds
     # back: if both did, each would wait for the other one to read.
-    HIGH_BYTES = 1048576
+    HIGH_BYTES = 65536
 
 
 # ------------------------------------------------ what this thread makes itself
