@@ -261,6 +261,7 @@ def test_who_takes_its_answers_gets_them_whatever_its_neighbours_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(limits, "MAX_PENDING_REPLIES_PER_PEER", 2)
+    monkeypatch.setattr(limits, "MAX_PENDING_PER_DESTINATION", 2)
     large = Reply.ok("x" * 3_000_000)
 
     def respond(message: Message) -> Reply:
@@ -293,3 +294,32 @@ def test_connections_that_stay_are_shared_out() -> None:
         for connection in connections:
             connection.close()
         eventually(lambda: server.statistics()["connections"] == 0, "their ends")
+
+
+def test_who_does_not_take_its_answers_is_read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_PENDING_SENDS", 8)
+    large = Reply.ok("x" * 1_000_000)
+
+    def respond(message: Message) -> Reply:
+        return large if message.command == b"get large" else echo(message)
+
+    with station(respond) as server, listening() as (place, accept):
+        slow = [open_session(server.place, receive_bytes=4096) for _ in range(3)]
+        for line in slow:
+            line.socket.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                line.send(marked(request("get large", job=1)) * 20_000)
+        read = server.figures()["messages"]
+        assert read < 3 * 20_000
+        # All room for answers is theirs; whoever takes what it asks for is served all the same,
+        with open_session(server.place, request("event x")) as line:
+            line.message()
+            line.send(marked(request("get small", job=1)))
+            assert command_of(line.message()) == "print"
+        # by a connection of its own, too.
+        with socket.create_connection(server.place) as connection:
+            connection.sendall(request("get classic", job=1, source=place))
+        with accept() as apart:
+            assert command_of(apart.message()) == "print"
+        for line in slow:
+            line.socket.close()

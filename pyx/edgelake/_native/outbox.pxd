@@ -44,7 +44,8 @@ cdef struct Destination:
     # time longer when the last message went by a session.
     Link place                  # in ready or in failing, else alone
     Destination* next           # in its bucket
-    size_t pending              # under the outbox's mutex; all others: the thread
+    size_t pending              # this and the next: under the outbox's mutex; others: the thread
+    size_t answers              # of them, by sessions, whose peers only say it is their address
     OutgoingList waiting
     int64_t retry_ns            # when the next attempt is due, while in failing
     uint32_t ip                 # network byte order
@@ -92,6 +93,7 @@ cdef struct Outbox:
     OutgoingList outcomes
     Destination* buckets[BUCKETS]
     Cause* causes[BUCKETS]
+    size_t answers              # of the pending ones, by sessions
     size_t stale                # destinations that were left without a message
     size_t uncollected          # outcomes nobody has fetched
     uint64_t cancelled          # of the failed ones, by a stop

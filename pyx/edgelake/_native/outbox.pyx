@@ -33,6 +33,7 @@ from edgelake._native.system cimport (
 
 cdef enum:
     MOST_STALE = 256            # destinations that are kept without a message
+    SESSION_ROOM = 10000        # limits.MAX_CONNECTIONS
 
 
 cdef int outbox_init(Outbox* outbox) noexcept nogil:
@@ -229,10 +230,19 @@ cdef int _admit_locked(
 ) noexcept nogil:
     cdef Destination* destination
     cdef int status
+    cdef size_t most
     if outbox.state != SENDING:
         return NOT_RUNNING
+    if message.session != 0 and message.cause != 0:
+        # A session whose peer takes what it asks for has room beside all others:
+        # one answer.
+        most = outbox.max_pending
+        if _cause(outbox, message.session)[0] == NULL:
+            most += SESSION_ROOM
+        if outbox.answers >= most:
+            return TOO_MANY
     # Outcomes that nobody fetches count as well, or they would pile up.
-    if outbox.counts.pending + outbox.uncollected >= outbox.max_pending:
+    elif outbox.counts.pending - outbox.answers + outbox.uncollected >= outbox.max_pending:
         return TOO_MANY
     if outbox.counts.pending_bytes + message.length > outbox.max_pending_bytes:
         return TOO_MANY_BYTES
@@ -242,7 +252,11 @@ cdef int _admit_locked(
     destination = _destination(outbox, ip, port)
     if destination == NULL:
         return NO_ROOM
-    if destination.pending >= outbox.max_per_destination:
+    # Answers by a session wait for its peer, whatever address that claims to have.
+    if (
+        message.session == 0
+        and destination.pending - destination.answers >= outbox.max_per_destination
+    ):
         return TOO_MANY_FOR_ONE
     if not _count_causes(outbox, message):
         _forget_if_empty(outbox, destination)
@@ -252,6 +266,8 @@ cdef int _admit_locked(
         destination.stale = False
         outbox.stale -= 1
     destination.pending += 1
+    destination.answers += message.counted_for != 0
+    outbox.answers += message.counted_for != 0
     outbox.counts.pending += 1
     outbox.counts.pending_bytes += message.length
     return ADDED
@@ -310,6 +326,8 @@ cdef void _settle_locked(
         outbox.counts.pending_bytes -= message.length
         _uncount_causes(outbox, message)
         message.destination.pending -= 1
+        message.destination.answers -= message.counted_for != 0
+        outbox.answers -= message.counted_for != 0
         if by_owner:
             _forget_if_empty(outbox, message.destination)
         elif message.destination.pending == 0 and not message.destination.stale:

@@ -7,7 +7,7 @@ from edgelake._native.inbox cimport inbox_post
 from edgelake._native.outbox cimport ADDED, outbox_admit, outbox_queue
 from edgelake._native.peers cimport peers_session
 from edgelake._native.posix cimport pthread_mutex_trylock, pthread_mutex_unlock
-from edgelake._native.postman cimport postman_deliver
+from edgelake._native.postman cimport postman_choke, postman_deliver
 from edgelake._native.slots cimport worker_of
 from edgelake._native.worker cimport Worker
 
@@ -23,6 +23,8 @@ cdef int post(
     cdef uint64_t session = message.session
     cdef int status = outbox_admit(outbox, message, ip, port)
     if status != ADDED:
+        if shared != NULL and session != 0:
+            _choke(shared, session)
         return status
     if shared != NULL:
         if session != 0 and post_to_session(shared, session, message):
@@ -32,6 +34,18 @@ cdef int post(
             return ADDED
     outbox_queue(outbox, message)
     return ADDED
+
+
+cdef void _choke(Shared* shared, uint64_t session) noexcept nogil:
+    """Have a session read no more while its peer does not take what it asked for."""
+    cdef Worker* worker
+    if shared.workers == NULL or worker_of(session) >= shared.workers_made:
+        return
+    worker = shared.workers[worker_of(session)]
+    # If the thread is at work, the next answer that is refused will do.
+    if pthread_mutex_trylock(&worker.busy) == 0:
+        postman_choke(worker, session)
+        pthread_mutex_unlock(&worker.busy)
 
 
 cdef void post_again(Outbox* outbox, Outgoing* message) noexcept nogil:

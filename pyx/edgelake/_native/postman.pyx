@@ -1,5 +1,6 @@
 """Messages and connections that other threads have for an I/O thread; C only, no GIL."""
 
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 
 from edgelake._native cimport atomic
@@ -9,11 +10,11 @@ from edgelake._native.opening cimport opening_adopt
 from edgelake._native.outbox cimport Outgoing, list_append, list_pop
 from edgelake._native.posting cimport post_again
 from edgelake._native.routes cimport routes_free
-from edgelake._native.session cimport Session
+from edgelake._native.session cimport Session, backlog
 from edgelake._native.slots cimport slots_find
 from edgelake._native.system cimport close_quietly, wake
 from edgelake._native.worker cimport worker_take_in, worker_tick, worker_watch
-from edgelake._native.writer cimport writer_is_due, writer_send
+from edgelake._native.writer cimport writer_is_due, writer_send, writer_sort_out
 
 
 cdef void postman_take(Worker* worker) noexcept nogil:
@@ -93,6 +94,14 @@ cdef Connection* _write_touched(Worker* worker, Connection* connection) noexcept
     if writer_is_due(connection):
         writer_send(worker, connection)
     return rest
+
+
+cdef void postman_choke(Worker* worker, uint64_t id) noexcept nogil:
+    """Read no more from a session whose peer takes none of its answers; as `postman_deliver`."""
+    cdef Connection* connection = <Connection*>slots_find(&worker.slots, id)
+    if connection != NULL and backlog(connection.session):
+        connection.session.choked = True
+        writer_sort_out(worker, connection)
 
 
 cdef void postman_close(Worker* worker) noexcept nogil:

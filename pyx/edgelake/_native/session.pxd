@@ -35,6 +35,7 @@ cdef struct Session:
     bint left                   # the peer does
     bint watching_out           # epoll tells when the kernel takes bytes again
     bint held                   # not read: the peer does not take what we write
+    bint choked                 # it asks for more than it takes: answers were refused
     bint tracks                 # the message that is coming shall be acknowledged
     bint touched                # in the list of sessions that were just given messages
     void* next_touched          # the connection of the next one

@@ -14,6 +14,7 @@ cdef void writer_added(
 cdef int writer_control(Worker* worker, Connection* connection, int kind) noexcept nogil
 cdef int writer_flush(Worker* worker, Connection* connection) noexcept nogil
 cdef bint writer_send(Worker* worker, Connection* connection) noexcept nogil
+cdef void writer_sort_out(Worker* worker, Connection* connection) noexcept nogil
 cdef void writer_await(Worker* worker, Session* session) noexcept nogil
 cdef void writer_send_waiting(Worker* worker) noexcept nogil
 cdef bint writer_is_due(const Connection* connection) noexcept nogil

@@ -236,7 +236,7 @@ cdef bint writer_send(Worker* worker, Connection* connection) noexcept nogil:
     if lost:
         worker_drop(worker, connection, NO_REASON)
         return False
-    _sort_out(worker, connection)
+    writer_sort_out(worker, connection)
     return connection.fd >= 0
 
 
@@ -248,13 +248,14 @@ cdef void writer_await(Worker* worker, Session* session) noexcept nogil:
         link_append(&worker.asking, &session.asking)
 
 
-cdef void _sort_out(Worker* worker, Connection* connection) noexcept nogil:
+cdef void writer_sort_out(Worker* worker, Connection* connection) noexcept nogil:
     """Have epoll tell what there is to wait for now."""
     cdef Session* session = connection.session
     cdef size_t left = backlog(session)
     cdef size_t mark = HIGH_BYTES // 2 if session.held else HIGH_BYTES
-    cdef bint held = left >= mark and not session.opener
     cdef bint waits = left > 0
+    cdef bint held = (left >= mark or (waits and session.choked)) and not session.opener
+    session.choked = session.choked and waits
     if not waits:
         link_remove(&session.writing)
     elif link_is_alone(&session.writing):
