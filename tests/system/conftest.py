@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,8 @@ class NodeProcess:
         self._reader.join(5)
         for stream in (self.child.stdin, self.child.stdout):
             if stream is not None:
-                stream.close()
+                with suppress(BrokenPipeError):  # what a killed node did not read any more
+                    stream.close()
 
     def _read(self) -> None:
         assert self.child.stdout is not None
