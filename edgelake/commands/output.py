@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgelake.commands.context import Context
 from edgelake.interfaces import Permission, Result
-from edgelake.language import Argument, Call, CommandSet, Words, help_for, help_overview
+from edgelake.language import Argument, Call, CommandSet, Form, Words, help_for, help_overview
 
 __all__ = ["commands"]
 
@@ -15,7 +15,7 @@ commands = CommandSet(group="output")
     "print",
     summary="print words, with references replaced by their values",
     arguments=(Argument("text", Words(), help="what to print"),),
-    text=True,
+    form=Form.FREE,
     permission=Permission.READ,
     details="Sent to a peer, the words appear at the peer's console; nothing is expanded there.",
     examples=("print harbour gate open", "print !blockchain_file"),
@@ -29,7 +29,7 @@ def _print(context: Context, call: Call) -> Result:
     "echo",
     summary="print words; sent to a peer, they appear at the peer's console",
     arguments=(Argument("text", Words(), help="what to print"),),
-    text=True,
+    form=Form.FREE,
     permission=Permission.READ,
     examples=("echo loading complete",),
     related=("print",),
@@ -42,7 +42,7 @@ def _echo(context: Context, call: Call) -> Result:
     "help",
     summary="list the commands, or explain one",
     arguments=(Argument("command", Words(), required=False, help="words of a command"),),
-    text=True,
+    form=Form.FREE,
     permission=Permission.READ,
     examples=("help", "help run tcp server"),
 )

@@ -20,7 +20,16 @@ from edgelake.errors import (
     RemoteError,
 )
 from edgelake.interfaces import Notice, Permission, Result
-from edgelake.language import Argument, Boolean, Call, CommandSet, Destination, Integer, Remote
+from edgelake.language import (
+    Argument,
+    Boolean,
+    Call,
+    CommandSet,
+    Destination,
+    Form,
+    Integer,
+    Remote,
+)
 from edgelake.services.jobs import Answer, PendingJob
 from edgelake.wire import (
     Endpoint,
@@ -49,6 +58,7 @@ _SPOKEN = frozenset({"print", "echo"})
         Argument("destination", Destination(), help="ip:port, or (ip:port, ip:port, …)"),
         Argument("command", Remote(), help="what the nodes shall do"),
     ),
+    form=Form.REMOTE,
     permission=Permission.NEVER,
     details=(
         "In the list of destinations 'timeout = N' sets the seconds to wait for replies,\n"

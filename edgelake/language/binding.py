@@ -14,7 +14,8 @@ from edgelake.errors import (
     WrongValue,
 )
 from edgelake.language.call import Call, Written
-from edgelake.language.command import Argument, Command, CommandRegistry, Where
+from edgelake.language.command import Argument, Command, CommandRegistry, Form, Where
+from edgelake.language.conditions import check_condition
 from edgelake.language.diagnostics import shortened
 from edgelake.language.names import find_command
 from edgelake.language.options import Given, OptionReader
@@ -127,6 +128,7 @@ class Binder:
         options = self._options()
         for key, given in options.given.items():
             self._items[key] = given
+        self._check_clauses()
         return Call(
             command,
             arguments,
@@ -292,15 +294,43 @@ class Binder:
         """Return the typed options."""
         self._part = "options"
         statement, command = self._statement, self._command
+        reader = OptionReader(command, statement, self._typed)
+        if command.form is Form.SCHEDULE:
+            return reader.read(statement.condition)
         if command.where is Where.REQUIRED and statement.where is None:
             required = [option.usage for option in command.options if option.required]
             hint = f"write {command.keyword} " + " and ".join(required or ["key = value"])
             raise self._fault(
                 CommandSyntaxError(f"missing '{command.keyword}'", hint=hint), statement.end
             )
-        reader = OptionReader(command, statement, self._typed)
         where = None if command.where is Where.CONDITION else statement.where
         return reader.read(where)
+
+    # ----------------------------------------------------------- clauses
+
+    def _check_clauses(self) -> None:
+        """Refuse a command of flow without its condition or its statement."""
+        statement, form = self._statement, self._command.form
+        if form is Form.IF and statement.condition is None:
+            raise self._missing("condition", statement.words[-1].end)
+        if form is Form.BRANCH and statement.body is None:
+            raise self._missing("command", statement.end)
+        if form is Form.WAIT and statement.link is not None and statement.condition is None:
+            raise self._missing("condition", statement.end)
+        if form is Form.SCHEDULE:
+            if statement.link is None:
+                raise self._missing("'task'", statement.end)
+            if statement.body is None:
+                raise self._missing("command", statement.end)
+        elif statement.condition is not None:
+            check_condition(statement.condition, statement.text)
+
+    def _missing(self, what: str, offset: int) -> CommandSyntaxError:
+        before = self._statement.link
+        behind = before.text if before is not None and before.end <= offset else self._command.name
+        return self._fault(
+            CommandSyntaxError(f"missing {what} after '{behind}'", hint=self._usage()), offset
+        )
 
     # ------------------------------------------------------------- faults
 

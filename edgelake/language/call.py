@@ -9,7 +9,7 @@ from edgelake.errors import WrongValue
 from edgelake.language.command import Command, Where
 from edgelake.language.forms import reference_in
 from edgelake.language.places import column_of, place
-from edgelake.language.syntax import CommandStatement, Condition, Item
+from edgelake.language.syntax import CommandStatement, Condition, Item, Statement
 from edgelake.language.variables import Variables, lookup
 
 __all__ = ["Call", "Written"]
@@ -87,8 +87,14 @@ class Call:
 
     @property
     def condition(self) -> Condition | None:
-        """What follows ``where``, for commands that take a condition."""
-        return self.statement.where if self.command.where is Where.CONDITION else None
+        """The condition of a command that takes one: behind ``where``, ``if`` or ``for``."""
+        statement = self.statement
+        return statement.where if self.command.where is Where.CONDITION else statement.condition
+
+    @property
+    def body(self) -> Statement | None:
+        """The statement behind ``then``, ``do``, ``else`` or ``task``."""
+        return self.statement.body
 
     @property
     def source(self) -> str:

@@ -16,7 +16,16 @@ from edgelake.language.values import ValueType
 if TYPE_CHECKING:
     from edgelake.language.call import Call
 
-__all__ = ["Argument", "Command", "CommandRegistry", "CommandSet", "Handler", "Option", "Where"]
+__all__ = [
+    "Argument",
+    "Command",
+    "CommandRegistry",
+    "CommandSet",
+    "Form",
+    "Handler",
+    "Option",
+    "Where",
+]
 
 Handler: TypeAlias = "Callable[[Any, Call], Result]"
 """Carries a command out; the context it gets is opaque to the language."""
@@ -36,6 +45,31 @@ class Where(Enum):
     OPTIONAL = "optional"
     REQUIRED = "required"
     CONDITION = "condition"
+
+
+class Form(Enum):
+    """How the words of a command are arranged; the grammar has a rule for each.
+
+    ``FREE`` takes free text; ``REMOTE`` destinations and a command for them; ``VERB``
+    arguments, a value and options; ``IF`` a condition and, behind ``then``, a
+    statement; ``BRANCH`` a statement; ``WAIT`` arguments and, behind ``for``, a
+    condition; ``SCHEDULE`` options and, behind ``task``, a statement.
+    """
+
+    FREE = "free"
+    REMOTE = "remote"
+    VERB = "verb"
+    IF = "if"
+    BRANCH = "branch"
+    WAIT = "wait"
+    SCHEDULE = "schedule"
+
+
+_FORM_USAGE = {
+    Form.IF: ("<condition>", "[then [<command>]]"),
+    Form.BRANCH: ("<command>",),
+    Form.WAIT: ("[for <condition>]",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +137,7 @@ class Command:
         One or more words separated by single blanks.
     value : Argument or None
         What follows ``=`` behind the arguments.
-    text : bool
-        Everything behind the name is free text.
+    form : Form
     keyword : str
         ``where`` or ``using``.
     permission : Permission
@@ -119,7 +152,7 @@ class Command:
     value: Argument | None = None
     options: tuple[Option, ...] = ()
     where: Where = Where.NONE
-    text: bool = False
+    form: Form = Form.VERB
     permission: Permission = Permission.NEVER
     details: str = ""
     related: tuple[str, ...] = ()
@@ -140,6 +173,9 @@ class Command:
             raise ConfigurationError(f"'{self.name}' has words behind an argument that takes all")
         if self.text and (self.options or self.value or len(self.arguments) != 1):
             raise ConfigurationError(f"'{self.name}' takes free text and nothing else")
+        remote = bool(self.arguments) and isinstance(self.arguments[-1].type, Remote)
+        if remote != self.remote:
+            raise ConfigurationError(f"'{self.name}' must be of the form of commands for others")
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -147,14 +183,20 @@ class Command:
         return tuple(self.name.split(" "))
 
     @property
+    def text(self) -> bool:
+        """Whether everything behind the name is free text."""
+        return self.form is Form.FREE
+
+    @property
     def remote(self) -> bool:
         """Whether the last argument is a command for another node."""
-        return bool(self.arguments) and isinstance(self.arguments[-1].type, Remote)
+        return self.form is Form.REMOTE
 
     @property
     def usage(self) -> str:
         """One line that shows the form of the command."""
         parts = [self.name, *(argument.metavar for argument in self.arguments)]
+        parts += _FORM_USAGE.get(self.form, ())
         if self.value is not None:
             tail = f"= <{self.value.name}>"
             parts.append(tail if self.value.required else f"[{tail}]")
@@ -163,8 +205,11 @@ class Command:
         elif self.where is not Where.NONE:
             required = [option.usage for option in self.options if option.required]
             more = ["…"] if len(required) < len(self.options) else []
-            tail = f"{self.keyword} " + " and ".join([*required, *more])
+            keyword = "" if self.form is Form.SCHEDULE else f"{self.keyword} "
+            tail = keyword + " and ".join([*required, *more])
             parts.append(tail if self.where is Where.REQUIRED else f"[{tail}]")
+        if self.form is Form.SCHEDULE:
+            parts.append("task <command>")
         return " ".join(parts)
 
     def option(self, key: str) -> Option | None:
@@ -202,7 +247,7 @@ class CommandSet:
         value: Argument | None = None,
         options: tuple[Option, ...] = (),
         where: Where = Where.NONE,
-        text: bool = False,
+        form: Form = Form.VERB,
         permission: Permission = Permission.NEVER,
         details: str = "",
         related: tuple[str, ...] = (),
@@ -224,7 +269,7 @@ class CommandSet:
                     value=value,
                     options=options,
                     where=where,
-                    text=text,
+                    form=form,
                     permission=permission,
                     details=details,
                     related=related,

@@ -12,7 +12,7 @@ from typing import Any
 from lark import Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from edgelake.errors import CommandSyntaxError, UnbalancedInput
+from edgelake.errors import BadArgument, CommandError, CommandSyntaxError, UnbalancedInput
 from edgelake.language.places import place
 from edgelake.language.scan import parts
 
@@ -25,10 +25,12 @@ _BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[()\[\]{}]|(?P<lone>")', re
 _BRACKETS_WITHOUT_STRINGS = re.compile(r"[()\[\]{}]")
 _QUOTED_TOKENS = frozenset({"DOUBLE_QUOTED", "SINGLE_QUOTED", "BACK_QUOTED"})
 _JSON_TOKENS = frozenset({"LEFT_BRACE", "LEFT_BRACKET", "JSON_TEXT"})
-_KEYWORDS = frozenset({"AND", "OR", "WHERE", "USING", "BRING"})
+_KEYWORDS = frozenset({"AND", "OR", "WHERE", "USING", "BRING", "THEN", "FOR", "TASK"})
+_FLOW = frozenset({"IF", "WAIT"})
+_FORMS = frozenset({"IF", "BRANCH", "WAIT", "SCHEDULE", "VERB", "REMOTE"})
 
 
-def explain(error: UnexpectedInput, text: str) -> CommandSyntaxError:
+def explain(error: UnexpectedInput, text: str) -> CommandError:
     """Return the error of the language for an exception of Lark.
 
     Parameters
@@ -41,15 +43,30 @@ def explain(error: UnexpectedInput, text: str) -> CommandSyntaxError:
     if isinstance(error, UnexpectedCharacters):
         return _character(text, max(0, offset))
     assert isinstance(error, UnexpectedToken)
-    before = _last_token(error.state.value_stack)
+    stack = error.state.value_stack
+    before = _last_token(stack)
     token = error.token
+    what = "condition" if any(_kind(part) in _FLOW for part in stack) else "option"
     if token.type == _END:
-        return _ending(text, before)
+        return _ending(text, before, what)
     start = token.start_pos or 0
+    pointed = any(_kind(part) == "POINT" for part in stack)
+    if token.type == "EQUALS" and before is not None and pointed:
+        return _fault(text, start, "the leading point takes commands only", "leave the point out")
+    if token.type == "EQUALS" and before is not None and before.type in _FORMS:
+        name = str(before)
+        place_of = before.start_pos or 0
+        return place(
+            BadArgument(
+                f"'{name}' begins commands and cannot name a variable", hint="choose another name"
+            ),
+            text,
+            place_of,
+        )
     in_json = before is not None and before.type in _JSON_TOKENS
     if text[start] in _QUOTES and (in_json or token.type not in _QUOTED_TOKENS):
         return _character(text, start)
-    return _token(text, token, start, before)
+    return _token(text, token, start, before, what)
 
 
 def _character(text: str, offset: int) -> CommandSyntaxError:
@@ -68,7 +85,7 @@ def _character(text: str, offset: int) -> CommandSyntaxError:
     return _fault(text, offset, f"unexpected {_quoted(found)}", "quote it if it is text")
 
 
-def _ending(text: str, before: Token | None) -> CommandSyntaxError:
+def _ending(text: str, before: Token | None, what: str) -> CommandSyntaxError:
     """Explain a text that ends too early."""
     opened = _unclosed(text)
     if opened is not None:
@@ -80,21 +97,23 @@ def _ending(text: str, before: Token | None) -> CommandSyntaxError:
             text,
             opened,
         )
-    return _missing(text, before, _end_of(before, text), "the end")
+    return _missing(text, before, _end_of(before, text), "the end", what)
 
 
-def _token(text: str, token: Token, start: int, before: Token | None) -> CommandSyntaxError:
+def _token(
+    text: str, token: Token, start: int, before: Token | None, what: str
+) -> CommandSyntaxError:
     """Explain a word that cannot stand where it stands."""
     kind = token.type
     if kind in ("RIGHT_PAREN", "RIGHT_BRACKET", "RIGHT_BRACE"):
         opened = _unclosed(text[:start])
         if opened is None or _CLOSING[text[opened]] != str(token):
             return _stray(text, start)
-        return _missing(text, before, start, f"'{token}'")
+        return _missing(text, before, start, f"'{token}'", what)
     if before is None or before.type == "AMPERSAND":
         return _first(text, token, start)
-    if _incomplete(before):
-        return _missing(text, before, start, f"'{token}'")
+    if _incomplete(before) or (what == "condition" and kind in ("AND", "OR")):
+        return _missing(text, before, start, f"'{token}'", what)
     if kind in ("EQUALS", "COMPARISON"):
         return _second_sign(text, token, start)
     if kind in _KEYWORDS:
@@ -145,16 +164,21 @@ def _incomplete(before: Token) -> bool:
     )
 
 
-def _missing(text: str, before: Token | None, offset: int, at: str) -> CommandSyntaxError:
+def _missing(
+    text: str, before: Token | None, offset: int, at: str, what: str
+) -> CommandSyntaxError:
     """Explain that something is missing behind a token."""
     kind = before.type if before is not None else ""
     shown = str(before)
     if kind in ("EQUALS", "COMPARISON"):
         return _fault(text, offset, f"missing value after '{shown}'", 'write a value, or ""')
     if kind in ("AND", "OR"):
+        write = "key = value" if what == "option" else "a comparison"
         return _fault(
-            text, offset, f"missing option after '{shown}'", f"write key = value, or drop '{shown}'"
+            text, offset, f"missing {what} after '{shown}'", f"write {write}, or drop '{shown}'"
         )
+    if kind in _FLOW:
+        return _fault(text, offset, f"missing {what} after '{shown}'", "write a comparison")
     if kind in ("WHERE", "USING"):
         return _fault(text, offset, f"missing option after '{shown}'", "write key = value")
     if kind == "AMPERSAND":
@@ -198,6 +222,10 @@ def _unclosed(text: str) -> int | None:
         elif match[0] in ")]}" and stack and _CLOSING[text[stack[-1]]] == match[0]:
             stack.pop()
     return stack[-1] if stack else None
+
+
+def _kind(part: Any) -> str:
+    return part.type if isinstance(part, Token) else ""
 
 
 def _last_token(stack: list[Any]) -> Token | None:

@@ -61,6 +61,12 @@ class Reference(ValueType):
         return isinstance(word, Word) and isinstance(word.pieces[0], Ref)
 
 
+class Label(Name):
+    """Name of a place in a script, as ``:name:`` declares it."""
+
+    metavar = "<label>"
+
+
 class Words(ValueType):
     """Free text: all words that are left, joined by one blank."""
 

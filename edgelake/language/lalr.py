@@ -13,7 +13,7 @@ from lark.lexer import PatternRE, TerminalDef
 
 from edgelake import limits
 from edgelake.errors import CommandError, CommandSyntaxError
-from edgelake.language.command import CommandRegistry
+from edgelake.language.command import CommandRegistry, Form
 from edgelake.language.faults import explain
 from edgelake.language.machine import Machine, Stuck, too_many_references
 from edgelake.language.places import place
@@ -129,15 +129,12 @@ class Reader:
 
 def _build(registry: CommandRegistry) -> Lark:
     """Build the parser; the first words of commands come from the registry."""
-    patterns = {
-        "FREE": _names(command.name for command in registry if command.text),
-        "REMOTE": _names(command.name for command in registry if command.remote),
-        "VERB": _names(
-            command.name.partition(" ")[0]
-            for command in registry
-            if not command.text and not command.remote
-        ),
-    }
+    by_form: dict[Form, list[str]] = {form: [] for form in Form}
+    for command in registry:
+        form = command.form
+        name = command.name.partition(" ")[0] if form is Form.VERB else command.name
+        by_form[form].append(name)
+    patterns = {form.name: _names(names) for form, names in by_form.items()}
 
     def fill(terminal: TerminalDef) -> None:
         pattern = patterns.get(terminal.name)

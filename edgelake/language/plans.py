@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from edgelake.errors import EdgeLakeError
 from edgelake.language.binding import Binder, binder_of
 from edgelake.language.call import Call, Written
-from edgelake.language.command import Argument, Command, CommandRegistry, Option, Where
+from edgelake.language.command import Argument, Command, CommandRegistry, Form, Option, Where
 from edgelake.language.parser import parse_remote
 from edgelake.language.shapes import JSON, QUOTED, VALUES, Memory, Shape, ShapeReader
 from edgelake.language.syntax import Statement
@@ -189,7 +189,7 @@ def _planned(
     """Return the plan that a call's shape allows, ``None`` if it allows none."""
     command = call.command
     behind_name = shape[len(command.words) : len(command.words) + 1]
-    if command.remote or command.where is Where.CONDITION:
+    if command.form not in (Form.VERB, Form.FREE) or command.where is Where.CONDITION:
         return None  # what they take is more than values
     if behind_name == (QUOTED,) and registry.is_family(command.words):
         return None  # another text in the quotes may belong to the name

@@ -239,12 +239,13 @@ Condition: TypeAlias = Test | Not | And | Or
 
 @node
 class Filtered:
-    """``words where condition`` as entry of a group."""
+    """``words where condition bring …`` as entry of a group; one of the two may be missing."""
 
     items: tuple[Item, ...]
-    condition: Condition
+    condition: Condition | None
     start: int
     end: int
+    bring: tuple[Item, ...] = ()
 
 
 Entry: TypeAlias = Condition | Filtered
@@ -258,6 +259,10 @@ class Shape(Enum):
     TEXT = "free"
     VERB = "verb"
     REMOTE = "remote"
+    IF = "if"
+    BRANCH = "branch"
+    WAIT = "wait"
+    SCHEDULE = "schedule"
     UNKNOWN = "unknown"
 
 
@@ -281,6 +286,14 @@ class CommandStatement:
         ``bring`` and what follows it.
     destination : tuple of Item
         Words that name other nodes, of commands that run elsewhere.
+    condition : Condition or None
+        What ``if`` and ``wait … for`` wait for or look at; the options of ``schedule``.
+    link : Literal or None
+        ``then``, ``for`` or ``task``, with its place.
+    body : Statement or None
+        The statement behind ``then``, ``do``, ``else`` or ``task``.
+    local : bool
+        A point stands in front: it runs here, whatever the console is assigned to.
     text : str
         The whole text that was parsed.
     """
@@ -296,6 +309,10 @@ class CommandStatement:
     where: Condition | None = None
     bring: tuple[Item, ...] = ()
     destination: tuple[Item, ...] = ()
+    condition: Condition | None = None
+    link: Literal | None = None
+    body: Statement | None = None
+    local: bool = False
 
     @property
     def source(self) -> str:

@@ -7,6 +7,7 @@ what the parts of the rule became, and where the rule ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from edgelake.errors import CommandSyntaxError
@@ -35,7 +36,7 @@ from edgelake.language.words import join_touching
 
 __all__ = ["BUILDERS"]
 
-WORD_OPERATORS = frozenset({"in", "contains", "startswith", "endswith", "with"})
+WORD_OPERATORS = frozenset({"in", "contains", "startswith", "endswith", "childfrom", "with"})
 
 _Parts: TypeAlias = list[Any]
 _Items: TypeAlias = tuple[Item, ...]
@@ -83,6 +84,67 @@ def _verb(text: str, parts: _Parts, end: int) -> CommandStatement:
     return CommandStatement(
         Shape.VERB, words, text, name[0].start, end, equals, tail, keyword, where, bring
     )
+
+
+def _if(text: str, parts: _Parts, end: int) -> CommandStatement:
+    return _linked(Shape.IF, text, parts, end)
+
+
+def _wait(text: str, parts: _Parts, end: int) -> CommandStatement:
+    return _linked(Shape.WAIT, text, parts, end)
+
+
+def _schedule(text: str, parts: _Parts, end: int) -> CommandStatement:
+    return _linked(Shape.SCHEDULE, text, parts, end)
+
+
+def _linked(shape: Shape, text: str, parts: _Parts, end: int) -> CommandStatement:
+    """Return a command of words, a condition, and what follows a keyword of its own."""
+    name, *rest = parts
+    condition: Condition | None = None
+    link: Literal | None = None
+    body: Statement | None = None
+    words: list[Item] = []
+    for part in rest:
+        if type(part) is tuple:
+            link, behind = part
+            if isinstance(behind, Condition):
+                condition = behind
+            else:
+                body = behind
+        elif isinstance(part, Condition):
+            condition = part
+        else:
+            words.append(part)
+    return CommandStatement(
+        shape,
+        (*name, *join_touching(words, text)),
+        text,
+        name[0].start,
+        end,
+        condition=condition,
+        link=link,
+        body=body,
+    )
+
+
+def _link(text: str, parts: _Parts, end: int) -> tuple[Literal, Condition | Statement | None]:
+    keyword = parts[0].pieces[0]
+    return keyword, parts[1] if len(parts) > 1 else None
+
+
+def _branch(text: str, parts: _Parts, end: int) -> CommandStatement:
+    name = parts[0]
+    body = parts[1] if len(parts) > 1 else None
+    return CommandStatement(Shape.BRANCH, name, text, name[0].start, end, body=body)
+
+
+def _local(text: str, parts: _Parts, end: int) -> CommandStatement:
+    if len(parts) == 1:
+        raise _fault(text, "missing command after '.'", end, "write a command after the point")
+    point, command = parts
+    assert isinstance(command, CommandStatement)
+    return replace(command, local=True, start=point.start)
 
 
 def _equal_tail(text: str, parts: _Parts, end: int) -> tuple[str, Mark, _Items]:
@@ -175,10 +237,18 @@ def _group(text: str, parts: _Parts, end: int) -> Group:
 
 
 def _entry(text: str, parts: _Parts, end: int) -> Entry:
-    if len(parts) == 1:
-        return parts[0]  # type: ignore[no-any-return]
-    items, _, condition = parts
-    return Filtered(items, condition, items[0].start, condition.end)
+    bring: _Items = ()
+    if type(parts[-1]) is tuple and parts[-1][0] == "bring":
+        bring = parts.pop()[2]
+    if len(parts) > 1:
+        items, _, condition = parts
+        return Filtered(items, condition, items[0].start, end, bring)
+    only = parts[0]
+    if not bring:
+        return only  # type: ignore[no-any-return]
+    if isinstance(only, Test) and not only.operator:
+        return Filtered(only.left, None, only.start, end, bring)
+    raise _fault(text, "missing 'where'", only.start, "write the type of policies, then 'where'")
 
 
 def _concatenated(text: str, items: _Items) -> _Items:
@@ -261,6 +331,15 @@ BUILDERS: Mapping[str, Callable[[str, _Parts, int], Any]] = {
     "equal_tail": _equal_tail,
     "where": _where,
     "bring": _bring,
+    "group_bring": _bring,
+    "if_command": _if,
+    "wait_command": _wait,
+    "schedule_command": _schedule,
+    "branch_command": _branch,
+    "local_command": _local,
+    "then": _link,
+    "for": _link,
+    "task": _link,
     "destination": _joined,
     "assignment": _assignment,
     "word_target": _as_tuple,
@@ -278,5 +357,8 @@ BUILDERS: Mapping[str, Callable[[str, _Parts, int], Any]] = {
     "loose_group": _loose_group,
     "array": _json,
     "object": _json,
+    "part_array": _json,
+    "part_object": _json,
+    "part_group": _group,
 }
 """The function of each rule, by its name or alias."""

@@ -318,8 +318,9 @@ def _flat(group: Group) -> list[Item]:
         if isinstance(entry, Condition):
             found.extend(_condition_items(entry))
         else:
-            found.extend(entry.items)
-            found.extend(_condition_items(entry.condition))
+            found.extend((*entry.items, *entry.bring))
+            if entry.condition is not None:
+                found.extend(_condition_items(entry.condition))
     return sorted(found, key=lambda item: item.start)
 
 

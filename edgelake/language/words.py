@@ -20,7 +20,7 @@ from edgelake.language.syntax import (
 
 __all__ = ["MAKERS", "REFERENCE", "join_touching", "reference_of", "split_word"]
 
-CASTS = ("int", "float", "bool", "str", "len", "name")
+CASTS = ("int", "float", "bool", "str", "len", "name", "diff", "replies")
 
 # A reference stands at the start of a word or after a colon (``!ip:!port``).
 REFERENCE = re.compile(r"(!!?|\$)([^\s\"'`{}\[\](),=+&<>!$:/;]+)")
@@ -164,8 +164,9 @@ def _as_pieces(item: Word | JsonItem) -> tuple[Piece, ...]:
 
 
 MAKERS: Mapping[str, Callable[[str, int], Any]] = {
-    **dict.fromkeys(("FREE", "REMOTE", "VERB"), _name),
+    **dict.fromkeys(("FREE", "REMOTE", "VERB", "IF", "BRANCH", "WAIT", "SCHEDULE"), _name),
     **dict.fromkeys(("AND", "OR", "WHERE", "USING", "BRING", "PORT"), split_word),
+    **dict.fromkeys(("THEN", "FOR", "TASK", "POINT"), split_word),
     **dict.fromkeys(("WORD", "GROUP_WORD", "REFERENCE", "GROUP_REFERENCE"), split_word),
     **dict.fromkeys(("DOUBLE_QUOTED", "SINGLE_QUOTED", "BACK_QUOTED"), _quoted),
     **dict.fromkeys(("EQUALS", "COMPARISON", "PLUS", "COMMA", "AMPERSAND"), _mark),

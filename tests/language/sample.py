@@ -14,6 +14,7 @@ from edgelake.language import (
     CommandSet,
     Destination,
     Duration,
+    Form,
     Integer,
     Json,
     Name,
@@ -44,7 +45,7 @@ def _text(name: str, *, required: bool = True) -> None:
         name,
         summary=f"{name} words",
         arguments=(Argument("text", Words(), required=required),),
-        text=True,
+        form=Form.FREE,
     )(_handler)
 
 
@@ -152,6 +153,7 @@ commands.command(
     "run client",
     summary="send a command to other nodes",
     arguments=(Argument("destination", Destination()), Argument("command", Remote())),
+    form=Form.REMOTE,
 )(_handler)
 commands.command(
     "run blockchain sync",
@@ -214,6 +216,22 @@ commands.command(
     "set remote permission",
     summary="set what peers may do",
     value=Argument("level", OneOf("read", "metadata", "admin")),
+)(_handler)
+commands.command("if", summary="run a command if a condition holds", form=Form.IF)(_handler)
+for _name in ("do", "else"):
+    commands.command(_name, summary="the other branch", form=Form.BRANCH)(_handler)
+commands.command(
+    "wait",
+    summary="pause",
+    form=Form.WAIT,
+    arguments=(Argument("seconds", Integer()),),
+)(_handler)
+commands.command(
+    "schedule",
+    summary="run a command again and again",
+    form=Form.SCHEDULE,
+    where=Where.REQUIRED,
+    options=(Option("time", Duration(), required=True), Option("name", Name())),
 )(_handler)
 
 REGISTRY = CommandRegistry([commands])

@@ -43,6 +43,14 @@ def statement_text(statement: Statement) -> str:
         parts.append(f"({statement.keyword.text} {condition_text(statement.where)})")
     if statement.bring:
         parts.append(f"(bring {items_text(statement.bring)})")
+    if statement.condition:
+        parts.append(condition_text(statement.condition))
+    if statement.link:
+        parts.append(statement.link.text)
+    if statement.body:
+        parts.append(statement_text(statement.body))
+    if statement.local:
+        parts.insert(0, "here")
     return f"({' '.join(parts)})"
 
 
@@ -85,7 +93,9 @@ def item_text(item: Item) -> str:
 
 def _entry(entry: Condition | Filtered) -> str:
     if isinstance(entry, Filtered):
-        return f"{items_text(entry.items)} where {condition_text(entry.condition)}"
+        condition = f" where {condition_text(entry.condition)}" if entry.condition else ""
+        bring = f" {items_text(entry.bring)}" if entry.bring else ""
+        return f"{items_text(entry.items)}{condition}{bring}"
     return condition_text(entry)
 
 

@@ -25,6 +25,7 @@ from edgelake.language import (
     CommandRegistry,
     CommandSet,
     CommandStatement,
+    Form,
     Integer,
     Option,
     Remote,
@@ -225,7 +226,8 @@ def test_handlers_stay_as_they_are() -> None:
         {"options": (Option("a", Text()), Option("a", Text())), "where": Where.OPTIONAL},
         {"arguments": (Argument("a", Words()), Argument("b", Text()))},
         {"arguments": (Argument("a", Text(), repeatable=True), Argument("b", Text()))},
-        {"text": True},
+        {"form": Form.FREE},
+        {"form": Form.REMOTE},
     ],
 )
 def test_contradicting_declarations(wrong: dict[str, object]) -> None:
@@ -253,10 +255,13 @@ def test_registry() -> None:
 def test_text_commands_may_have_names_of_several_words() -> None:
     made = CommandSet(group="g")
     text = (Argument("text", Words()),)
-    made.command("set note", summary="s", arguments=text, text=True)(_handler)
+    made.command("set note", summary="s", arguments=text, form=Form.FREE)(_handler)
     made.command("set", summary="s", arguments=(Argument("n", Integer()),))(_handler)
     made.command(
-        "send to", summary="s", arguments=(Argument("where", Text()), Argument("c", Remote()))
+        "send to",
+        summary="s",
+        arguments=(Argument("where", Text()), Argument("c", Remote())),
+        form=Form.REMOTE,
     )(_handler)
     registry = CommandRegistry([made])
 
