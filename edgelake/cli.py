@@ -300,8 +300,13 @@ class _Session:
                 raise CommandSyntaxError("the line is not utf-8 text") from exc
             return list(lines.feed(line))
 
+        def ask(prompt: str) -> str | None:
+            self._print(prompt)
+            return stream.readline() or None
+
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="surrogateescape")
+        self._node.ask_with(ask)
         while not self._node.stopping:
             line = stream.readline()
             if not line:
@@ -328,8 +333,8 @@ class _Session:
     def _notice(self, notice: Notice) -> None:
         from dataclasses import replace
 
-        from edgelake.commands.peers import notice_text
         from edgelake.commands.rendering import console_text
+        from edgelake.commands.replies import notice_text
 
         self._output.notice(replace(notice, text=console_text(notice_text(notice))))
 

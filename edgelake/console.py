@@ -11,8 +11,8 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from edgelake.commands.peers import notice_text
 from edgelake.commands.rendering import console_text
+from edgelake.commands.replies import notice_text
 from edgelake.commands.streams import internal_error
 from edgelake.completion import CommandCompleter
 from edgelake.errors import EdgeLakeError, StorageError

@@ -15,10 +15,15 @@
     │ │ ├ WrongValue                        175
     │ │ ├ BadJson                           6
     │ │ └ BadDestination                    20
+    │ │   └ NoDestination                   155
     │ ├ UndefinedVariable (KeyError)        138
     │ ├ NotPermitted (PermissionError)      212
+    │ ├ NotInScript                         57
     │ └ ScriptError                         56
-    │   └ ScriptMissing                     112
+    │   ├ ScriptMissing                     112
+    │   ├ EventMissing                      54
+    │   ├ ArgumentMismatch                  55
+    │   └ ScriptStopped                     168
     ├ ProtocolError                         238
     │ ├ LocalProtocolError                  238
     │ └ RemoteProtocolError                 238
@@ -66,6 +71,7 @@ from __future__ import annotations
 
 __all__ = [
     "AlreadyRunning",
+    "ArgumentMismatch",
     "BadArgument",
     "BadDestination",
     "BadHeader",
@@ -78,6 +84,7 @@ __all__ = [
     "DatabaseUnknown",
     "DuplicateOption",
     "EdgeLakeError",
+    "EventMissing",
     "FileMissing",
     "FileWriteFailed",
     "HomeLocked",
@@ -86,7 +93,9 @@ __all__ = [
     "LocalProtocolError",
     "MessageTooLarge",
     "MissingOption",
+    "NoDestination",
     "NoReply",
+    "NotInScript",
     "NotPermitted",
     "NotRunning",
     "Overloaded",
@@ -103,6 +112,7 @@ __all__ = [
     "RemoteProtocolError",
     "ScriptError",
     "ScriptMissing",
+    "ScriptStopped",
     "ServiceError",
     "StorageError",
     "SynchronizerNotRunning",
@@ -138,6 +148,9 @@ class EdgeLakeError(Exception):
         2 bad command, 3 peer, 4 storage.
     line : int or None
         1-based line of a script or block in which ``column`` counts.
+    excerpt : tuple of str and int or None, or None
+        For a fault elsewhere than in the command itself, such as in a script it ran: the
+        faulty line, and the 1-based column of the fault in it.
     """
 
     code: int = 3
@@ -149,6 +162,7 @@ class EdgeLakeError(Exception):
         self.hint = hint
         self.column = column
         self.line: int | None = None
+        self.excerpt: tuple[str, int | None] | None = None
 
     def __str__(self) -> str:
         """Return the message alone; a ``KeyError`` or ``OSError`` base must not reshape it."""
@@ -229,6 +243,12 @@ class BadDestination(BadArgument):
     code = 20
 
 
+class NoDestination(BadDestination):
+    """No node fits what a command is to be sent to."""
+
+    code = 155
+
+
 class UndefinedVariable(CommandError, KeyError):
     """A reference names a variable that has no value."""
 
@@ -251,6 +271,30 @@ class ScriptMissing(ScriptError):
     """A script file does not exist or cannot be read."""
 
     code = 112
+
+
+class EventMissing(ScriptError):
+    """No variable names the script of an event."""
+
+    code = 54
+
+
+class ArgumentMismatch(ScriptError):
+    """A script got more or fewer arguments than it declares."""
+
+    code = 55
+
+
+class ScriptStopped(ScriptError):
+    """A script was told to stop."""
+
+    code = 168
+
+
+class NotInScript(CommandError):
+    """A command that belongs into scripts stands elsewhere."""
+
+    code = 57
 
 
 # --------------------------------------------------------------- protocol

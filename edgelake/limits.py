@@ -198,6 +198,15 @@ MAX_COMMAND_CHARS: Final = 4 * 1024 * 1024
 MAX_SCRIPT_DEPTH: Final = 32
 """Scripts that call scripts."""
 
+MAX_SCRIPT_CALLS: Final = 1000
+"""``call`` commands of one script that wait for their ``return``."""
+
+MAX_SCRIPTS: Final = 64
+"""Scripts that run at a time, each call of a script by a script included."""
+
+MAX_WAIT_S: Final = 31_536_000
+"""Longest ``wait``: a year."""
+
 MAX_COMMAND_TOKENS: Final = 250_000
 """Words and signs of one command; they cost time and memory, a long text alone does not."""
 

@@ -75,8 +75,8 @@ class Node:
     def run(self, text: str) -> Result:
         """Run a command and return its answer.
 
-        Several commands, and scripts, give several answers: their texts are
-        joined, ``data`` is a list of theirs.
+        Several commands, and scripts, give several answers: their texts are joined, ``data``
+        is a list of theirs; if one alone has data, it is that.
 
         Raises
         ------
@@ -88,8 +88,9 @@ class Node:
         answers = [answer for answer in answers if answer.text or answer.data is not None]
         if len(answers) == 1:
             return answers[0]
+        data = [answer.data for answer in answers if answer.data is not None]
         return Result(
-            [answer.data for answer in answers] or None,
+            data[0] if len(data) == 1 else data or None,
             "\n".join(answer.text for answer in answers),
         )
 
@@ -145,6 +146,21 @@ class Node:
         """Return and forget what peers printed here while nobody watched."""
         return self._parts.notices.take()
 
+    @property
+    def assigned(self) -> str:
+        """Nodes to which commands of this thread go, as written; empty if they run here."""
+        return self._interpreter.assigned
+
+    def ask_with(self, ask: Callable[[str], str | None] | None) -> None:
+        """Let scripts that are watched step by step ask a person.
+
+        Parameters
+        ----------
+        ask : callable or None
+            Shows a prompt and returns what was typed, ``None`` at the end of the input.
+        """
+        self._parts.ask = ask
+
     def history_path(self) -> Path:
         """Return the file of the console's history, its folder made.
 
@@ -165,7 +181,8 @@ class Node:
             return True
         self._closed = True
         self._parts.stopping.set()
-        finished = self._parts.services.stop_all(timeout_s)
+        finished = self._parts.scripts.stop(timeout_s)
+        finished = self._parts.services.stop_all(timeout_s) and finished
         self._parts.databases.close()
         self.home.unlock()
         self._parts.notices.show(None)

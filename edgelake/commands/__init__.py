@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from edgelake.commands import (
     blockchain,
+    debugging,
     events,
+    flow,
     output,
     peers,
     permission,
+    script_flow,
     scripts,
     status,
     storage,
@@ -42,7 +45,10 @@ def build_registry() -> CommandRegistry:
             for module in (
                 output,
                 variables,
+                flow,
                 scripts,
+                script_flow,
+                debugging,
                 storage,
                 tcp,
                 tcp_status,

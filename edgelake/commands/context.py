@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edgelake import limits
-from edgelake.errors import CommandError, TcpNotRunning
+from edgelake.commands.frames import Frame
+from edgelake.commands.runs import Running
+from edgelake.errors import ScriptStopped, TcpNotRunning
 from edgelake.interfaces import Permission, Result
 from edgelake.ledger import LocalLedger, Snapshot
 from edgelake.services.base import Service, ServiceRegistry
@@ -28,6 +30,8 @@ __all__ = ["LEDGER_DATABASE", "SERVICE_KINDS", "Context", "NodeParts", "Origin"]
 
 SERVICE_KINDS: tuple[type[Service], ...] = (TcpService, Synchronizer)
 """Every kind of service, in the order of ``get processes``."""
+
+_LOOK_S = 0.05
 
 LEDGER_DATABASE = "blockchain"
 """Name of the database that holds the table ``ledger``."""
@@ -66,6 +70,11 @@ class NodeParts:
     ----------
     permission : Permission
         Highest level of commands that peers may call.
+    scripts : Running
+        The scripts that run.
+    ask : callable or None
+        Shows a prompt to the person at the console, and returns what they type, ``None`` at
+        the end of the input; ``None`` if there is nobody.
     stopping : threading.Event
         Set when the node has to end.
     """
@@ -78,8 +87,10 @@ class NodeParts:
     jobs: Jobs = field(default_factory=Jobs)
     notices: Notices = field(default_factory=Notices)
     permission: Permission = Permission.METADATA
+    scripts: Running = field(default_factory=Running)
     name: str = "edgelake"
     on_exit: Callable[[], None] | None = None
+    ask: Callable[[str], str | None] | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     _masters: dict[int, MasterLedger] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -195,29 +206,39 @@ class Context:
     ----------
     emit : callable
         Takes each `Result` as soon as it is there.
-    depth : int
-        How many scripts call one another.
+    frame : Frame
+        Where the command stands among others.
     """
 
     node: NodeParts
     interpreter: Interpreter
     origin: Origin
     emit: Callable[[Result], None]
-    depth: int = 0
+    frame: Frame = field(default_factory=Frame)
 
     @property
     def variables(self) -> Variables:
         """The variables as who asks may see them."""
         return self.node.variables if self.origin.local else self.node.variables.for_peers()
 
-    def deeper(self) -> Context:
-        """Return the context of a script called from here.
+    def pause(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Wait; return whether ``until`` came true within that time.
+
+        Ends early when the node ends.
 
         Raises
         ------
-        CommandError
-            Scripts call one another too deep.
+        ScriptStopped
+            The script was told to stop.
         """
-        if self.depth >= limits.MAX_SCRIPT_DEPTH:
-            raise CommandError(f"scripts call scripts more than {limits.MAX_SCRIPT_DEPTH} deep")
-        return replace(self, depth=self.depth + 1)
+        deadline = time.monotonic() + seconds
+        while not self.node.stopping.is_set():
+            if until is not None and until():
+                return True
+            if self.frame.stopped:
+                raise ScriptStopped("the script was told to stop")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self.node.stopping.wait(min(left, _LOOK_S))
+        return False

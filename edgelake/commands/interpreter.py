@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import replace
+import threading
+from collections.abc import Callable, Sequence
 
+from edgelake.commands.assigned import elsewhere
+from edgelake.commands.assignments import assign
 from edgelake.commands.context import Context, NodeParts, Origin
-from edgelake.errors import (
-    BadArgument,
-    NotPermitted,
-)
+from edgelake.commands.frames import Frame
+from edgelake.errors import NotPermitted
 from edgelake.interfaces import Permission, Result
 from edgelake.language import (
     Assignment,
     Call,
     Command,
     CommandRegistry,
+    CommandStatement,
+    ScriptLine,
     Show,
     Statement,
     bind_and_learn,
@@ -43,6 +44,12 @@ class Interpreter:
     def __init__(self, registry: CommandRegistry, node: NodeParts) -> None:
         self.registry = registry
         self.node = node
+        self._threads = threading.local()
+
+    @property
+    def assigned(self) -> str:
+        """Where commands of this thread go instead of running here, as written; or empty."""
+        return self._root().assigned
 
     def execute(self, text: str, emit: Emit, *, parent: Context | None = None) -> None:
         """Run every statement of a text that comes from this node.
@@ -65,15 +72,62 @@ class Interpreter:
         -----
         Nothing runs after a statement that ended the node.
         """
-        context = parent or self._context(Origin(), emit)
+        context = parent or Context(self.node, self, Origin(), emit, self._root())
+        if parent is None and context.frame.assigned:
+            self._run_all(elsewhere(text, context.frame.assigned, self.registry), context)
+            return
         call = recall(text, self.registry, self.node.variables)
         if call is not None:
             context.emit(call.command.handler(context, call))
             return
-        for number, statement in enumerate(parse(text, self.registry)):
-            if number and self.node.stopping.is_set():
+        self._run_all(parse(text, self.registry), context)
+
+    def execute_line(self, line: ScriptLine, context: Context) -> None:
+        """Run a line of a script; it is parsed once, however often it runs.
+
+        Raises
+        ------
+        EdgeLakeError
+            A statement failed; those after it did not run.
+        """
+        if line.statements is None:
+            call = recall(line.text, self.registry, self.node.variables)
+            if call is not None:
+                context.emit(call.command.handler(context, call))
                 return
-            self._run(statement, context)
+            line.statements = parse(line.text, self.registry)
+        self._run_all(line.statements, context)
+
+    def run(self, statement: Statement, context: Context) -> None:
+        """Run one statement.
+
+        Raises
+        ------
+        EdgeLakeError
+            It failed.
+        """
+        if isinstance(statement, Assignment):
+            assign(statement, context)
+        elif isinstance(statement, Show):
+            text = expand_text(statement.items, self.node.variables)
+            context.emit(Result(text, text))
+        else:
+            context.emit(self.call(statement, context))
+
+    def call(self, statement: CommandStatement, context: Context) -> Result:
+        """Run a command and return its last answer; those before it go to ``context.emit``.
+
+        Raises
+        ------
+        EdgeLakeError
+            It failed.
+        """
+        call = bind_and_learn(statement, self.registry, self.node.variables)
+        return call.command.handler(context, call)
+
+    def shown(self, text: str) -> str:
+        """Return a command as logs and people may see it."""
+        return text
 
     def execute_remote(self, text: str, origin: Origin, emit: Emit) -> Call:
         """Run the one command that a peer sent; return it as it was understood.
@@ -89,48 +143,23 @@ class Interpreter:
         """
         variables = self.node.variables.for_peers()
         call = read_remote(text, self.registry, variables, check=self._permit)
-        emit(call.command.handler(self._context(origin, emit), call))
+        emit(call.command.handler(Context(self.node, self, origin, emit), call))
         return call
 
-    # ------------------------------------------------------------ statements
+    # ------------------------------------------------------------------- parts
 
-    def _run(self, statement: Statement, context: Context) -> None:
-        if isinstance(statement, Assignment):
-            self._assign(statement, context)
-        elif isinstance(statement, Show):
-            text = expand_text(statement.items, self.node.variables)
-            context.emit(Result(text, text))
-        else:
-            context.emit(self._call(statement, context))
+    def _run_all(self, statements: Sequence[Statement], context: Context) -> None:
+        for number, statement in enumerate(statements):
+            if number and (self.node.stopping.is_set() or context.frame.moved):
+                return
+            self.run(statement, context)
 
-    def _call(self, statement: Statement, context: Context) -> Result:
-        call = bind_and_learn(statement, self.registry, self.node.variables)
-        return call.command.handler(context, call)
-
-    def _assign(self, statement: Assignment, context: Context) -> None:
-        """Store words, or the answer of a command; the old value stays if the command fails."""
-        if not statement.plain_target:
-            raise BadArgument(
-                f"cannot assign to '{statement.target_text}'",
-                hint="write a plain name before '='",
-                column=statement.start + 1,
-            )
-        if statement.command is None:
-            value = expand_text(statement.items, self.node.variables)
-        else:
-            answers: list[Result] = []
-            quiet = replace(context, emit=answers.append)
-            answers.append(self._call(statement.command, quiet))
-            value = "\n".join(_stored(answer) for answer in answers if answer.text)
-        if value:
-            self.node.variables.set(statement.target_text, value)
-        else:
-            self.node.variables.delete(statement.target_text)
-
-    # ------------------------------------------------------------- context
-
-    def _context(self, origin: Origin, emit: Emit) -> Context:
-        return Context(self.node, self, origin, emit)
+    def _root(self) -> Frame:
+        """Return the frame of what this thread was given to run, command by command."""
+        frame: Frame | None = getattr(self._threads, "frame", None)
+        if frame is None:
+            frame = self._threads.frame = Frame()
+        return frame
 
     def _permit(self, command: Command) -> None:
         """Refuse a command above the node's level."""
@@ -139,10 +168,3 @@ class Interpreter:
                 f"'{command.name}' is not permitted from remote",
                 hint="the node's administrator sets the level: set remote permission = …",
             )
-
-
-def _stored(answer: Result) -> str:
-    """Return the text a variable keeps of an answer."""
-    if answer.json:
-        return json.dumps(answer.data, ensure_ascii=False)
-    return answer.text.replace("\r\n", "\n").strip("\n")

@@ -1,60 +1,199 @@
-"""``process``: run a script of commands."""
+"""Running scripts: ``process``, ``thread`` and ``event``."""
 
 from __future__ import annotations
 
+import logging
+import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgelake import limits
 from edgelake.commands.context import Context
+from edgelake.commands.frames import Frame
+from edgelake.commands.rendering import FORMAT, answer
+from edgelake.commands.runs import ScriptRun
+from edgelake.commands.script_files import load_script
 from edgelake.errors import (
+    ArgumentMismatch,
     CommandError,
     EdgeLakeError,
+    EventMissing,
     NotPermitted,
     ScriptError,
     ScriptMissing,
-    StorageError,
 )
-from edgelake.interfaces import Permission, Result
-from edgelake.language import Argument, Call, CommandSet, LogicalLines, PathType, shortened
-from edgelake.storage import read_file
+from edgelake.interfaces import Notice, Permission, Result, Table
+from edgelake.language import (
+    Argument,
+    Call,
+    CommandSet,
+    Name,
+    PathType,
+    Script,
+    Text,
+    Where,
+    format_error,
+    shortened,
+)
 
 __all__ = ["commands"]
 
 commands = CommandSet(group="scripts")
 
+_log = logging.getLogger(__name__)
+
+_ARGUMENTS = Argument(
+    "arguments",
+    Text(empty=True),
+    required=False,
+    repeatable=True,
+    help="values of the names that the script declares with variables (…)",
+)
+
 
 @commands.command(
     "process",
     summary="run the commands of a script, one after the other",
-    arguments=(Argument("script", PathType(), help="file of commands, one a line"),),
+    arguments=(Argument("script", PathType(), help="file of commands, one a line"), _ARGUMENTS),
     permission=Permission.ADMIN,
-    details="The first command that fails ends the script; the error names file and line.",
-    examples=("process examples/standalone.al", "process !local_scripts/start.al"),
-    related=("set",),
+    details=(
+        "The first command that fails ends the script, unless 'on error' says otherwise; the\n"
+        "error names file and line. A .json file holds parts with settings and commands."
+    ),
+    examples=(
+        "process examples/standalone.al",
+        "process !local_scripts/start.al",
+        "process !local_scripts + /connect.al orchard 32048",
+    ),
+    related=("thread", "event", "on error goto", "get scripts"),
 )
 def _process(context: Context, call: Call) -> Result:
-    inner = context.deeper()
-    path = _script(context, call.arguments["script"])
-    try:
-        for number, text in _logical_lines(path):
-            _line(inner, path, number, text)
-            if context.node.stopping.is_set():
-                break
-    except ScriptError as exc:
-        if context.origin.local:
-            raise
-        raise _discreet(exc, path) from exc
+    path = _permitted(context, call.arguments["script"])
+    _run(context, load_script(path), path, call.arguments["arguments"])
     return Result()
 
 
-def _line(context: Context, path: Path, number: int, text: str) -> None:
+@commands.command(
+    "thread",
+    summary="run a script in the background",
+    arguments=(Argument("script", PathType(), help="file of commands, one a line"), _ARGUMENTS),
+    permission=Permission.ADMIN,
+    details="What it prints, and the error that ends it, appear at the console as they come.",
+    examples=("thread !local_scripts/watch.al",),
+    related=("process", "get scripts", "stop"),
+)
+def _thread(context: Context, call: Call) -> Result:
+    path = _permitted(context, call.arguments["script"])
+    script = load_script(path)
+    arguments = call.arguments["arguments"]
+    _check_arguments(script, path, arguments)
+    notices = context.node.notices
+
+    def emit(result: Result) -> None:
+        if result.text:
+            notices.post(Notice(result.text))
+
+    def work() -> None:
+        try:
+            _go(background, run, arguments)
+        except EdgeLakeError as exc:
+            notices.post(Notice(format_error(exc)))
+        except Exception:
+            _log.exception("script %s failed inside", path)
+
+    background = replace(context, frame=Frame(), emit=emit)
+    thread = threading.Thread(target=work, daemon=True)
+    run = ScriptRun(script, str(path), background.frame)
+    context.node.scripts.add(run, thread)
+    thread.start()
+    return Result({"script": run.number}, "")
+
+
+@commands.command(
+    "event",
+    summary="run the script that a variable names",
+    arguments=(Argument("name", Name(), help="the variable that holds its path"), _ARGUMENTS),
+    permission=Permission.NEVER,
+    details="Events that nodes send each other have names of their own: see 'help event'.",
+    examples=("event on_start", "event alarm pump_a 97"),
+    related=("process", "thread"),
+)
+def _event(context: Context, call: Call) -> Result:
+    name = call.arguments["name"]
+    value = context.variables.get(name)
+    if not value:
+        raise EventMissing(
+            f"no script for the event '{shortened(name)}'", hint=f"write set {name} = <path>"
+        )
+    path = Path(value).expanduser()
+    _run(context, load_script(path), path, call.arguments["arguments"])
+    return Result()
+
+
+@commands.command(
+    "get scripts",
+    summary="list the scripts that run",
+    where=Where.OPTIONAL,
+    options=(FORMAT,),
+    permission=Permission.ADMIN,
+    examples=("get scripts",),
+    related=("thread", "stop"),
+)
+def _get_scripts(context: Context, call: Call) -> Result:
+    rows: list[dict[str, Any]] = [
+        {
+            "number": run.number,
+            "script": run.name,
+            "line": run.line,
+            "state": "Paused" if run.paused else "Running",
+            "thread": thread,
+        }
+        for run, thread in context.node.scripts
+    ]
+    heads = ("Number", "Script", "Line", "State", "Thread")
+    return answer(rows, Table(heads, [tuple(row.values()) for row in rows]), call.options)
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _run(context: Context, script: Script, path: Path, arguments: tuple[str, ...]) -> None:
+    _check_arguments(script, path, arguments)
+    if context.frame.depth >= limits.MAX_SCRIPT_DEPTH:
+        raise CommandError(f"scripts call scripts more than {limits.MAX_SCRIPT_DEPTH} deep")
+    run = ScriptRun(script, str(path), context.frame)
+    context.node.scripts.add(run)
+    _go(context, run, arguments)
+
+
+def _go(context: Context, run: ScriptRun, arguments: tuple[str, ...]) -> None:
+    """Run a script that is on the list."""
+    for name, value in zip(run.script.parameters or (), arguments, strict=False):
+        context.node.variables.set(name, value)
     try:
-        context.interpreter.execute(text, context.emit, parent=context)
-    except EdgeLakeError as exc:
-        raise _located(exc, path, number) from exc
+        run.run(context)
+    except ScriptError as exc:
+        if context.origin.local:
+            raise
+        raise _discreet(exc, Path(run.name)) from exc
+    finally:
+        context.node.scripts.remove(run)
 
 
-def _script(context: Context, given: str) -> Path:
+def _check_arguments(script: Script, path: Path, arguments: tuple[str, ...]) -> None:
+    """Refuse a call whose arguments are not those that the script declares."""
+    names = script.parameters or ()
+    if len(arguments) == len(names):
+        return
+    shown = f"({', '.join(names)})" if names else "none"
+    raise ArgumentMismatch(
+        f"script '{path}' takes {len(names)} arguments and got {len(arguments)}",
+        hint=f"its arguments: {shown}",
+    )
+
+
+def _permitted(context: Context, given: str) -> Path:
     """Return the path of a script that who asks may run.
 
     Raises
@@ -77,43 +216,6 @@ def _script(context: Context, given: str) -> Path:
             hint="only scripts in the node's folder !local_scripts may",
         )
     return resolved
-
-
-def _logical_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the script's commands with the numbers of their first lines."""
-    try:
-        content = read_file(path, limits.MAX_SCRIPT_BYTES).decode()
-    except StorageError as exc:
-        raise ScriptMissing(
-            f"script '{path}' cannot be read: {exc}", hint="write the path of a file of commands"
-        ) from exc
-    except UnicodeDecodeError as exc:
-        raise ScriptError(f"script '{path}' is not UTF-8 text") from exc
-    except ValueError as exc:
-        raise ScriptMissing(f"script '{path}' cannot be read: {exc}") from exc
-    lines = LogicalLines(script=True)
-    found: list[tuple[int, str]] = []
-    try:
-        for line in content.splitlines(keepends=True):
-            found.extend(lines.feed(line))
-        found.extend(lines.finish())
-    except CommandError as exc:
-        raise _located(exc, path, exc.line or 1) from exc
-    return found
-
-
-def _located(error: EdgeLakeError, path: Path, first_line: int) -> ScriptError:
-    """Return the error with the place in the script; a nested script keeps its own place."""
-    if isinstance(error, ScriptError):
-        return error
-    line = first_line + (error.line or 1) - 1
-    where = f"{path}, line {line}"
-    if error.column is not None:
-        where += f", column {error.column}"
-    located = ScriptError(f"{where}: {error}", hint=error.hint)
-    located.code = error.code
-    located.exit_status = error.exit_status
-    return located
 
 
 def _discreet(error: ScriptError, path: Path) -> ScriptError:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from edgelake.commands.context import Context
+from edgelake.commands.environment import set_environment
 from edgelake.commands.rendering import FORMAT, answer
-from edgelake.errors import NotPermitted, WrongValue
 from edgelake.interfaces import Permission, Result, Table
 from edgelake.language import Argument, Call, CommandSet, Reference, Text, VariableName, Where
 
@@ -29,24 +27,12 @@ def _set(context: Context, call: Call) -> Result:
     name: str = call.arguments["name"]
     value: str = call.value
     if name.startswith("$"):
-        _set_environment(context, call, name[1:], value)
+        set_environment(context, name[1:], value)
     elif value:
         context.node.variables.set(name, value)
     else:
         context.node.variables.delete(name)
     return Result()
-
-
-def _set_environment(context: Context, call: Call, name: str, value: str) -> None:
-    if not context.origin.local:
-        # The environment steers the process itself: libraries, paths, proxies.
-        raise NotPermitted(
-            f"'${name}' is not set from remote", hint="set it at the node's own console"
-        )
-    try:
-        os.environ[name] = value
-    except ValueError as exc:
-        raise WrongValue(f"'${name}' cannot have this value: {exc}") from exc
 
 
 @commands.command(

@@ -25,11 +25,18 @@ from edgelake.language.command import (
     Option,
     Where,
 )
-from edgelake.language.destinations import Destination, Destinations
+from edgelake.language.conditions import holds
+from edgelake.language.destinations import (
+    Destination,
+    Destinations,
+    HostedTable,
+    PolicyQuery,
+)
 from edgelake.language.diagnostics import format_error, format_error_block, shortened
 from edgelake.language.forms import (
     Json,
     JsonText,
+    Label,
     PolicyTypes,
     Reference,
     Remote,
@@ -38,8 +45,10 @@ from edgelake.language.forms import (
 )
 from edgelake.language.help import help_for, help_overview, markdown_page
 from edgelake.language.lines import LogicalLines
+from edgelake.language.numbers import Number
 from edgelake.language.parser import parse, parse_remote
 from edgelake.language.plans import bind_and_learn, read_remote, recall
+from edgelake.language.script import Script, ScriptLine, parameters_of, read_script
 from edgelake.language.syntax import (
     And,
     Assignment,
@@ -78,8 +87,9 @@ from edgelake.language.values import (
     Text,
     ValueType,
 )
-from edgelake.language.variables import Variables, expand_json, expand_text
+from edgelake.language.variables import GrowingValue, Variables, expand_json, expand_text
 from edgelake.language.wiretext import from_wire, remote_text
+from edgelake.language.words import item_of
 
 __all__ = [
     "shortened",
@@ -102,21 +112,26 @@ __all__ = [
     "Filtered",
     "Form",
     "Group",
+    "GrowingValue",
     "Handler",
+    "HostedTable",
     "Integer",
     "Item",
     "Json",
     "JsonItem",
     "JsonText",
+    "Label",
     "Literal",
     "LogicalLines",
     "Mark",
     "Name",
     "Not",
+    "Number",
     "OneOf",
     "Option",
     "Or",
     "PathType",
+    "PolicyQuery",
     "PolicyTypes",
     "Port",
     "Quoted",
@@ -124,6 +139,8 @@ __all__ = [
     "RefKind",
     "Reference",
     "Remote",
+    "Script",
+    "ScriptLine",
     "Seconds",
     "Shape",
     "Show",
@@ -146,10 +163,14 @@ __all__ = [
     "from_wire",
     "help_for",
     "help_overview",
+    "holds",
+    "item_of",
     "markdown_page",
+    "parameters_of",
     "parse",
     "parse_remote",
     "read_remote",
+    "read_script",
     "recall",
     "remote_text",
 ]

@@ -1,4 +1,7 @@
-"""The destinations of ``run client``: which nodes a command goes to."""
+"""The destinations of ``run client``: which nodes a command goes to.
+
+Source: command reference, "run client".
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,61 @@ from dataclasses import dataclass, field
 
 from edgelake.errors import BadDestination, DuplicateOption
 from edgelake.language.diagnostics import shortened
-from edgelake.language.syntax import And, Entry, Filtered, Group, Item, Test
+from edgelake.language.forms import PolicyTypes
+from edgelake.language.syntax import And, Condition, Filtered, Group, Item, Test, Word
 from edgelake.language.values import ValueType
 from edgelake.language.variables import Variables, expand_text
 
-__all__ = ["Destination", "Destinations"]
+__all__ = ["Destination", "Destinations", "HostedTable", "PolicyQuery"]
 
 _HINT = "write ip:port, or (ip:port, ip:port)"
+_BY_POLICY = "write (blockchain get operator where … bring.ip_port), or (operator where …)"
+_BY_TABLE = "write (dbms = name and table = name)"
+_NODE_TYPES = ("operator", "query", "master", "publisher")
+_GET = ("blockchain", "get")
+_OPTIONS = ("subset", "timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyQuery:
+    """The nodes that policies describe: those of some types that fulfil a condition."""
+
+    types: tuple[str, ...]
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostedTable:
+    """The nodes that keep a table."""
+
+    dbms: str
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
 class Destinations:
-    """Addresses as texts, and the options of the list, such as ``subset`` and ``timeout``."""
+    """Which nodes are meant.
+
+    Attributes
+    ----------
+    addresses : tuple of str
+        ``ip:port`` each.
+    options : dict of str to str
+        Of the list: ``subset`` and ``timeout``.
+    queries : tuple of PolicyQuery or HostedTable
+        Nodes to be found in the ledger.
+    here : bool
+        It is the point that ends the assignment of a console.
+    """
 
     addresses: tuple[str, ...]
     options: dict[str, str] = field(default_factory=dict)
+    queries: tuple[PolicyQuery | HostedTable, ...] = ()
+    here: bool = False
 
 
 class Destination(ValueType):
-    """``ip:port``, ``ip port``, ``(ip:port, …, key = value)``, or references to those."""
+    """``ip:port``, ``ip port``, a list of addresses and policies, or references to those."""
 
     metavar = "<destination>"
     takes_groups = True
@@ -42,12 +81,12 @@ class Destination(ValueType):
         return Destinations(tuple(_addresses(text)))
 
     def take(self, items: Sequence[Item], variables: Variables) -> Destinations:
-        """Return the addresses and options of a list, or one address.
+        """Return the addresses, queries and options of a list, or one address.
 
         Raises
         ------
         BadDestination
-            What is written does not name addresses.
+            What is written does not name nodes.
         DuplicateOption
             An option stands in the list twice.
         UndefinedVariable
@@ -55,6 +94,8 @@ class Destination(ValueType):
         first = items[0]
         if isinstance(first, Group):
             return _listed(first, variables)
+        if isinstance(first, Word) and first.literal == "." and len(items) == 1:
+            return Destinations((), here=True)
         if len(items) == 2:
             ip, port = (expand_text((item,), variables, strict=True) for item in items)
             return self.parse(f"{ip}:{port}")
@@ -62,29 +103,81 @@ class Destination(ValueType):
 
     def describe(self) -> str:
         """Return what is accepted."""
-        return "ip:port, or (ip:port, ip:port, …)"
+        return "ip:port, (ip:port, …), or (operator where …)"
 
 
 def _listed(group: Group, variables: Variables) -> Destinations:
     addresses: list[str] = []
     options: dict[str, str] = {}
+    queries: list[PolicyQuery | HostedTable] = []
     for entry in group.entries:
-        test = _plain(entry)
-        left = expand_text(test.left, variables, strict=True)
-        if not test.operator:
-            addresses.extend(_addresses(left))
-        elif left in options:
-            raise DuplicateOption(f"'{left}' is given twice", hint="leave one out")
+        if isinstance(entry, Filtered):
+            queries.append(_filtered(entry, variables))
+        elif isinstance(entry, And):
+            queries.append(_table(entry, variables))
+        elif not isinstance(entry, Test) or entry.operator not in ("", "="):
+            raise BadDestination("this names no nodes", hint=_HINT)
+        elif entry.operator:
+            _option(entry, options, variables)
+        elif (types := _types(entry.left, variables)) is not None:
+            queries.append(PolicyQuery(types))
         else:
-            options[left] = expand_text(test.right, variables, strict=True)
-    return Destinations(tuple(addresses), options)
+            addresses.extend(_addresses(expand_text(entry.left, variables, strict=True)))
+    return Destinations(tuple(addresses), options, tuple(queries))
 
 
-def _plain(entry: Entry) -> Test:
-    if isinstance(entry, Test) and entry.operator in ("", "="):
-        return entry
-    kind = "by policy" if isinstance(entry, Filtered | And) else "of this form"
-    raise BadDestination(f"destinations {kind} are not available", hint=_HINT)
+def _filtered(entry: Filtered, variables: Variables) -> PolicyQuery:
+    """Return the query of ``operator where …`` and ``blockchain get operator where …``."""
+    types = _types(entry.items, variables)
+    if types is None:
+        raise BadDestination("this names no policies", hint=_BY_POLICY)
+    if entry.bring:
+        word = entry.bring[0]
+        if len(entry.bring) > 1 or not isinstance(word, Word) or word.literal != "bring.ip_port":
+            raise BadDestination("only bring.ip_port gives destinations", hint=_BY_POLICY)
+    return PolicyQuery(types, entry.condition)
+
+
+def _types(items: Sequence[Item], variables: Variables) -> tuple[str, ...] | None:
+    """Return the types of policies that words name, ``None`` if they name none."""
+    words = tuple(item.literal if isinstance(item, Word) else None for item in items)
+    if words[:2] == _GET:
+        if len(items) != 3:
+            raise BadDestination("this names no policies", hint=_BY_POLICY)
+        found: tuple[str, ...] = PolicyTypes().take(items[2:], variables)
+        return found
+    if len(words) == 1 and words[0] in _NODE_TYPES:
+        return (words[0],)
+    return None
+
+
+def _table(entry: And, variables: Variables) -> HostedTable:
+    """Return the table of ``dbms = d and table = t``."""
+    found: dict[str, str] = {}
+    for part in entry.parts:
+        if not isinstance(part, Test) or part.operator != "=":
+            raise BadDestination("this names no table", hint=_BY_TABLE)
+        key = expand_text(part.left, variables, strict=True)
+        if key not in ("dbms", "table") or key in found:
+            raise BadDestination(f"'{shortened(key)}' names no table", hint=_BY_TABLE)
+        found[key] = expand_text(part.right, variables, strict=True)
+    if len(found) != 2:
+        raise BadDestination("this names no table", hint=_BY_TABLE)
+    return HostedTable(found["dbms"], found["table"])
+
+
+def _option(test: Test, options: dict[str, str], variables: Variables) -> None:
+    key = expand_text(test.left, variables, strict=True)
+    if key in ("dbms", "table"):
+        raise BadDestination("a table needs its database, too", hint=_BY_TABLE)
+    if key not in _OPTIONS:
+        raise BadDestination(
+            f"unknown word '{shortened(key)}' in the list of destinations",
+            hint="write subset = true or timeout = seconds",
+        )
+    if key in options:
+        raise DuplicateOption(f"'{key}' is given twice", hint="leave one out")
+    options[key] = expand_text(test.right, variables, strict=True)
 
 
 def _addresses(text: str) -> list[str]:

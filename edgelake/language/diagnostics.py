@@ -39,13 +39,20 @@ def format_error(error: BaseException, text: str | None = None) -> str:
 
 
 def format_error_block(error: BaseException, text: str) -> str:
-    """Return `format_error`, the faulty line of the text, and a caret under the fault."""
+    """Return `format_error`, the faulty line of the text, and a caret under the fault.
+
+    A fault in a script that the text ran is shown in the script's line.
+    """
     shown = format_error(error)
     column = getattr(error, "column", None)
+    excerpt = getattr(error, "excerpt", None)
+    if excerpt is not None:
+        line, column = excerpt
+    elif column is not None:
+        lines = text.split("\n")
+        line = lines[min((getattr(error, "line", None) or 1), len(lines)) - 1].rstrip("\r")
     if column is None:
         return shown
-    lines = text.split("\n")
-    line = lines[min((getattr(error, "line", None) or 1), len(lines)) - 1].rstrip("\r")
     start = max(0, column - 1 - _LINE_CHARS // 2) if len(line) > _LINE_CHARS else 0
     part = line[start : start + _LINE_CHARS]
     part = "".join(c if c.isprintable() or c == "\t" else " " for c in part)

@@ -15,6 +15,7 @@ from edgelake.language.wiretext import remote_text
 __all__ = [
     "Json",
     "JsonText",
+    "Label",
     "PolicyTypes",
     "Reference",
     "Remote",

@@ -91,6 +91,10 @@ class LogicalLines:
         self._keep(line)
         return self._completed(line)
 
+    def skip(self) -> None:
+        """Leave out one physical line that is no part of a command."""
+        self._number += 1
+
     def finish(self) -> list[tuple[int, str]]:
         """Return what is left at the end of the input.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from edgelake import limits
 from edgelake.errors import CommandSyntaxError
 from edgelake.language.places import place
 from edgelake.language.syntax import (
@@ -291,10 +292,16 @@ def _conjunction(text: str, parts: _Parts, end: int) -> Condition:
 
 def _test(text: str, parts: _Parts, end: int) -> Condition:
     left: _Items = parts[0]
-    if len(left) > 1 and _literal(left[0]) == "not":
-        inner = _finished(left[1:], parts)
-        return Not(inner, left[0].start, inner.end)
-    return _finished(left, parts)
+    count = 0
+    while len(left) > count + 1 and _literal(left[count]) == "not":
+        count += 1
+    if count > limits.MAX_NESTING:
+        message = f"more than {limits.MAX_NESTING} times 'not'"
+        raise _fault(text, message, left[0].start, "write one of them, or none")
+    found = _finished(left[count:], parts)
+    for item in reversed(left[:count]):
+        found = Not(found, item.start, found.end)
+    return found
 
 
 def _finished(left: _Items, parts: _Parts) -> Condition:

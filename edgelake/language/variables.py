@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from edgelake import limits
 from edgelake.errors import BadJson, NotPermitted, UndefinedVariable
@@ -48,6 +48,17 @@ _JSON_PART = re.compile(
 )
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _JSON_DEPTH = 8
+_FIGURES = ("diff", "replies")
+
+
+class GrowingValue(Protocol):
+    """A value that grows while others answer."""
+
+    def text(self) -> str:
+        """Return the value of this moment."""
+
+    def figure(self, name: str) -> int:
+        """Return how many answers are there (``replies``) or are still missing (``diff``)."""
 
 
 class Variables:
@@ -67,6 +78,7 @@ class Variables:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._entries: dict[str, str] = dict(initial or {})
+        self._growing: dict[str, GrowingValue] = {}
         self._environment: Mapping[str, str] | None = (
             os.environ if environment is None else environment
         )
@@ -76,22 +88,40 @@ class Variables:
     def get(self, name: str) -> str | None:
         """Return the value of a name, ``None`` if it has none."""
         with self._lock:
-            return self._entries.get(name)
+            value = self._entries.get(name)
+            growing = None if value is not None else self._growing.get(name)
+        return value if growing is None else growing.text()
 
     def set(self, name: str, value: str) -> None:
         """Give a name a value; an empty one is kept as it is."""
         with self._lock:
             self._entries[name] = value
+            self._growing.pop(name, None)
+
+    def collect(self, name: str, growing: GrowingValue) -> None:
+        """Give a name a value that still grows."""
+        with self._lock:
+            self._entries.pop(name, None)
+            self._growing[name] = growing
+
+    def figure(self, name: str, figure: str) -> int | None:
+        """Return ``diff`` or ``replies`` of a value that grows, ``None`` for any other."""
+        with self._lock:
+            growing = self._growing.get(name)
+        return None if growing is None else growing.figure(figure)
 
     def delete(self, name: str) -> None:
         """Forget a name; nothing happens if it is not known."""
         with self._lock:
             self._entries.pop(name, None)
+            self._growing.pop(name, None)
 
     def items(self) -> list[tuple[str, str]]:
         """Return names and values of this moment, in alphabetical order."""
         with self._lock:
-            return sorted(self._entries.items())
+            found = list(self._entries.items())
+            growing = list(self._growing.items())
+        return sorted([*found, *((name, value.text()) for name, value in growing)])
 
     def environment(self, name: str) -> str | None:
         """Return a value of the environment, ``None`` if it has none.
@@ -122,6 +152,7 @@ class Variables:
         if view is None:
             view = Variables.__new__(Variables)
             view._entries = self._entries
+            view._growing = self._growing
             view._lock = self._lock
             view._environment = None
             view._for_peers = view
@@ -141,6 +172,9 @@ def lookup(reference: Ref, variables: Variables) -> str | None:
     if reference.kind is RefKind.REMOTE:
         return _written(reference)
     if reference.kind is RefKind.LOCAL:
+        if reference.cast in _FIGURES:
+            figure = variables.figure(reference.name, reference.cast)
+            return None if figure is None else str(figure)
         value = variables.get(reference.name)
     else:
         value = variables.environment(reference.name)
@@ -368,4 +402,5 @@ _CASTS: dict[str, Callable[[str], str]] = {
     "str": str,
     "len": _length,
     "name": lambda value: "_".join(value.lower().split()),
+    **dict.fromkeys(_FIGURES, lambda value: ""),
 }

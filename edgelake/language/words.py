@@ -18,7 +18,7 @@ from edgelake.language.syntax import (
     Word,
 )
 
-__all__ = ["MAKERS", "REFERENCE", "join_touching", "reference_of", "split_word"]
+__all__ = ["MAKERS", "REFERENCE", "item_of", "join_touching", "reference_of", "split_word"]
 
 CASTS = ("int", "float", "bool", "str", "len", "name", "diff", "replies")
 
@@ -34,6 +34,13 @@ def split_word(text: str, start: int) -> Word:
     if "!" not in text and "$" not in text:
         return Word((Literal(text, start, end),), start, end)
     return Word(tuple(_pieces(text, start)), start, end)
+
+
+def item_of(text: str, start: int) -> Word | Quoted:
+    """Return the word that a text without blanks, or in double quotes, is."""
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return _quoted(text, start)
+    return split_word(text, start)
 
 
 def reference_of(match: re.Match[str], start: int) -> Ref:

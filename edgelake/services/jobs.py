@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgelake import limits
@@ -134,9 +135,28 @@ class PendingJob:
         with self._changed:
             return self._changed.wait_for(self._complete, max(0.0, deadline - time.monotonic()))
 
+    def arrivals(self, timeout_s: float) -> Iterator[int]:
+        """Yield the index of each receiver when its answer is there, or why there will be none.
+
+        Ends when all are told or ``timeout_s`` seconds have passed.
+        """
+        deadline = time.monotonic() + timeout_s
+        told: set[int] = set()
+        while len(told) < self.receivers:
+            with self._changed:
+                if not self._changed.wait_for(
+                    lambda: self._done() - told, max(0.0, deadline - time.monotonic())
+                ):
+                    return
+                new = sorted(self._done() - told)
+            told.update(new)
+            yield from new
+
+    def _done(self) -> set[int]:
+        return self.answers.keys() | self._failures.keys() | self._excused
+
     def _complete(self) -> bool:
-        done = self.answers.keys() | self._failures.keys() | self._excused
-        return len(done) >= self.receivers
+        return len(self._done()) >= self.receivers
 
     def __enter__(self) -> PendingJob:
         """Return the job."""

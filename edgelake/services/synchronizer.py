@@ -110,6 +110,11 @@ class Synchronizer(Service):
         """Whether the loop has to end; a source that waits looks at it."""
         return self._stopping
 
+    @property
+    def succeeded(self) -> int:
+        """How many cycles succeeded since the start."""
+        return self._succeeded
+
     # ------------------------------------------------------------ events
 
     def trigger(self) -> None:

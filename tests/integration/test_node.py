@@ -130,15 +130,16 @@ def test_refused_destination_is_reported_and_a_subset_taken(master, follower):
         )
         assert "running" in text
         assert f"[Message to Node {dead}] [Connection Failed]" in text
-        # Without a subset the fault is raised, and what came is shown before it.
+        # Without a subset the fault is raised, and what came is shown before it, as it came.
         shown: list[str] = []
         with pytest.raises(PeerRefused, match=dead):
             follower[0].execute(
                 f"run client ({master[1]}, {dead}) get status",
                 lambda result: shown.append(result.text),
             )
-        assert len(shown) == 1
+        assert len(shown) == 2
         assert f"[From Node {master[1]}]" in shown[0]
+        assert f"[Message to Node {dead}] [Connection Failed]" in shown[1]
 
 
 def test_policies_of_a_peer_are_laid_out(master, follower):

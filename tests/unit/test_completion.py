@@ -17,7 +17,7 @@ VARIABLES = ["berth", "blockchain_dir", "blockchain_file"]
         ("ge", {"get"}),
         ("get sta", {"status"}),
         ("get tcp ", {"info", "pool", "stats"}),
-        ("exit ", {"node", "synchronizer", "tcp"}),
+        ("exit ", {"node", "scripts", "synchronizer", "tcp"}),
         ("help run t", {"tcp"}),
         ("answer = get sta", {"status"}),
         ("run tcp server ", {"where"}),

@@ -14,6 +14,7 @@ from edgelake.language import (
     CommandStatement,
     Destination,
     Duration,
+    HostedTable,
     Integer,
     Item,
     Json,
@@ -21,6 +22,7 @@ from edgelake.language import (
     Name,
     OneOf,
     PathType,
+    PolicyQuery,
     PolicyTypes,
     Port,
     Reference,
@@ -236,8 +238,18 @@ def test_destinations(text: str, addresses: list[str], options: dict[str, str]) 
         ("get", BadDestination),
         ("(198.51.100.7)", BadDestination),
         ("(a:1 b:2)", BadDestination),
-        ("(operator where name = x)", BadDestination),
-        ("(dbms = a and table = b)", BadDestination),
+        ("(device where name = x)", BadDestination),
+        ("(blockchain get where name = x)", BadDestination),
+        ("(blockchain get a b where name = x)", BadDestination),
+        ("(blockchain get operator bring.first)", BadDestination),
+        ("(blockchain get operator bring [operator][ip])", BadDestination),
+        ("(operator where name = x bring.ip_port [a])", BadDestination),
+        ("(dbms = a)", BadDestination),
+        ("(dbms = a and dbms = b)", BadDestination),
+        ("(dbms = a and name = b)", BadDestination),
+        ("(dbms = a and table == b)", BadDestination),
+        ("(a == b)", BadDestination),
+        ("(colour = red)", BadDestination),
         ("(a:1, timeout = 1, timeout = 2)", DuplicateOption),
         ("!nosuch", UndefinedVariable),
     ],
@@ -245,6 +257,36 @@ def test_destinations(text: str, addresses: list[str], options: dict[str, str]) 
 def test_wrong_destinations(text: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         Destination().take(words(text), VARIABLES)
+
+
+@pytest.mark.parametrize(
+    ("text", "types"),
+    [
+        ("(operator where name = x)", ("operator",)),
+        ("(operator)", ("operator",)),
+        ("(query, subset = true)", ("query",)),
+        ("(blockchain get operator where name = x and ip = y bring.ip_port)", ("operator",)),
+        ("(blockchain get (operator, query) bring.ip_port)", ("operator", "query")),
+        ("(blockchain get * where name = x)", ("*",)),
+    ],
+)
+def test_destinations_by_policy(text: str, types: tuple[str, ...]) -> None:
+    found = Destination().take(words(text), VARIABLES)
+    (query,) = found.queries
+    assert isinstance(query, PolicyQuery)
+    assert query.types == types
+    assert (query.condition is not None) == ("where" in text)
+    assert found.addresses == ()
+
+
+def test_destinations_by_table_and_mixed() -> None:
+    found = Destination().take(
+        words("(a:1, dbms = d and table = t, master, timeout = 2)"), VARIABLES
+    )
+    assert found.addresses == ("a:1",)
+    assert found.queries == (HostedTable("d", "t"), PolicyQuery(("master",)))
+    assert found.options == {"timeout": "2"}
+    assert Destination().take(words("."), VARIABLES).here
 
 
 def test_types_describe_themselves() -> None:
