@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from edgelake.language import Command, CommandRegistry, Option, Where
+from edgelake.language import (
+    BRING_MODIFIERS,
+    Brings,
+    Command,
+    CommandRegistry,
+    Option,
+    Where,
+)
 
 __all__ = ["CommandCompleter", "candidates"]
 
@@ -45,11 +52,11 @@ def candidates(
         marks = started[: len(started) - len(started.lstrip("!"))]
         found: Iterable[str] = (marks + name for name in variables)
     else:
-        found = _following(registry, list(words))
+        found = _following(registry, list(words), started)
     return {word for word in found if word.startswith(started) and word != started}
 
 
-def _following(registry: CommandRegistry, words: list[str]) -> Iterator[str]:
+def _following(registry: CommandRegistry, words: list[str], started: str) -> Iterator[str]:
     if len(words) > 1 and words[1] == "=" and words[0] not in registry.first_words():
         words = words[2:]
     if words[:1] == ["help"]:
@@ -60,11 +67,20 @@ def _following(registry: CommandRegistry, words: list[str]) -> Iterator[str]:
             yield parts[len(words)]
     command = registry.longest(words)
     if command is not None:
-        yield from _of_command(command, words[len(command.name.split()) :])
+        yield from _of_command(command, words[len(command.name.split()) :], started)
 
 
-def _of_command(command: Command, rest: list[str]) -> Iterator[str]:
+def _of_command(command: Command, rest: list[str], started: str) -> Iterator[str]:
     """Yield what may follow the name of a command and the words behind it."""
+    needed = sum(argument.required for argument in command.arguments)
+    if command.bring is not Brings.NONE and len(rest) >= needed:
+        behind = [n for n, word in enumerate(rest) if word.partition(".")[0] == "bring"]
+        if behind:
+            yield from _behind_bring(rest[behind[0] + 1 :])
+            return
+        yield from _bring_words(started)
+    if command.keyword in rest and command.where is Where.CONDITION:
+        return
     if command.keyword in rest:
         yield from _option_words(command, rest[rest.index(command.keyword) + 1 :])
         return
@@ -74,9 +90,25 @@ def _of_command(command: Command, rest: list[str]) -> Iterator[str]:
         yield "="
     if len(rest) < len(command.arguments):
         yield from command.arguments[len(rest)].type.choices()
-    needed = sum(argument.required for argument in command.arguments)
     if command.where is not Where.NONE and len(rest) >= needed:
         yield command.keyword
+
+
+def _bring_words(started: str) -> Iterator[str]:
+    """Yield ``bring``, alone and with one modifier more than is written."""
+    yield "bring"
+    front, dot, _ = started.rpartition(".")
+    front = front if dot else "bring"
+    used = front.split(".")
+    yield from (f"{front}.{name}" for name in BRING_MODIFIERS if name not in used)
+
+
+def _behind_bring(rest: list[str]) -> Iterator[str]:
+    """Yield what may follow ``bring`` and its items, as far as it is known."""
+    if rest[-1:] == ["separator"]:
+        yield "="
+    elif "separator" not in rest:
+        yield "separator"
 
 
 def _option_words(command: Command, rest: list[str]) -> Iterator[str]:

@@ -17,6 +17,7 @@
     │ │ └ BadDestination                    20
     │ │   └ NoDestination                   155
     │ ├ UndefinedVariable (KeyError)        138
+    │ ├ KeyMissing (KeyError)               184
     │ ├ NotPermitted (PermissionError)      212
     │ ├ NotInScript                         57
     │ └ ScriptError                         56
@@ -88,6 +89,7 @@ __all__ = [
     "FileMissing",
     "FileWriteFailed",
     "HomeLocked",
+    "KeyMissing",
     "LedgerError",
     "LedgerInvalid",
     "LocalProtocolError",
@@ -253,6 +255,12 @@ class UndefinedVariable(CommandError, KeyError):
     """A reference names a variable that has no value."""
 
     code = 138
+
+
+class KeyMissing(CommandError, KeyError):
+    """A JSON object has no such key."""
+
+    code = 184
 
 
 class NotPermitted(CommandError, PermissionError):

@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 __all__ = [
+    "Bring",
+    "BringCut",
+    "BringPath",
+    "BringStep",
     "LedgerFileAccess",
     "LedgerRows",
     "Notice",
@@ -135,6 +139,69 @@ class NoticeSink(Protocol):
 
     def __call__(self, notice: Notice, /) -> None:
         """Take one notice; must not block and must not raise."""
+
+
+# --------------------------------------------------------------- bring
+
+
+class BringStep(Enum):
+    """A step of a path that no name stands for."""
+
+    FIRST = "*"
+    """The first key of an object; in a policy, its type."""
+
+    EACH = ""
+    """Every entry of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class BringCut:
+    """The part of a text that is taken: ``[path(rfind(/))]``.
+
+    Attributes
+    ----------
+    name : str
+        ``find`` (before the first), ``rfind`` (after the last), ``prefix`` or ``suffix``.
+    text : str
+        What is looked for.
+    count : int
+        How many characters are taken.
+    """
+
+    name: str
+    text: str = ""
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BringPath:
+    """Where in an object a value stands, step by step: ``[operator][ip]``."""
+
+    steps: tuple[str | BringStep, ...]
+    cut: BringCut | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bring:
+    """What ``bring`` takes out of objects, as written; `edgelake.ledger.bring` takes it.
+
+    Attributes
+    ----------
+    modifiers : frozenset of str
+        ``json``, ``unique``, ``first``, …, without ``sort``.
+    items : tuple
+        Literal texts, and values: paths of which the first that leads to one counts.
+    separator : str or None
+        What stands between objects; ``None`` if not written.
+    sort : tuple of int or None
+        Numbers of the paths to sort by, from 0; nothing in it stands for all of them;
+        ``None`` keeps the order.
+    """
+
+    modifiers: frozenset[str] = frozenset()
+    items: tuple[str | tuple[BringPath, ...], ...] = ()
+    separator: str | None = None
+    sort: tuple[int, ...] | None = None
 
 
 # -------------------------------------------------------------- ledger

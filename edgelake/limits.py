@@ -231,6 +231,13 @@ MAX_SHAPE_CHARS: Final = 64 * 1024
 MAX_NESTING: Final = 64
 """Brackets inside brackets."""
 
+MAX_BRING_ITEMS: Final = 64
+"""Paths and texts behind ``bring``, and columns of a table it makes: each costs a look at
+every policy."""
+
+MAX_BRING_CHARS: Final = MAX_MESSAGE_BYTES
+"""Text that one ``bring`` makes: a policy may be brought many times over."""
+
 MAX_NUMBER_CHARS: Final = 400
 """Digits that a cast such as ``!x.int`` takes for a number."""
 

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import wait
 from datetime import UTC, datetime
 
 from edgelake import limits
-from edgelake.commands.conditions import predicate
+from edgelake.commands.bringing import brought
+from edgelake.commands.conditions import equalities, predicate
 from edgelake.commands.context import Context
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.rendering import answer
-from edgelake.errors import EdgeLakeError, MissingOption, PolicyInvalid
+from edgelake.errors import CommandSyntaxError, EdgeLakeError, MissingOption, PolicyInvalid
 from edgelake.interfaces import Notice, Permission, Result
 from edgelake.language import (
     AddressType,
     Argument,
     Boolean,
+    Brings,
     Call,
     CommandSet,
+    Item,
     Json,
+    JsonItem,
+    JsonText,
     Option,
     PolicyTypes,
     Text,
+    Variables,
     Where,
+    expand_text,
+    reference_in,
+    shortened,
 )
-from edgelake.ledger import complete, parse_policy, pretty, python_text
+from edgelake.ledger import AllOf, Predicate, complete, parse_policy, pretty, python_text
 from edgelake.services.sources import drop_command
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
@@ -77,11 +87,38 @@ def _insert(context: Context, call: Call) -> Result:
     return Result({"id": policy.id}, "")
 
 
+class _Match(Json):
+    """``{"name": "d1"}``: what policies have to have."""
+
+    metavar = "{…}"
+
+    def take(self, items: Sequence[Item], variables: Variables) -> JsonText:
+        """Return the object."""
+        first = items[0]
+        if not isinstance(first, JsonItem) and reference_in(items) is None:
+            word = expand_text(items, variables)
+            raise CommandSyntaxError(
+                f"unexpected word '{shortened(word)}'",
+                hint='write where <condition>, {"name": "d1"} or bring <item> …',
+            )
+        return super().take(items, variables)
+
+
 @commands.command(
     "blockchain get",
     summary="show policies of the local ledger",
-    arguments=(Argument("types", PolicyTypes(), help="a type, (type, type) or *"),),
+    arguments=(
+        Argument("types", PolicyTypes(), help="a type, (type, type) or *"),
+        Argument(
+            "match",
+            _Match(),
+            required=False,
+            help='{"name": "d1"}: attributes to have',
+            shown="{…}",
+        ),
+    ),
     where=Where.CONDITION,
+    bring=Brings.OPTIONAL,
     permission=Permission.READ,
     details=(
         "Conditions compare attributes: name = d1, [name] contains silo, level > 5, joined by\n"
@@ -91,16 +128,31 @@ def _insert(context: Context, call: Call) -> Result:
         "blockchain get *",
         "blockchain get device where name = d1 and kind = gauge",
         "blockchain get (device, operator) where [name] contains silo",
+        "blockchain get operator bring.table [*] [*][name] [*][ip] [*][port]",
+        "blockchain get operator where company = acme bring [*][name] : [*][ip] separator = ,",
+        "blockchain get operator bring.ip_port",
     ),
-    related=("blockchain insert",),
+    related=("blockchain insert", "from"),
 )
 def _get(context: Context, call: Call) -> Result:
-    test = predicate(call.condition, context.variables) if call.condition else None
-    found = context.node.ledger.find(call.arguments["types"], test)
+    found = context.node.ledger.find(call.arguments["types"], _wanted(context, call))
     data = [policy.content() for policy in found]
+    if call.bring is not None:
+        return brought(context, data, call.bring)
     if context.origin.local:
         return Result(data, pretty(found) if found else "", json=bool(found))
     return Result(data, python_text(found) if found else "")
+
+
+def _wanted(context: Context, call: Call) -> Predicate | None:
+    """Return what the policies have to fulfil."""
+    tests: list[Predicate] = []
+    match = call.arguments["match"]
+    if match is not None:
+        tests.append(equalities(match.data, call.column("match")))
+    if call.condition is not None:
+        tests.append(predicate(call.condition, context.variables))
+    return AllOf(tuple(tests)) if tests else None
 
 
 @commands.command(

@@ -14,9 +14,12 @@ What it is not: it runs nothing, knows no command by name, and does no I/O;
 from __future__ import annotations
 
 from edgelake.language.binding import bind
+from edgelake.language.bring import BRING_MODIFIERS, BRING_USAGE, read_bring, read_path
+from edgelake.language.bringtext import bring_of_text
 from edgelake.language.call import Call
 from edgelake.language.command import (
     Argument,
+    Brings,
     Command,
     CommandRegistry,
     CommandSet,
@@ -42,8 +45,10 @@ from edgelake.language.forms import (
     Remote,
     VariableName,
     Words,
+    reference_in,
 )
 from edgelake.language.help import help_for, help_overview, markdown_page
+from edgelake.language.keys import JsonPairs, JsonValue, KeyPath, KeyValue, index_keys, json_value
 from edgelake.language.lines import LogicalLines
 from edgelake.language.numbers import Number
 from edgelake.language.parser import parse, parse_remote
@@ -92,6 +97,8 @@ from edgelake.language.wiretext import from_wire, remote_text
 from edgelake.language.words import item_of
 
 __all__ = [
+    "BRING_MODIFIERS",
+    "BRING_USAGE",
     "shortened",
     "Address",
     "AddressType",
@@ -99,6 +106,7 @@ __all__ = [
     "Argument",
     "Assignment",
     "Boolean",
+    "Brings",
     "Bytes",
     "Call",
     "Command",
@@ -119,8 +127,12 @@ __all__ = [
     "Item",
     "Json",
     "JsonItem",
+    "JsonPairs",
     "JsonText",
     "Label",
+    "JsonValue",
+    "KeyPath",
+    "KeyValue",
     "Literal",
     "LogicalLines",
     "Mark",
@@ -156,6 +168,7 @@ __all__ = [
     "Words",
     "bind",
     "bind_and_learn",
+    "bring_of_text",
     "expand_json",
     "expand_text",
     "format_error",
@@ -165,12 +178,17 @@ __all__ = [
     "help_overview",
     "holds",
     "item_of",
+    "index_keys",
+    "json_value",
     "markdown_page",
     "parameters_of",
     "parse",
     "parse_remote",
+    "read_bring",
+    "read_path",
     "read_remote",
     "read_script",
     "recall",
+    "reference_in",
     "remote_text",
 ]

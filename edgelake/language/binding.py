@@ -13,8 +13,10 @@ from edgelake.errors import (
     EdgeLakeError,
     WrongValue,
 )
+from edgelake.interfaces import Bring
+from edgelake.language.bring import read_bring
 from edgelake.language.call import Call, Written
-from edgelake.language.command import Argument, Command, CommandRegistry, Form, Where
+from edgelake.language.command import Argument, Brings, Command, CommandRegistry, Form, Where
 from edgelake.language.conditions import check_condition
 from edgelake.language.diagnostics import shortened
 from edgelake.language.names import find_command
@@ -138,6 +140,7 @@ class Binder:
             value,
             self._variables,
             self.written,
+            self._bring(),
         )
 
     def written(self) -> Written:
@@ -150,7 +153,7 @@ class Binder:
         """Refuse parts that the command does not have at all."""
         statement, command = self._statement, self._command
         takes_options = command.where is not Where.NONE
-        if statement.bring:
+        if statement.bring and command.bring is Brings.NONE:
             raise self._fault(
                 CommandSyntaxError(
                     f"'{command.name}' takes no 'bring' here",
@@ -285,7 +288,8 @@ class Binder:
             return take(items, self._variables)
         except EdgeLakeError as exc:
             if exc.column is not None:
-                raise
+                # A type knows where in the text its words stand, not in which line.
+                raise (exc if exc.line is not None else self._fault(exc, exc.column - 1)) from None
             if isinstance(exc, WrongValue | BadJson):
                 exc.message = f"{name}: {exc.message}"
             raise self._fault(exc, items[0].start) from exc.__cause__
@@ -305,6 +309,17 @@ class Binder:
             )
         where = None if command.where is Where.CONDITION else statement.where
         return reader.read(where)
+
+    def _bring(self) -> Bring | None:
+        """Return what ``bring`` asks for."""
+        statement = self._statement
+        if statement.bring:
+            return read_bring(statement.bring, statement.text, self._variables)
+        if self._command.bring is Brings.REQUIRED:
+            raise self._fault(
+                CommandSyntaxError("missing 'bring'", hint=self._usage()), statement.end
+            )
+        return None
 
     # ----------------------------------------------------------- clauses
 

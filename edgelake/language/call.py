@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from edgelake.errors import WrongValue
+from edgelake.interfaces import Bring
 from edgelake.language.command import Command, Where
 from edgelake.language.forms import reference_in
 from edgelake.language.places import column_of, place
@@ -35,6 +36,8 @@ class Call:
         The words behind the name, expanded, joined by one blank.
     value : Any
         What follows ``=``.
+    bring : Bring or None
+        What ``bring`` asks for, if it is written.
 
     Notes
     -----
@@ -47,6 +50,7 @@ class Call:
         "_variables",
         "_written",
         "arguments",
+        "bring",
         "command",
         "given",
         "options",
@@ -64,6 +68,7 @@ class Call:
         value: Any,
         variables: Variables,
         read: Callable[[], Written],
+        bring: Bring | None = None,
     ) -> None:
         self.command = command
         self.arguments = arguments
@@ -71,6 +76,7 @@ class Call:
         self.given = given
         self.text = text
         self.value = value
+        self.bring = bring
         self._variables = variables
         self._read = read
         self._written: Written | None = None

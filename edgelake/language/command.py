@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgelake.errors import ConfigurationError
 from edgelake.interfaces import Permission, Result
+from edgelake.language.bring import BRING_USAGE
 from edgelake.language.forms import Remote
 from edgelake.language.values import ValueType
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Argument",
+    "Brings",
     "Command",
     "CommandRegistry",
     "CommandSet",
@@ -45,6 +47,14 @@ class Where(Enum):
     OPTIONAL = "optional"
     REQUIRED = "required"
     CONDITION = "condition"
+
+
+class Brings(Enum):
+    """Whether a command takes ``bring``, which makes another form of what it finds."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
 
 
 class Form(Enum):
@@ -83,6 +93,8 @@ class Argument:
     type : ValueType
     repeatable : bool
         Takes all words that are left; its value is a tuple.
+    shown : str or None
+        How usage lines show it; by default by its name.
     """
 
     name: str
@@ -90,11 +102,13 @@ class Argument:
     required: bool = True
     repeatable: bool = False
     help: str = ""
+    shown: str | None = None
 
     @property
     def metavar(self) -> str:
         """How usage lines show it."""
-        shown = f"<{self.name}>" + (" …" if self.repeatable or self.type.greedy else "")
+        more = " …" if self.repeatable or self.type.greedy else ""
+        shown = self.shown or f"<{self.name}>{more}"
         return shown if self.required else f"[{shown}]"
 
 
@@ -140,6 +154,11 @@ class Command:
     form : Form
     keyword : str
         ``where`` or ``using``.
+    bring : Brings
+        Whether ``bring`` may follow all else.
+    any_option : Option or None
+        What the option list takes besides the declared options: pairs of any key, with
+        the type, the help and the usage of this one.
     permission : Permission
         Level a peer needs to call it.
     """
@@ -158,6 +177,8 @@ class Command:
     related: tuple[str, ...] = ()
     group: str = ""
     keyword: str = "where"
+    bring: Brings = Brings.NONE
+    any_option: Option | None = None
 
     def __post_init__(self) -> None:
         """Refuse declarations that contradict themselves."""
@@ -167,7 +188,7 @@ class Command:
         keys = [option.key for option in self.options]
         if len(set(keys)) != len(keys):
             raise ConfigurationError(f"'{self.name}' declares an option twice")
-        if self.options and self.where not in (Where.OPTIONAL, Where.REQUIRED):
+        if (self.options or self.any_option) and self.where not in (Where.OPTIONAL, Where.REQUIRED):
             raise ConfigurationError(f"'{self.name}' declares options but takes no option list")
         if any(a.repeatable or a.type.greedy for a in self.arguments[:-1]):
             raise ConfigurationError(f"'{self.name}' has words behind an argument that takes all")
@@ -198,23 +219,30 @@ class Command:
         parts = [self.name, *(argument.metavar for argument in self.arguments)]
         parts += _FORM_USAGE.get(self.form, ())
         if self.value is not None:
-            tail = f"= <{self.value.name}>"
+            tail = f"= {self.value.shown or f'<{self.value.name}>'}"
             parts.append(tail if self.value.required else f"[{tail}]")
         if self.where is Where.CONDITION:
             parts.append(f"[{self.keyword} <condition>]")
         elif self.where is not Where.NONE:
             required = [option.usage for option in self.options if option.required]
-            more = ["…"] if len(required) < len(self.options) else []
+            if self.any_option is not None:
+                required.append(self.any_option.usage)
+            more = ["…"] if len(required) < len(self.options) or self.any_option else []
             keyword = "" if self.form is Form.SCHEDULE else f"{self.keyword} "
             tail = keyword + " and ".join([*required, *more])
             parts.append(tail if self.where is Where.REQUIRED else f"[{tail}]")
         if self.form is Form.SCHEDULE:
             parts.append("task <command>")
+        if self.bring is not Brings.NONE:
+            parts.append(BRING_USAGE if self.bring is Brings.REQUIRED else f"[{BRING_USAGE}]")
         return " ".join(parts)
 
     def option(self, key: str) -> Option | None:
         """Return the option of that key, ``None`` if there is none."""
-        return next((option for option in self.options if option.key == key), None)
+        found = next((option for option in self.options if option.key == key), None)
+        if found is None and self.any_option is not None:
+            return replace(self.any_option, key=key)
+        return found
 
 
 class CommandSet:
@@ -252,6 +280,8 @@ class CommandSet:
         details: str = "",
         related: tuple[str, ...] = (),
         keyword: str = "where",
+        bring: Brings = Brings.NONE,
+        any_option: Option | None = None,
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that declares a command and leaves its handler as it is.
 
@@ -275,6 +305,8 @@ class CommandSet:
                     related=related,
                     group=self.group,
                     keyword=keyword,
+                    bring=bring,
+                    any_option=any_option,
                 )
             )
             return handler

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from edgelake.errors import BadJson, WrongValue
+from edgelake import limits
+from edgelake.errors import BadJson, UnbalancedInput, WrongValue
+from edgelake.language.diagnostics import shortened
+from edgelake.language.scan import json_end
 from edgelake.language.syntax import Group, Item, Mark, Quoted, Ref, RefKind, Test, Word
 from edgelake.language.values import Name, ValueType
 from edgelake.language.variables import Variables, expand_json, expand_text
@@ -161,11 +166,13 @@ class JsonText(str):
         """
         try:
             data = _decode(text)
+            _check(text, data)
         except json.JSONDecodeError as exc:
             message = f"not JSON: {exc.msg.lower()} at character {exc.pos + 1} of the value"
             raise BadJson(message, hint='write for example {"device": {"name": "d1"}}') from exc
-        except (ValueError, RecursionError) as exc:
-            reason = "nested too deep" if isinstance(exc, RecursionError) else str(exc)
+        except (ValueError, RecursionError, UnbalancedInput) as exc:
+            deep = f"brackets inside brackets more than {limits.MAX_NESTING} deep"
+            reason = str(exc) if isinstance(exc, ValueError) else deep
             raise BadJson(f"not JSON: {reason}", hint="write a JSON object") from exc
         made = cls(text)
         made.data = data
@@ -217,5 +224,27 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"it has no {name}")
 
 
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"the number {shortened(digits)} is too large")
+    return value
+
+
+def _check(text: str, data: Any) -> None:
+    """Refuse what is JSON and yet cannot be written again: deep nests, half characters."""
+    if text.count("{") + text.count("[") > limits.MAX_NESTING:
+        json_end(text, len(text) - len(text.lstrip()))
+    try:
+        if not text.isascii():
+            text.encode()
+        if _SURROGATE_ESCAPE.search(text) is not None:
+            json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a surrogate pair, which is no character") from None
+
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
 # Made once: `json.loads` makes a decoder for each text when it is told anything.
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode

@@ -7,7 +7,15 @@ from typing import Any
 
 from edgelake.errors import UnknownCommand
 from edgelake.interfaces import Permission
-from edgelake.language.command import Argument, Command, CommandRegistry, Option, Where
+from edgelake.language.bring import BRING_MODIFIERS, BRING_USAGE
+from edgelake.language.command import (
+    Argument,
+    Brings,
+    Command,
+    CommandRegistry,
+    Option,
+    Where,
+)
 from edgelake.language.diagnostics import shortened
 
 __all__ = ["help_for", "help_overview", "markdown_page"]
@@ -18,6 +26,17 @@ _CALLERS = {
     Permission.ADMIN: "other nodes at level admin",
     Permission.NEVER: "nobody but this node's console, scripts and programs",
 }
+
+_BRING_ITEMS = (
+    ("[a][b]", "the value of b in a; nothing if there is none; a number counts in a list"),
+    ("[*][b]", "the same in a policy of any type; [*] or [] alone is its type"),
+    ("[a][][b]", "a list of the values of b in the objects of the list a"),
+    ("[a]:[b]", "the first of the two that there is"),
+    ("[a(rfind(/))]", "a part of the value: also find(x), prefix(n), suffix(n)"),
+    ('word, "a text"', "the text itself; \\n and \\t are line feed and tab"),
+    ("separator = x", "what stands between two results"),
+)
+_BRING_ANCHOR = "bring"
 
 _FORMS = (
     ("name = words", "gives a variable a value; `name = command` keeps the command's answer"),
@@ -91,10 +110,25 @@ def markdown_page(registry: CommandRegistry) -> str:
         lines += ["", f"## {group}"]
         for command in commands:
             lines += ["", *_markdown(command)]
+    if any(command.bring is not Brings.NONE for command in registry):
+        lines += ["", *_bring_section()]
     return "\n".join(lines) + "\n"
 
 
 # ------------------------------------------------------------------- parts
+
+
+def _bring_section() -> Iterator[str]:
+    """Yield the lines that explain ``bring``."""
+    yield f"## {_BRING_ANCHOR}"
+    yield ""
+    yield f"`{BRING_USAGE}` behind a command makes another form of what it finds."
+    yield from ("", "| item | gives |", "|---|---|")
+    for item, meaning in _BRING_ITEMS:
+        yield _row(f"`{item}`", meaning)
+    yield from ("", "| modifier | effect |", "|---|---|")
+    for name, meaning in BRING_MODIFIERS.items():
+        yield _row(f"`.{name}`", meaning)
 
 
 def _page(command: Command) -> str:
@@ -105,9 +139,14 @@ def _page(command: Command) -> str:
     arguments = _arguments(command)
     if arguments:
         lines += ["", "Arguments:", *_columns([_argument_row(a) for a in arguments])]
-    if command.options:
+    options = _options(command)
+    if options:
         heads = ("option", "type", "default", "meaning")
-        lines += ["", "Options:", *_columns([heads, *(_option_row(o) for o in command.options)])]
+        lines += ["", "Options:", *_columns([heads, *(_option_row(o) for o in options)])]
+    if command.bring is not Brings.NONE:
+        lines += ["", "Behind bring:", *_columns(_BRING_ITEMS)]
+        lines += ["", "Modifiers of bring:"]
+        lines += _columns([(f".{name}", meaning) for name, meaning in BRING_MODIFIERS.items()])
     if command.examples:
         lines += ["", "Examples:", *(f"  {example}" for example in command.examples)]
     lines += ["", f"May be called by: {_CALLERS[command.permission]}."]
@@ -133,14 +172,19 @@ def _markdown(command: Command) -> Iterator[str]:
         yield from ("", "| argument | type | required | meaning |", "|---|---|---|---|")
         for argument in arguments:
             yield _row(f"`{argument.name}`", *_argument_row(argument)[1:])
-    if command.options:
+    options = _options(command)
+    if options:
         yield from ("", "| option | type | default | meaning |", "|---|---|---|---|")
-        for option in command.options:
+        for option in options:
             key, kind, default, meaning = _option_row(option)
             yield _row(f"`{key}`", kind, default, meaning)
     if command.where is Where.CONDITION:
         yield ""
         yield f"Takes a condition after `{command.keyword}`."
+    if command.bring is not Brings.NONE:
+        yield ""
+        verb = "Takes" if command.bring is Brings.REQUIRED else "May take"
+        yield f"{verb} [bring](#{_BRING_ANCHOR}) at its end."
     if command.examples:
         yield from ("", "```", *command.examples, "```")
     yield ""
@@ -162,6 +206,10 @@ def _argument_row(argument: Argument) -> tuple[str, str, str, str]:
     required = "required" if argument.required else "optional"
     kind = argument.type.describe() + (", may be repeated" if argument.repeatable else "")
     return argument.name, kind, required, argument.help
+
+
+def _options(command: Command) -> list[Option]:
+    return [*command.options, *([command.any_option] if command.any_option else [])]
 
 
 def _option_row(option: Option) -> tuple[str, str, str, str]:

@@ -45,7 +45,8 @@ class Given:
     Attributes
     ----------
     values : dict of str to Any
-        All declared options; defaults where nothing was given.
+        All declared options, defaults where nothing was given; and pairs of other keys, in
+        their order, if the command takes any.
     given : dict of str to tuple
         For each option that was written, the words of each of its values.
     """
@@ -82,6 +83,8 @@ class OptionReader:
         for part in self._parts(where):
             self._pair(part)
         values: dict[str, Any] = {}
+        if self._command.any_option is not None:
+            values.update((key, found[0]) for key, found in self._values.items())
         for option in self._command.options:
             found = self._values.get(option.key)
             if found is None:
@@ -146,6 +149,11 @@ class OptionReader:
     def _option(self, part: Test) -> Option:
         """Return the declared option of a pair."""
         key = self._text(part.left)
+        if self._command.any_option is not None and not all(map(_is_name, part.left)):
+            raise self._fault(
+                CommandSyntaxError(f"'{shortened(key)}' is no key", hint="write key = value"),
+                part.start,
+            )
         option = self._command.option(key)
         if option is not None:
             return option
@@ -217,3 +225,8 @@ class OptionReader:
 
     def _fault(self, error: _E, offset: int) -> _E:
         return place(error, self._statement.text, offset)
+
+
+def _is_name(item: Item) -> bool:
+    """Return whether a word of a key stands for itself."""
+    return isinstance(item, Quoted) or (isinstance(item, Word) and item.literal is not None)

@@ -194,7 +194,7 @@ Item: TypeAlias = Word | Quoted | JsonItem | Mark | Group
 class Test:
     """``left operator right``, or ``left`` alone with an empty operator.
 
-    Operators: ``= == != < > <= >=``, ``in contains startswith endswith with``.
+    Operators: ``= == != < > <= >=``, ``in contains startswith endswith with childfrom``.
     """
 
     __test__: ClassVar[bool] = False  # pytest takes classes of this name for test cases

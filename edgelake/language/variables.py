@@ -116,6 +116,17 @@ class Variables:
             self._entries.pop(name, None)
             self._growing.pop(name, None)
 
+    def replace(self, name: str, before: str | None, value: str) -> bool:
+        """Give a name a value if it still has the one of before; return whether it had.
+
+        ``None`` stands for no value.
+        """
+        with self._lock:
+            if self._entries.get(name) != before:
+                return False
+            self._entries[name] = value
+            return True
+
     def items(self) -> list[tuple[str, str]]:
         """Return names and values of this moment, in alphabetical order."""
         with self._lock:

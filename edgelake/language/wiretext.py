@@ -35,6 +35,7 @@ _RISKY_TEXT = re.compile(r"[\s&=<>+(){}\[\]]|^[#'`]|^(and|or|where|using|bring\b
 _OPERATOR = re.compile(r"[=!<>]=|[=<>+]")
 _WORD = re.compile(r"[^ \t\r\n]++")
 _WORD_WITH_TABS = re.compile(r"[^ \r\n]++")
+_BETWEEN_BRACKETS = re.compile(r":?(?=\[)")
 _MOST_UNCLOSED_CHARS = 64 * 1024
 _SHOWN_CHARS = 40
 
@@ -118,9 +119,13 @@ def _split(text: str, *, by_blank: bool) -> Iterator[str]:
         elif text[at] in "{[" and unclosed_chars < _MOST_UNCLOSED_CHARS:
             # Each bracket that is not closed costs a look at all that follows.
             closed = json_end(text, at)
-            if closed is not None:
+            while closed is not None:
                 end = closed
-            else:
+                touching = _BETWEEN_BRACKETS.match(text, end) if text[at] == "[" else None
+                if touching is None:
+                    break  # else it is a path: [a][b], [a]:[b]
+                closed = json_end(text, touching.end())
+            if closed is None:
                 unclosed_chars += len(text) - at
         yield text[at:end]
         at = end

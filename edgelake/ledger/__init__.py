@@ -8,7 +8,9 @@ comes in through `edgelake.interfaces.LedgerFileAccess`.
 
 from __future__ import annotations
 
+from edgelake.ledger.bring import Brought, bring, children_of
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
+from edgelake.ledger.keys import assign_key, assign_keys, key_of
 from edgelake.ledger.policy import (
     Policy,
     complete,
@@ -39,6 +41,7 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "Attribute",
+    "Brought",
     "Compare",
     "Damage",
     "DeleteMarker",
@@ -49,8 +52,13 @@ __all__ = [
     "Predicate",
     "Snapshot",
     "Truth",
+    "assign_key",
+    "assign_keys",
+    "bring",
+    "children_of",
     "complete",
     "join",
+    "key_of",
     "literal",
     "matches",
     "md5_of",

@@ -187,6 +187,12 @@ def _equal_any(body: dict[str, Any], path: Path, wanted: Sequence[Any]) -> bool:
 # --------------------------------------------------------- expression form
 
 
+def _is_child(left: str, right: str) -> bool:
+    """Return whether the path on the left lies directly under that on the right."""
+    folder, slash, name = left.rstrip("/").rpartition("/")
+    return bool(slash and name) and folder == right.rstrip("/")
+
+
 def _contains(left: str, right: str) -> bool:
     return right in left
 
@@ -203,6 +209,7 @@ _TEXT_COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "contains": _contains,
     "startswith": str.startswith,
     "endswith": str.endswith,
+    "childfrom": _is_child,
 }
 
 OPERATORS = frozenset({"=", "with", *_COMPARISONS, *_TEXT_COMPARISONS})

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgelake.ledger.policy import Policy, literal
 
-__all__ = ["pretty", "python_text"]
+__all__ = ["layout", "pretty", "python_text"]
 
 # Below long names an indented text would grow with the square of its length.
 _MAX_INDENT = 160
@@ -23,7 +23,12 @@ def pretty(policies: Iterable[Policy]) -> str:
                       "level" : 3}},
          {"device" : {"name" : "d2"}}]
     """
-    return _shown([policy.content() for policy in policies], 0)
+    return layout([policy.content() for policy in policies])
+
+
+def layout(data: Any) -> str:
+    """Return JSON data in that layout."""
+    return _shown(data, 0)
 
 
 def python_text(policies: Iterable[Policy]) -> str:

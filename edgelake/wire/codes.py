@@ -71,6 +71,7 @@ _TEXTS: Final[dict[int, str]] = {
     155: "no destination found",
     168: "job ended by its caller",
     175: "wrong value for an option",
+    184: "no such key in the object",
     193: "malformed header",
     197: "duplicate option",
     198: "already in use",

@@ -55,10 +55,12 @@ def test_peers_may_call_only_what_is_meant():
         "blockchain get",
         "blockchain push",
         "blockchain push ignore",
+        "create policy",
         "echo",
         "event get_blockchain",
         "event metadata_ping",
         "event metadata_pong",
+        "from",
         "get",
         "get connections",
         "get databases",
@@ -71,6 +73,7 @@ def test_peers_may_call_only_what_is_meant():
         "get tcp pool",
         "get tcp stats",
         "help",
+        "json",
         "print",
     }
 

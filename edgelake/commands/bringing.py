@@ -1,0 +1,71 @@
+"""What ``bring`` makes of the policies or objects a command found, as its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from edgelake.commands.context import Context
+from edgelake.commands.rendering import render_table
+from edgelake.interfaces import Bring, Result
+from edgelake.ledger import bring, children_of
+
+__all__ = ["addresses", "brought"]
+
+
+def brought(
+    context: Context,
+    objects: Sequence[Any],
+    wanted: Bring,
+    *,
+    policies: Sequence[Any] | None = None,
+) -> Result:
+    """Return the answer that ``bring`` makes of objects.
+
+    Parameters
+    ----------
+    context : Context
+    objects : sequence
+        JSON data: policies in ledger order, or any objects.
+    wanted : Bring
+    policies : sequence or None
+        Among which children are looked for; ``None`` for the local ledger.
+
+    Raises
+    ------
+    CommandError
+        The answer would be too large.
+    """
+    if "children" in wanted.modifiers:
+        if policies is None:
+            policies = [policy.content() for policy in context.node.ledger.find()]
+        objects = children_of(objects, policies)
+    found = bring(objects, wanted, own_addresses=_own_addresses(context))
+    text = render_table(found.table) if found.table is not None else found.text
+    # Existing nodes take the answer of a peer for text, whatever its form is.
+    return Result(found.data, text, json=found.json and context.origin.local)
+
+
+def addresses(context: Context, objects: Sequence[Any], wanted: Bring) -> tuple[str, ...]:
+    """Return ``ip:port`` of the nodes whose policies these are, each once.
+
+    Parameters
+    ----------
+    context : Context
+    objects : sequence
+        Policies.
+    wanted : Bring
+        Its modifiers choose among the policies (``first``, ``children``, …); items are not
+        looked at.
+    """
+    modifiers = (wanted.modifiers | {"ip_port", "json"}) - {"table", "list", "count"}
+    data = brought(context, objects, replace(wanted, modifiers=modifiers, items=())).data
+    return tuple(entry["ip_port"] for entry in data)
+
+
+def _own_addresses(context: Context) -> frozenset[str]:
+    """Return the addresses by which other networks know this node."""
+    listening = context.node.address()
+    known = (listening.host if listening else None, context.node.variables.get("external_ip"))
+    return frozenset(address for address in known if address)
