@@ -36,7 +36,7 @@ from edgelake.ledger import assign_keys, key_of
 
 __all__ = ["commands", "set_keys"]
 
-commands = CommandSet(group="json")
+commands = CommandSet(group="json data")
 
 _TEST = "test"
 _TRIES = 100

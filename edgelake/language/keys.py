@@ -109,7 +109,7 @@ class JsonPairs(ValueType):
                 raise _fault(
                     f"missing 'and' before '{shortened(_source((key,)))}'",
                     "write 'and' between assignments; quote a value that holds signs",
-                    key,
+                    key.start,
                 )
             found.append(KeyValue(keys, _placed(json_value, value, variables)))
         return tuple(found)
@@ -192,12 +192,12 @@ def _split(items: Sequence[Item]) -> list[list[Item]]:
     for item in items:
         if isinstance(item, Word) and item.literal == "and":
             if not parts[-1]:
-                raise _fault("missing value before 'and'", 'or write ""', item)
+                raise _fault("missing value before 'and'", 'write a value, or ""', item.start)
             parts.append([])
         else:
             parts[-1].append(item)
     if not parts[-1]:
-        raise _fault("missing assignment after 'and'", "write [key] = value", items[-1])
+        raise _fault("missing assignment after 'and'", "write [key] = value", items[-1].end)
     return parts
 
 
@@ -208,12 +208,12 @@ def _pair(part: Sequence[Item], variables: Variables) -> tuple[Keys, Sequence[It
         raise _fault(
             f"'{shortened(_source((first,)))}' is no key",
             f"{_KEYS_HINT}; quote a value that holds 'and'",
-            first,
+            first.start,
         )
     if len(part) < 2 or not _is(part[1], "="):
-        raise _fault("missing '=' after the key", "write [key] = value", first)
+        raise _fault("missing '=' after the key", "write [key] = value", first.end)
     if len(part) < 3:
-        raise _fault("missing value after '='", 'write a value, or ""', first)
+        raise _fault("missing value after '='", 'write a value, or ""', part[1].end)
     keys = _placed(lambda items, known: _keys(_source(items), known), [first], variables)
     return keys, part[2:]
 
@@ -237,8 +237,8 @@ def _source(items: Sequence[Item]) -> str:
     return "".join(parts)
 
 
-def _fault(message: str, hint: str, item: Item) -> CommandSyntaxError:
-    return CommandSyntaxError(message, hint=hint, column=item.start + 1)
+def _fault(message: str, hint: str, offset: int) -> CommandSyntaxError:
+    return CommandSyntaxError(message, hint=hint, column=offset + 1)
 
 
 def _placed(

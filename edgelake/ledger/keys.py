@@ -116,7 +116,7 @@ def _assign(root: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 def _missing(path: Sequence[str], inside: Any) -> KeyMissing:
     """Return the error for a key that is not there."""
     if isinstance(inside, list):
-        hint = f"the list has the numbers 0 to {len(inside) - 1}" if inside else "it is empty"
+        hint = f"the list has the numbers 0 to {len(inside) - 1}" if inside else "the list is empty"
     elif isinstance(inside, dict) and inside:
         hint = "keys there: " + ", ".join(map(_shortened, list(inside)[:8]))
     else:

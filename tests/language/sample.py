@@ -9,6 +9,7 @@ from edgelake.language import (
     AddressType,
     Argument,
     Boolean,
+    Brings,
     Call,
     CommandRegistry,
     CommandSet,
@@ -17,6 +18,9 @@ from edgelake.language import (
     Form,
     Integer,
     Json,
+    JsonPairs,
+    JsonValue,
+    KeyPath,
     Name,
     OneOf,
     Option,
@@ -171,6 +175,7 @@ commands.command(
     summary="show policies",
     arguments=(Argument("types", PolicyTypes()),),
     where=Where.CONDITION,
+    bring=Brings.OPTIONAL,
     permission=Permission.READ,
 )(_handler)
 commands.command(
@@ -232,6 +237,26 @@ commands.command(
     form=Form.SCHEDULE,
     where=Where.REQUIRED,
     options=(Option("time", Duration(), required=True), Option("name", Name())),
+)(_handler)
+
+commands.command(
+    "from",
+    summary="take values out",
+    arguments=(Argument("value", Json(any_value=True)),),
+    bring=Brings.REQUIRED,
+)(_handler)
+commands.command(
+    "set policy",
+    summary="set keys",
+    arguments=(Argument("name", VariableName()), Argument("key", KeyPath(), shown="<[key]…>")),
+    value=Argument("value", JsonPairs(), shown="<value> [and <[key]…> = <value> …]"),
+)(_handler)
+commands.command(
+    "create policy",
+    summary="make a policy",
+    arguments=(Argument("type", Name()),),
+    where=Where.REQUIRED,
+    any_option=Option("key", JsonValue()),
 )(_handler)
 
 REGISTRY = CommandRegistry([commands])

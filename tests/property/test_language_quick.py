@@ -42,8 +42,14 @@ PLANNED_TEXTS = [
     "set buffer threshold where time = 1 minute and volume = 20KB",
     'event get_blockchain "f g" 5f 1',
     "run blockchain sync where source = master and dest = file and connection = a.b:1",
+    "blockchain get device bring.json [device][name]",
+    'from {"a":1} bring [a] : x separator = y',
+    "create policy x where name = a and user = 5.int and kind = b",
+    "set policy x [a] = {} and [a][b] = 5.int",
 ]
-KEYWORDS = st.sampled_from(["and", "or", "where", "using", "bring", "bring.x", "not", "in", "="])
+KEYWORDS = st.sampled_from(
+    ["and", "or", "where", "using", "bring", "bring.x", "bring.first", "not", "in", "="]
+)
 VALUES = st.sampled_from(
     [
         *("contains", "==", '"status"', '"dictionary"', '"type"', '"ip"', '"user"', "user"),
@@ -97,6 +103,7 @@ def call_of(call: Call) -> tuple[Any, ...]:
         call.value,
         call.words,
         call.condition,
+        call.bring,
         call.source,
         call.statement,
         [call.column(name) for name in names],

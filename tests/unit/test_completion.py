@@ -6,6 +6,7 @@ import pytest
 
 from edgelake.commands import build_registry
 from edgelake.completion import candidates
+from edgelake.language import BRING_MODIFIERS
 
 REGISTRY = build_registry()
 VARIABLES = ["berth", "blockchain_dir", "blockchain_file"]
@@ -34,6 +35,15 @@ VARIABLES = ["berth", "blockchain_dir", "blockchain_file"]
         ("print !bl", {"!blockchain_dir", "!blockchain_file"}),
         ("run client (1.2.3.4:5) get !!be", {"!!berth"}),
         ("nosuch ", set()),
+        ("blockchain get device bri", {"bring", *(f"bring.{name}" for name in BRING_MODIFIERS)}),
+        ("blockchain get device bring.re", {"bring.recent"}),
+        ("blockchain get device where name = d1 bring.ta", {"bring.table"}),
+        ("from !x bring.json.un", {"bring.json.unique"}),
+        ("from !x bring.json.js", set()),
+        ("from !x bring ", {"separator"}),
+        ("from !x bring [a] separator ", {"="}),
+        ("from !x bring [a] separator = ", set()),
+        ('json {"a":1} ', {"test"}),
     ],
 )
 def test_what_is_offered(text, offered):
