@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from edgelake import limits
 from edgelake.errors import BadJson, NotPermitted, UndefinedVariable
 from edgelake.language.diagnostics import shortened
+from edgelake.language.quotes import double_quoted
 from edgelake.language.syntax import (
     Condition,
     Group,
@@ -263,7 +264,8 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
 
     A reference without quotes becomes a number, ``true``, ``false``, ``null``, an
     object or a list if its value is one, else a string; ``"!name"`` always
-    becomes a string. References inside values that are JSON are replaced too.
+    becomes a string. References inside values that are JSON are replaced too. Texts in
+    single quotes get double ones.
 
     Raises
     ------
@@ -272,7 +274,11 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
     BadJson
         Values refer to one another too deep.
     """
-    if variables.foreign or ("!" not in source and "$" not in source):
+    if variables.foreign:
+        return source
+    if "'" in source:
+        source = double_quoted(source)
+    if "!" not in source and "$" not in source:
         return source
     if depth > _JSON_DEPTH:
         raise BadJson(f"references inside JSON go more than {_JSON_DEPTH} deep")

@@ -154,6 +154,7 @@ def test_json_is_shown_with_its_values(node):
     assert text(node, "json [1,true] [1]") == "true"
     assert text(node, 'json {"a": null} [a]') == "null"
     assert text(node, 'json {"pier": 1} test') == "true"
+    assert node.run("json {'pier': '!berth', 'open': True}").data == {"pier": "7", "open": True}
     node.run("doc = json !cargo")
     assert text(node, "!doc") == '{"pier": 7, "dest": {"port": "7"}}'
 
@@ -162,7 +163,7 @@ def test_json_is_shown_with_its_values(node):
     ("command", "error", "column"),
     [
         ("json hello", BadJson, 6),
-        ("json {'a': 1} test", BadJson, 6),
+        ("json {a: 1} test", BadJson, 6),
         ("json !nosuch", UndefinedVariable, 6),
         ('json {"a": !nosuch}', UndefinedVariable, 6),
         ('json {"a": 1} [b]', KeyMissing, 15),
