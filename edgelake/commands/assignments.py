@@ -11,18 +11,29 @@ from typing import Any
 from edgelake.commands.collecting import collect
 from edgelake.commands.context import Context
 from edgelake.commands.environment import set_environment
+from edgelake.commands.json_data import set_keys
 from edgelake.commands.rendering import json_text
-from edgelake.errors import BadArgument
+from edgelake.errors import (
+    BadArgument,
+    EdgeLakeError,
+    KeyMissing,
+    PolicyInvalid,
+    UndefinedVariable,
+)
 from edgelake.interfaces import Result
 from edgelake.language import (
     Assignment,
     Boolean,
+    KeyValue,
     Shape,
     bind,
     expand_text,
+    index_keys,
     item_of,
+    json_value,
     shortened,
 )
+from edgelake.language.places import place
 from edgelake.storage import replace_file
 
 __all__ = ["assign"]
@@ -92,7 +103,29 @@ def _stored(answer: Result) -> str:
 
 def _to_key(statement: Assignment, context: Context) -> None:
     """Set a key of the JSON object that a variable holds."""
-    raise _wrong(statement, f"cannot assign to '{statement.target_text}'", "write a plain name")
+    try:
+        keys = index_keys(statement.indices, context.variables)
+        pair = KeyValue(keys, _data(statement, context))
+        set_keys(context.variables, statement.name, [pair])
+    except (BadArgument, KeyMissing, PolicyInvalid, UndefinedVariable) as exc:
+        if exc.column is None:
+            place(exc, statement.text, statement.indices[0].start)
+        raise
+
+
+def _data(statement: Assignment, context: Context) -> Any:
+    """Return the value to store, as JSON data."""
+    if statement.command is None:
+        try:
+            return json_value(statement.items, context.variables)
+        except EdgeLakeError as exc:
+            if exc.column is None:
+                place(exc, statement.text, statement.items[0].start)
+            raise
+    answers = _answers(statement, context)
+    if len(answers) == 1 and answers[0].json:
+        return answers[0].data
+    return "\n".join(map(_stored, answers))
 
 
 # ------------------------------------------------------------- collections

@@ -48,7 +48,7 @@ def brought(
 
 
 def addresses(context: Context, objects: Sequence[Any], wanted: Bring) -> tuple[str, ...]:
-    """Return ``ip:port`` of the nodes whose policies these are, each once.
+    """Return the addresses that ``bring`` takes out of policies, each once.
 
     Parameters
     ----------
@@ -56,12 +56,11 @@ def addresses(context: Context, objects: Sequence[Any], wanted: Bring) -> tuple[
     objects : sequence
         Policies.
     wanted : Bring
-        Its modifiers choose among the policies (``first``, ``children``, …); items are not
-        looked at.
+        ``ip_port``, or items that make ``ip:port``; its form is not looked at.
     """
-    modifiers = (wanted.modifiers | {"ip_port", "json"}) - {"table", "list", "count"}
-    data = brought(context, objects, replace(wanted, modifiers=modifiers, items=())).data
-    return tuple(entry["ip_port"] for entry in data)
+    modifiers = wanted.modifiers - {"json", "table", "list", "count"}
+    data = brought(context, objects, replace(wanted, modifiers=modifiers)).data
+    return tuple(dict.fromkeys(data))
 
 
 def _own_addresses(context: Context) -> frozenset[str]:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgelake import limits
+from edgelake.commands.bringing import addresses
 from edgelake.commands.conditions import predicate
 from edgelake.commands.context import Context
 from edgelake.errors import BadDestination, NoDestination
 from edgelake.language import (
+    IP_PORT,
     Boolean,
     Call,
     Destinations,
@@ -58,8 +60,12 @@ def resolve(context: Context, call: Call) -> list[Endpoint]:
         raise
     if len(set(found)) != len(found):
         raise BadDestination("a destination is given twice", column=column)
-    for query in destinations.queries:
-        found += [node for node in _nodes(context, query) if node not in found]
+    try:
+        for query in destinations.queries:
+            found += [node for node in _nodes(context, query) if node not in found]
+    except BadDestination as exc:
+        exc.column = column
+        raise
     if not found:
         raise NoDestination(
             "no destination", hint="write (ip:port), or name policies that exist", column=column
@@ -78,11 +84,12 @@ def _nodes(context: Context, query: PolicyQuery | HostedTable) -> list[Endpoint]
     """Return the nodes that policies describe, each once."""
     ledger = context.node.ledger
     if isinstance(query, HostedTable):
-        policies = _hosts(context, query)
+        policies, bring = _hosts(context, query), IP_PORT
     else:
         test = predicate(query.condition, context.variables) if query.condition else None
-        policies = ledger.find(query.types, test)
-    raise BadDestination(f"destinations by policy are not available ({len(policies)})")
+        policies, bring = ledger.find(query.types, test), query.bring
+    found = addresses(context, [policy.content() for policy in policies], bring)
+    return [parse_endpoint(text.strip()) for text in found]
 
 
 def _hosts(context: Context, table: HostedTable) -> list[Policy]:

@@ -30,6 +30,7 @@ from edgelake.language.command import (
 )
 from edgelake.language.conditions import holds
 from edgelake.language.destinations import (
+    IP_PORT,
     Destination,
     Destinations,
     HostedTable,
@@ -99,6 +100,7 @@ from edgelake.language.words import item_of
 __all__ = [
     "BRING_MODIFIERS",
     "BRING_USAGE",
+    "IP_PORT",
     "shortened",
     "Address",
     "AddressType",

@@ -314,7 +314,10 @@ class Binder:
         """Return what ``bring`` asks for."""
         statement = self._statement
         if statement.bring:
-            return read_bring(statement.bring, statement.text, self._variables)
+            try:
+                return read_bring(statement.bring, self._variables)
+            except EdgeLakeError as exc:
+                raise self._fault(exc, (exc.column or 1) - 1) from None
         if self._command.bring is Brings.REQUIRED:
             raise self._fault(
                 CommandSyntaxError("missing 'bring'", hint=self._usage()), statement.end

@@ -14,12 +14,11 @@ from edgelake import limits
 from edgelake.errors import CommandSyntaxError, EdgeLakeError
 from edgelake.interfaces import Bring, BringCut, BringPath, BringStep
 from edgelake.language.diagnostics import shortened
-from edgelake.language.places import place
-from edgelake.language.syntax import Item, JsonItem, Mark, Word
+from edgelake.language.syntax import Group, Item, JsonItem, Literal, Mark, Word
 from edgelake.language.variables import Variables, expand_item
 from edgelake.language.words import split_word
 
-__all__ = ["BRING_MODIFIERS", "BRING_USAGE", "read_bring", "read_path"]
+__all__ = ["BRING_MODIFIERS", "BRING_USAGE", "read_bring", "read_path", "written"]
 
 BRING_USAGE = "bring[.modifier…] [<item> …] [separator = <text>]"
 """How usage lines show it."""
@@ -63,15 +62,13 @@ _PATH_HINT = "write [type][attribute], or quote it if it is text"
 _E = TypeVar("_E", bound=EdgeLakeError)
 
 
-def read_bring(items: Sequence[Item], text: str, variables: Variables) -> Bring:
+def read_bring(items: Sequence[Item], variables: Variables) -> Bring:
     """Return what is to be taken.
 
     Parameters
     ----------
     items : sequence of Item
         The word ``bring`` with its modifiers, and all behind it.
-    text : str
-        The text they were parsed from, for places in errors.
     variables : Variables
         Where references find their values; these are texts and steps, never paths.
 
@@ -82,8 +79,21 @@ def read_bring(items: Sequence[Item], text: str, variables: Variables) -> Bring:
         are missing.
     UndefinedVariable
         A reference has no value.
+
+    Notes
+    -----
+    The column of an error counts from the start of the text, over all its lines.
     """
-    return _Reader(text, variables).read(items)
+    return _Reader(variables).read(items)
+
+
+def written(item: Item) -> str:
+    """Return an item as it is written, but for what a reference carries behind its name."""
+    if isinstance(item, Word):
+        return "".join(p.text if isinstance(p, Literal) else p.shown for p in item.pieces)
+    if isinstance(item, JsonItem | Group):
+        return item.source
+    return item.text if isinstance(item, Mark) else item.quote + item.text + item.quote
 
 
 def read_path(source: str, variables: Variables) -> BringPath | None:
@@ -102,8 +112,7 @@ def read_path(source: str, variables: Variables) -> BringPath | None:
 class _Reader:
     """Reads one ``bring``."""
 
-    def __init__(self, text: str, variables: Variables) -> None:
-        self._text = text
+    def __init__(self, variables: Variables) -> None:
         self._variables = variables
 
     def read(self, items: Sequence[Item]) -> Bring:
@@ -123,7 +132,7 @@ class _Reader:
                 behind[0].start,
             )
         if not behind and not modifiers & _WITHOUT_ITEMS:
-            shown = self._text[head.start : head.end]
+            shown = written(head)
             raise self._fault(
                 CommandSyntaxError(f"missing <item> after '{shown}'", hint=_PATH_HINT), head.end
             )
@@ -133,7 +142,7 @@ class _Reader:
     # --------------------------------------------------------- modifiers
 
     def _modifiers(self, head: Item) -> tuple[frozenset[str], tuple[int, ...] | None]:
-        word = self._text[head.start : head.end]
+        word = written(head)
         found: dict[str, int] = {}
         sort: tuple[int, ...] | None = None
         for match in _MODIFIER.finditer(word):
@@ -209,8 +218,8 @@ class _Reader:
         return self._plain(value[0])
 
     def _item(self, item: Item) -> str | tuple[BringPath, ...]:
-        source = self._source(item)
-        if source is None or not source.startswith("["):
+        source = written(item)
+        if not isinstance(item, JsonItem | Word) or not source.startswith("["):
             return self._plain(item)
         paths: list[BringPath] = []
         at = 0
@@ -239,14 +248,9 @@ class _Reader:
             raise self._fault(exc, item.start) from None
         return _ESCAPE.sub(lambda found: _ESCAPES[found[0]], text)
 
-    def _source(self, item: Item) -> str | None:
-        """Return what can be a path, as written: brackets, or a word that begins with one."""
-        if isinstance(item, JsonItem | Word):
-            return self._text[item.start : item.end]
-        return None
-
     def _fault(self, error: _E, offset: int) -> _E:
-        return error if error.column is not None else place(error, self._text, offset)
+        error.column = offset + 1
+        return error
 
 
 # ------------------------------------------------------------------- parts

@@ -9,6 +9,7 @@ from edgelake.interfaces import Bring, Result
 from edgelake.language.bring import read_bring
 from edgelake.language.command import Argument, Brings, CommandRegistry, CommandSet
 from edgelake.language.parser import parse
+from edgelake.language.places import place
 from edgelake.language.syntax import CommandStatement
 from edgelake.language.values import Text
 from edgelake.language.variables import Variables
@@ -56,8 +57,10 @@ def bring_of_text(text: str, variables: Variables | None = None) -> Bring:
             raise CommandSyntaxError(
                 "the text is not one 'bring'", hint="write bring [type][attribute]"
             )
-        return read_bring(statement.bring, statement.text, variables or Variables({}, {}))
+        return read_bring(statement.bring, variables or Variables({}, {}))
     except EdgeLakeError as exc:
+        if exc.column is not None and exc.line is None:
+            place(exc, _FRONT + spoken, exc.column - 1)
         if exc.column is not None and exc.line in (None, 1):
             exc.column = max(1, exc.column - shift)
         raise

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgelake.errors import BadDestination, DuplicateOption
+from edgelake.interfaces import Bring
+from edgelake.language.bring import read_bring
 from edgelake.language.diagnostics import shortened
 from edgelake.language.forms import PolicyTypes
 from edgelake.language.syntax import And, Condition, Filtered, Group, Item, Test, Word
 from edgelake.language.values import ValueType
 from edgelake.language.variables import Variables, expand_text
 
-__all__ = ["Destination", "Destinations", "HostedTable", "PolicyQuery"]
+__all__ = ["IP_PORT", "Destination", "Destinations", "HostedTable", "PolicyQuery"]
 
 _HINT = "write ip:port, or (ip:port, ip:port)"
 _BY_POLICY = "write (blockchain get operator where … bring.ip_port), or (operator where …)"
@@ -24,13 +26,23 @@ _NODE_TYPES = ("operator", "query", "master", "publisher")
 _GET = ("blockchain", "get")
 _OPTIONS = ("subset", "timeout")
 
+IP_PORT = Bring(frozenset({"ip_port"}))
+"""Takes the addresses of nodes out of their policies."""
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyQuery:
-    """The nodes that policies describe: those of some types that fulfil a condition."""
+    """The nodes that policies describe: those of some types that fulfil a condition.
+
+    Attributes
+    ----------
+    bring : Bring
+        Takes their addresses.
+    """
 
     types: tuple[str, ...]
     condition: Condition | None = None
+    bring: Bring = IP_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +143,12 @@ def _filtered(entry: Filtered, variables: Variables) -> PolicyQuery:
     types = _types(entry.items, variables)
     if types is None:
         raise BadDestination("this names no policies", hint=_BY_POLICY)
-    if entry.bring:
-        word = entry.bring[0]
-        if len(entry.bring) > 1 or not isinstance(word, Word) or word.literal != "bring.ip_port":
-            raise BadDestination("only bring.ip_port gives destinations", hint=_BY_POLICY)
-    return PolicyQuery(types, entry.condition)
+    if not entry.bring:
+        return PolicyQuery(types, entry.condition)
+    bring = read_bring(entry.bring, variables)
+    if not bring.items and "ip_port" not in bring.modifiers:
+        raise BadDestination("this gives no addresses", hint=_BY_POLICY)
+    return PolicyQuery(types, entry.condition, bring)
 
 
 def _types(items: Sequence[Item], variables: Variables) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from edgelake import limits
 from edgelake.errors import BadJson, CommandSyntaxError, EdgeLakeError, WrongValue
-from edgelake.language.bring import read_path
+from edgelake.language.bring import read_path, written
 from edgelake.language.diagnostics import shortened
 from edgelake.language.forms import JsonText, reference_in
 from edgelake.language.syntax import Group, Item, JsonItem, Literal, Mark, Ref, Test, Word
@@ -223,18 +223,7 @@ def _is(item: Item, sign: str) -> bool:
 
 
 def _source(items: Sequence[Item]) -> str:
-    """Return words as they are written, as far as they can be keys."""
-    parts: list[str] = []
-    for item in items:
-        if isinstance(item, Word):
-            parts += (p.text if isinstance(p, Literal) else p.shown for p in item.pieces)
-        elif isinstance(item, JsonItem | Group):
-            parts.append(item.source)
-        elif isinstance(item, Mark):
-            parts.append(item.text)
-        else:
-            parts.append(item.quote + item.text + item.quote)
-    return "".join(parts)
+    return "".join(map(written, items))
 
 
 def _fault(message: str, hint: str, offset: int) -> CommandSyntaxError:

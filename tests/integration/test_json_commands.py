@@ -16,10 +16,12 @@ from edgelake.commands.context import Context, Origin
 from edgelake.commands.json_data import set_keys
 from edgelake.errors import (
     BadArgument,
+    BadDestination,
     BadJson,
     CommandSyntaxError,
     EdgeLakeError,
     KeyMissing,
+    NoDestination,
     PolicyInvalid,
     UndefinedVariable,
     WrongValue,
@@ -257,6 +259,53 @@ def test_a_policy_that_cannot_be_set_stays_as_it_was(node, command, error, colum
     assert text(node, "!berth") == "7"
 
 
+def test_keys_are_assigned(node):
+    node.run("cargo[dest] = Oslo")
+    node.run("cargo[route] = {}")
+    node.run("cargo[route][leg1] = North Pier")
+    node.run("leg = leg2")
+    node.run('cargo[route][!leg] = {"km": 5, "via": !cargo}')
+    node.run("cargo[tons] = 40.int")
+    node.run("cargo[empty] = " + '""')
+    node.run("cargo[names] = blockchain get operator bring.json [*][name]")
+    node.run("cargo[first] = blockchain get operator bring.first [*][name]")
+    node.run("cargo[names][1] = !leg")
+    assert stored(node, "cargo") == {
+        "dest": "Oslo",
+        "route": {
+            "leg1": "North Pier",
+            "leg2": {"km": 5, "via": {"dest": "Oslo", "route": {"leg1": "North Pier"}}},
+        },
+        "tons": 40,
+        "empty": "",
+        "names": [{"name": "op1"}, "leg2"],
+        "first": "op1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "column"),
+    [
+        ("cargo[nowhere][leg1] = Esbjerg", KeyMissing, 6),
+        ("cargo[kept][leg1] = Esbjerg", WrongValue, 6),
+        ("cargo[*] = Esbjerg", WrongValue, 6),
+        ("cargo[!nosuch] = Esbjerg", UndefinedVariable, 6),
+        ("cargo[port] = five.int", WrongValue, 15),
+        ("cargo[port] = {bad}", BadJson, 15),
+        ("cargo[port] = get !nosuch", UndefinedVariable, 19),
+        ("berth[port] = 5", BadJson, 6),
+        ("$HOME[port] = 5", BadArgument, 6),
+    ],
+)
+def test_a_key_that_cannot_be_assigned(node, command, error, column):
+    node.run("berth = 7")
+    node.run("cargo[kept] = 1.int")
+    with pytest.raises(error) as caught:
+        node.run(command)
+    assert caught.value.column == column
+    assert stored(node, "cargo") == {"kept": 1}
+
+
 def test_keys_that_threads_set_at_once_all_stay(node):
     variables = node._parts.variables
     names = [f"k{n}" for n in range(24)]
@@ -326,10 +375,39 @@ def test_a_policy_has_the_bounds_of_a_policy(node):
         node.run("create policy sensor where note = !big")
 
 
+def test_destinations_out_of_policies(node, tmp_path):
+    ip, port = listen(node).split(":")
+    place = f'"ip":"{ip}","port":{port}'
+    for policy in (f'{{"query":{{"name":"q1",{place}}}}}', '{"query":{"name":"q2","ip":"a, b"}}'):
+        node.run(f"blockchain insert where policy = {policy} and local = true")
+    for form in (
+        "blockchain get query bring.ip_port",
+        "blockchain get query where name = q1 bring.first.ip_port",
+        "blockchain get query where name = q1 bring [*][ip] : [*][port]",
+        "query",
+    ):
+        (answer,) = node.run(f"run client ({form}) get status").data
+        assert answer["node"] == f"{ip}:{port}"
+    for form, error in (
+        ("blockchain get query bring.ip_prt", CommandSyntaxError),
+        ("blockchain get query bring.count", BadDestination),
+        ("blockchain get query bring [*][name]", BadDestination),
+        ("blockchain get query where name = q2 bring.ip_port", NoDestination),
+    ):
+        with pytest.raises(error) as caught:
+            node.run(f"run client ({form}) get status")
+        assert caught.value.column
+
+
 def test_addresses_for_destinations(node):
     context = Context(node._parts, node._interpreter, Origin(), lambda result: None)
     found = [json.loads(policy) for policy in POLICIES]
     wanted = bring_of_text("bring.ip_port")
     assert addresses(context, found, wanted) == ("10.0.0.11:32148", "10.0.0.12:32149")
     assert addresses(context, found, bring_of_text("bring.first.ip_port")) == ("10.0.0.11:32148",)
+    assert addresses(context, found, bring_of_text("bring.json.ip_port"))[1:] == (
+        "10.0.0.12:32149",
+    )
+    made = bring_of_text("bring [operator][ip] : [operator][port]")
+    assert addresses(context, [*found, found[0]], made) == ("10.0.0.11:32148", "10.0.0.12:32149")
     assert addresses(context, found[2:], wanted) == ()
