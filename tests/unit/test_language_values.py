@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from edgelake.errors import BadDestination, BadJson, DuplicateOption, UndefinedVariable, WrongValue
+from edgelake.errors import (
+    BadDestination,
+    BadJson,
+    CommandSyntaxError,
+    DuplicateOption,
+    UndefinedVariable,
+    WrongValue,
+)
 from edgelake.language import (
     Address,
     AddressType,
@@ -241,9 +248,8 @@ def test_destinations(text: str, addresses: list[str], options: dict[str, str]) 
         ("(device where name = x)", BadDestination),
         ("(blockchain get where name = x)", BadDestination),
         ("(blockchain get a b where name = x)", BadDestination),
-        ("(blockchain get operator bring.first)", BadDestination),
-        ("(blockchain get operator bring [operator][ip])", BadDestination),
-        ("(operator where name = x bring.ip_port [a])", BadDestination),
+        ("(blockchain get operator bring.nosuch)", CommandSyntaxError),
+        ("(operator where name = x bring.ip_port [a])", CommandSyntaxError),
         ("(dbms = a)", BadDestination),
         ("(dbms = a and dbms = b)", BadDestination),
         ("(dbms = a and name = b)", BadDestination),
