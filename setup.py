@@ -132,6 +132,7 @@ setup(
     package_data={
         "edgelake": ["py.typed"],
         "edgelake._native": ["*.pyi"],
+        "edgelake.commands": ["*.txt"],
         "edgelake.grammar": ["*.lark"],
     },
     ext_modules=extensions(),

@@ -8,6 +8,7 @@
     │ ├ CommandSyntaxError                  2
     │ │ └ UnbalancedInput                   11
     │ ├ UnknownCommand                      141
+    │ │ └ CommandNotAvailable               282
     │ ├ BadArgument (ValueError)            40
     │ │ ├ UnknownOption                     216
     │ │ ├ MissingOption                     263
@@ -78,6 +79,7 @@ __all__ = [
     "BadHeader",
     "BadJson",
     "CommandError",
+    "CommandNotAvailable",
     "CommandSyntaxError",
     "ConfigurationError",
     "DatabaseError",
@@ -201,6 +203,12 @@ class UnknownCommand(CommandError):
     """No command of that name is declared."""
 
     code = 141
+
+
+class CommandNotAvailable(UnknownCommand):
+    """Nodes of the network have a command of that name, this version has not."""
+
+    code = 282
 
 
 class BadArgument(CommandError, ValueError):

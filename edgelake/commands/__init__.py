@@ -35,7 +35,20 @@ __all__ = [
     "NodeParts",
     "Origin",
     "build_registry",
+    "network_commands",
 ]
+
+
+_NETWORK_COMMANDS = "network_commands.txt"
+
+
+def network_commands() -> list[str]:
+    """Return the names of all commands that nodes of the network know."""
+    from importlib import resources
+
+    text = (resources.files(__name__) / _NETWORK_COMMANDS).read_text(encoding="utf-8")
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def build_registry() -> CommandRegistry:
@@ -61,5 +74,6 @@ def build_registry() -> CommandRegistry:
                 sync,
                 events,
             )
-        ]
+        ],
+        network=network_commands,
     )

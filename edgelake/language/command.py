@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from edgelake.errors import ConfigurationError
 from edgelake.interfaces import Permission, Result
@@ -322,12 +322,23 @@ class CommandSet:
         return len(self._commands)
 
 
+class _Absent(NamedTuple):
+    """Names of the network that are not declared, what they begin with, words of the longest."""
+
+    names: frozenset[tuple[Any, ...]]
+    beginnings: frozenset[tuple[Any, ...]]
+    longest: int
+
+
 class CommandRegistry:
     """All commands of a node. Does not change after it is made; any thread may use it.
 
     Parameters
     ----------
     sets : iterable of CommandSet
+    network : callable
+        Returns the names of the commands that nodes of the network know; called when a
+        name was not found for the first time.
 
     Raises
     ------
@@ -335,7 +346,11 @@ class CommandRegistry:
         Two commands have one name.
     """
 
-    def __init__(self, sets: Iterable[CommandSet]) -> None:
+    def __init__(
+        self, sets: Iterable[CommandSet], *, network: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        self._network = network
+        self._absent: _Absent | None = None
         self._commands: dict[tuple[str, ...], Command] = {}
         for declared in sets:
             for command in declared:
@@ -376,6 +391,33 @@ class CommandRegistry:
             if found is not None:
                 return found
         return None
+
+    def absent(self, words: Sequence[str | None]) -> str | None:
+        """Return the command of the network that the words begin with and no set declares.
+
+        The longest name counts, declared ones included: ``None`` if that one is declared.
+        """
+        absent = self._absent_names()
+        for n in range(min(len(words), absent.longest), 0, -1):
+            name = tuple(words[:n])
+            if name in absent.names:
+                return " ".join(map(str, name))
+            if name in self._commands:
+                return None
+        return None
+
+    def has_absent_behind(self, command: Command) -> bool:
+        """Return whether `absent` has longer names that begin with that of a command."""
+        return command.words in self._absent_names().beginnings
+
+    def _absent_names(self) -> _Absent:
+        if self._absent is None:
+            known = (tuple(name.split(" ")) for name in self._network())
+            names = frozenset(name for name in known if name not in self._commands)
+            begun = frozenset(name[:n] for name in names for n in range(1, len(name)))
+            longest = max(map(len, names), default=0)
+            self._absent = _Absent(names, begun, max(longest, self._longest))
+        return self._absent
 
     def family(self, words: Sequence[str | None]) -> list[str]:
         """Return the names that begin with these words and go on, in alphabetical order."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgelake.errors import BadArgument, UnknownCommand
+from edgelake.language.absent import keyword_of, not_available
 from edgelake.language.command import Command, CommandRegistry
 from edgelake.language.diagnostics import shortened
 from edgelake.language.places import place
-from edgelake.language.syntax import CommandStatement, Item, Mark, Quoted, Shape, Word
+from edgelake.language.syntax import CommandStatement, Item, Mark, Quoted, Shape
 
 __all__ = ["find_command"]
 
@@ -19,11 +20,12 @@ def find_command(statement: CommandStatement, registry: CommandRegistry) -> Comm
     Raises
     ------
     UnknownCommand
+        ``CommandNotAvailable`` if other nodes of the network have it.
     BadArgument
         The name of a command is used as a variable.
     """
     words = statement.words
-    names = [_keyword(word) for word in words]
+    names = [keyword_of(word) for word in words]
     first_mark = statement.equals if len(words) == 1 else words[1]
     assigned = isinstance(first_mark, Mark) and first_mark.text == "="
     if assigned and names[0] in registry.first_words():
@@ -38,11 +40,19 @@ def find_command(statement: CommandStatement, registry: CommandRegistry) -> Comm
     found = registry.longest(names)
     if found is None or statement.shape is Shape.UNKNOWN or not _claimed(found, words, registry):
         raise _unknown(statement, registry)
+    if registry.has_absent_behind(found):
+        absent = registry.absent(names)
+        if absent is not None:
+            raise not_available(absent, statement.text, statement.start)
     return found
 
 
 def _unknown(statement: CommandStatement, registry: CommandRegistry) -> UnknownCommand:
-    names = [_keyword(word) or "" for word in statement.words]
+    names = [keyword_of(word) or "" for word in statement.words]
+    absent = registry.absent(names)
+    if absent is not None:
+        stored = statement.text[: statement.start].rstrip().endswith("=")
+        return not_available(absent, statement.text, statement.start, stored=stored)
     quoted = isinstance(statement.words[0], Quoted)
     known = 0
     while known < len(names) and registry.is_family(names[: known + 1]):
@@ -76,10 +86,3 @@ def _claimed(command: Command, words: tuple[Item, ...], registry: CommandRegistr
     if not command.arguments:
         return True
     return command.arguments[0].type.claims(words[count])
-
-
-def _keyword(item: Item) -> str | None:
-    """Return the text of a word that can be part of a command's name."""
-    if isinstance(item, Word):
-        return item.literal
-    return item.text if isinstance(item, Quoted) and item.quote == '"' else None

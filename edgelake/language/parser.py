@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from edgelake import limits
-from edgelake.errors import UnknownCommand
+from edgelake.errors import CommandSyntaxError, UnbalancedInput, UnknownCommand
+from edgelake.language.absent import absent_before, with_absent_commands
 from edgelake.language.command import CommandRegistry
-from edgelake.language.places import check_size
+from edgelake.language.places import check_size, offset_of
 from edgelake.language.syntax import CommandStatement, Shape, Statement
 
 __all__ = ["parse", "parse_remote"]
@@ -79,4 +80,14 @@ def _statements(text: str, registry: CommandRegistry, most_tokens: int) -> tuple
     # Lark comes with the first text: a console shows its prompt without it.
     from edgelake.language.lalr import statements
 
-    return statements(text, registry, most_tokens)
+    try:
+        found = statements(text, registry, most_tokens)
+    except UnbalancedInput:
+        raise
+    except CommandSyntaxError as exc:
+        # Some commands have a shape of their own: without them it is no shape at all.
+        absent = absent_before(text, offset_of(text, exc), registry)
+        if absent is None:
+            raise
+        raise absent from exc
+    return tuple([with_absent_commands(statement, registry) for statement in found])

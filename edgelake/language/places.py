@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from edgelake.errors import CommandSyntaxError, EdgeLakeError
 
-__all__ = ["check_size", "column_of", "place"]
+__all__ = ["check_size", "column_of", "offset_of", "place"]
 
 _E = TypeVar("_E", bound=EdgeLakeError)
 
@@ -26,6 +26,14 @@ def column_of(text: str, offset: int) -> int:
     """Return the column, from 1, of a character counted from 0, in its own line."""
     offset = min(offset, len(text))
     return offset - (text.rfind("\n", 0, offset) + 1) + 1
+
+
+def offset_of(text: str, error: EdgeLakeError) -> int:
+    """Return the character, counted from 0, where an error lies that `place` placed."""
+    start = 0
+    for _ in range((error.line or 1) - 1):
+        start = text.find("\n", start) + 1
+    return start + (error.column or 1) - 1
 
 
 def place(error: _E, text: str, offset: int) -> _E:

@@ -85,6 +85,7 @@ _TEXTS: Final[dict[int, str]] = {
     262: "local command only",
     263: "required option missing",
     267: "process not running",
+    282: "command not available in this version",
     294: "file operation not permitted",
 }
 

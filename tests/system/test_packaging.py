@@ -122,7 +122,8 @@ def test_sdist_holds_every_source(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     wanted = tree("pyx/**/*.pyx", "pyx/**/*.pxd", "pyx/**/*.[ch]", "grammar/*.lark")
-    wanted |= tree("edgelake/**/*.py", "edgelake/**/*.pyi", "LICENSE", "README.md", "CHANGELOG.md")
+    wanted |= tree("edgelake/**/*.py", "edgelake/**/*.pyi", "edgelake/**/*.txt")
+    wanted |= tree("LICENSE", "README.md", "CHANGELOG.md")
     assert {"pyx/launcher.c", "LICENSE", "README.md", "CHANGELOG.md"} <= wanted
     assert wanted - held == set()
     assert [name for name in held if name.endswith((".so", ".pyc")) or "/." in name] == []
@@ -133,7 +134,7 @@ def test_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
         held = set(archive.namelist())
         launcher = archive.read(f"edgelake-{edgelake.__version__}.data/scripts/edgelake")
     assert launcher.startswith(b"\x7fELF")
-    wanted = tree("edgelake/**/*.py", "edgelake/**/*.pyi", "edgelake/py.typed")
+    wanted = tree("edgelake/**/*.py", "edgelake/**/*.pyi", "edgelake/py.typed", "edgelake/**/*.txt")
     wanted |= {f"edgelake/{name}" for name in tree("grammar/*.py", "grammar/*.lark")}
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     wanted |= {

@@ -1,0 +1,114 @@
+"""Commands that nodes of the network have and this version has not: named, not called unknown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgelake.errors import CommandNotAvailable
+from edgelake.language.command import CommandRegistry
+from edgelake.language.places import place
+from edgelake.language.syntax import (
+    Assignment,
+    CommandStatement,
+    Item,
+    Quoted,
+    Shape,
+    Statement,
+    Word,
+)
+
+__all__ = ["absent_before", "keyword_of", "not_available", "with_absent_commands"]
+
+_HINT = "other nodes of the network may have it; 'help' lists the commands of this one"
+_STORED = '; write set name = "…" to store such a text'
+_MOST_WORDS = 8
+
+# Where a command can begin: after what separates it from others, from a target, or from a
+# condition. Strings are skipped; a quote that nothing closes hides the rest.
+_BEGIN = re.compile(
+    r'"[^"]*+(?:"|\Z)|(?<!\S)\'[^\']*+\'|(?<!\S)`[^`]*+`'
+    r"|(?P<apart>&)|(?P<target>(?<![=!<>])=(?!=))|(?<!\S)(?P<link>then|do|else|task)(?=\s)"
+)
+_WORDS = re.compile(
+    rf"\s*+((?:[^\s\"'`{{}}\[\](),=+&<>!$]++(?:[ \t\n]++|(?=[=+&({{]|\Z))){{1,{_MOST_WORDS}}})"
+)
+
+
+def keyword_of(item: Item) -> str | None:
+    """Return the text of a word that can be part of a command's name."""
+    if isinstance(item, Word):
+        return item.literal
+    return item.text if isinstance(item, Quoted) and item.quote == '"' else None
+
+
+def not_available(
+    name: str, text: str, offset: int, *, stored: bool = False
+) -> CommandNotAvailable:
+    """Return the error for a command of the network that is not declared.
+
+    Parameters
+    ----------
+    name : str
+    text : str
+    offset : int
+        Where in the text its name begins, from 0.
+    stored : bool
+        It stands behind ``=``, where a text may have been meant.
+    """
+    error = CommandNotAvailable(
+        f"'{name}' is not available in this version", hint=_HINT + (_STORED if stored else "")
+    )
+    return place(error, text, offset)
+
+
+def absent_before(text: str, fault: int, registry: CommandRegistry) -> CommandNotAvailable | None:
+    """Return the error for a text that no declared command fits, if it names such a command.
+
+    Parameters
+    ----------
+    text : str
+    fault : int
+        Where the parser gave up, from 0; what begins behind it does not count.
+    """
+    begins = [(0, False)]
+    for match in _BEGIN.finditer(text):
+        if match.start() >= fault:
+            break
+        kind = match.lastgroup
+        if kind == "apart":
+            begins = [(match.end(), False)]
+        elif kind == "link" or (kind == "target" and len(begins) < 2 * _MOST_WORDS):
+            begins.append((match.end(), kind == "target"))
+            del begins[1 : -2 * _MOST_WORDS]
+    for start, stored in reversed(begins):
+        words = _WORDS.match(text, start)
+        if words is None:
+            continue
+        name = registry.absent(words[1].split())
+        if name is not None:
+            return not_available(name, text, words.start(1), stored=stored)
+    return None
+
+
+def with_absent_commands(statement: Statement, registry: CommandRegistry) -> Statement:
+    """Return the statement; a value that begins with the name of such a command is that command.
+
+    As everywhere in the language, the words behind ``=`` are a command if they begin
+    like one. Running it then says that it is not available, instead of storing its text.
+    """
+    if not isinstance(statement, Assignment) or statement.command is not None:
+        return statement
+    items = statement.items
+    if not _names_absent(items, registry):
+        return statement
+    command = CommandStatement(Shape.UNKNOWN, items, statement.text, items[0].start, statement.end)
+    return replace(statement, items=(), command=command)
+
+
+def _names_absent(items: Sequence[Item], registry: CommandRegistry) -> bool:
+    first = items[0]
+    if not isinstance(first, Word) or first.literal is None:
+        return False
+    return registry.absent([keyword_of(item) for item in items[:_MOST_WORDS]]) is not None
