@@ -14,6 +14,7 @@ import signal
 import sys
 
 from edgelake import __version__
+from edgelake.tools import TOOLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ a command of the language may follow, as typed at the console:
   edgelake get status
   edgelake --serve process node.al
 without one, commands are read from the terminal or from standard input.
+  edgelake check FILE…   find what is wrong with scripts, without running them
+  edgelake fmt FILE…     print scripts in canonical form
 'edgelake help' lists the commands.
 exit status: 0 done, 1 failed, 2 bad command, 3 peer, 4 file or database,
 130 interrupted
@@ -83,6 +86,9 @@ def main(arguments: Sequence[str]) -> int:
             options = _parser().parse_args(arguments)
         except SystemExit as exc:
             return _flushed(int(exc.code or 0))
+        if options.words and options.words[0] in TOOLS:
+            _release_signals()
+            return _tool(options.words[0], options.words[1:])
         _allow_connections()
         with _Loading():
             from edgelake.commands.streams import LogLines, Output
@@ -154,6 +160,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="command …")
     return parser
+
+
+def _tool(name: str, arguments: Sequence[str]) -> int:
+    """Run a program that needs no node and return its exit status."""
+    from importlib import import_module
+
+    try:
+        with _Loading():
+            module = import_module(TOOLS[name])
+        return int(module.main(arguments))
+    except SystemExit as exc:
+        return _flushed(int(exc.code or 0))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except _Ended as end:
+        end.status = _INTERRUPTED
+        raise
 
 
 def _requote(word: str) -> str:

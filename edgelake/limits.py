@@ -244,6 +244,12 @@ MAX_NUMBER_CHARS: Final = 400
 MAX_SCRIPT_BYTES: Final = 16 * 1024 * 1024
 """Size of a script file."""
 
+MAX_CHECK_FAULTS: Final = 1000
+"""Errors and warnings of one script that `edgelake check` shows; the rest of it is not read."""
+
+MAX_CHECK_RESTARTS: Final = 20
+"""Blocks that are never closed, after each of which the check goes on with the next line."""
+
 # -------------------------------------------------------------- ledger
 
 MAX_POLICY_BYTES: Final = 1024 * 1024

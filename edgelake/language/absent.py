@@ -24,6 +24,7 @@ __all__ = ["absent_before", "keyword_of", "not_available", "with_absent_commands
 _HINT = "other nodes of the network may have it; 'help' lists the commands of this one"
 _STORED = '; write set name = "…" to store such a text'
 _MOST_WORDS = 8
+_MOST_NESTED = 100
 
 # Where a command can begin: after what separates it from others, from a target, or from a
 # condition. Strings are skipped; a quote that nothing closes hides the rest.
@@ -31,6 +32,7 @@ _BEGIN = re.compile(
     r'"[^"]*+(?:"|\Z)|(?<!\S)\'[^\']*+\'|(?<!\S)`[^`]*+`'
     r"|(?P<apart>&)|(?P<target>(?<![=!<>])=(?!=))|(?<!\S)(?P<link>then|do|else|task)(?=\s)"
 )
+_TARGET = re.compile(r"\s*+(?:\[[^\]]*+\]|[^\s\[\]]++(?:\[[^\]]*+\]|\{\s*+\})*+)\s*+")
 _WORDS = re.compile(
     rf"\s*+((?:[^\s\"'`{{}}\[\](),=+&<>!$]++(?:[ \t\n]++|(?=[=+&({{]|\Z))){{1,{_MOST_WORDS}}})"
 )
@@ -73,15 +75,22 @@ def absent_before(text: str, fault: int, registry: CommandRegistry) -> CommandNo
         Where the parser gave up, from 0; what begins behind it does not count.
     """
     begins = [(0, False)]
+    targets = True  # whether what stands since the last beginning can be one
     for match in _BEGIN.finditer(text):
         if match.start() >= fault:
             break
         kind = match.lastgroup
         if kind == "apart":
             begins = [(match.end(), False)]
-        elif kind == "link" or (kind == "target" and len(begins) < 2 * _MOST_WORDS):
-            begins.append((match.end(), kind == "target"))
-            del begins[1 : -2 * _MOST_WORDS]
+            targets = True
+        elif kind == "link":
+            begins.append((match.end(), False))
+            targets = True
+        elif kind == "target" and targets:
+            targets = False
+            if _TARGET.fullmatch(text, begins[-1][0], match.start()):
+                begins.append((match.end(), True))
+        del begins[1:-_MOST_NESTED]
     for start, stored in reversed(begins):
         words = _WORDS.match(text, start)
         if words is None:
@@ -98,13 +107,21 @@ def with_absent_commands(statement: Statement, registry: CommandRegistry) -> Sta
     As everywhere in the language, the words behind ``=`` are a command if they begin
     like one. Running it then says that it is not available, instead of storing its text.
     """
-    if not isinstance(statement, Assignment) or statement.command is not None:
+    chain: list[CommandStatement] = []
+    last = statement
+    while isinstance(last, CommandStatement) and last.body is not None:
+        chain.append(last)
+        last = last.body
+    if not isinstance(last, Assignment) or last.command is not None:
         return statement
-    items = statement.items
+    items = last.items
     if not _names_absent(items, registry):
         return statement
-    command = CommandStatement(Shape.UNKNOWN, items, statement.text, items[0].start, statement.end)
-    return replace(statement, items=(), command=command)
+    command = CommandStatement(Shape.UNKNOWN, items, last.text, items[0].start, last.end)
+    changed: Statement = replace(last, items=(), command=command)
+    for outer in reversed(chain):
+        changed = replace(outer, body=changed)
+    return changed
 
 
 def _names_absent(items: Sequence[Item], registry: CommandRegistry) -> bool:

@@ -298,7 +298,7 @@ class Binder:
         """Return the typed options."""
         self._part = "options"
         statement, command = self._statement, self._command
-        reader = OptionReader(command, statement, self._typed)
+        reader = self._reader()
         if command.form is Form.SCHEDULE:
             return reader.read(statement.condition)
         if command.where is Where.REQUIRED and statement.where is None:
@@ -323,6 +323,9 @@ class Binder:
                 CommandSyntaxError("missing 'bring'", hint=self._usage()), statement.end
             )
         return None
+
+    def _reader(self) -> OptionReader:
+        return OptionReader(self._command, self._statement, self._typed)
 
     # ----------------------------------------------------------- clauses
 

@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": PARTS,
     "completion": {"language"},
     "console": DOORS | {"completion"},
-    "cli": DOORS | {"completion", "console"},
+    "tools": {"commands", "language", "storage"} | GROUND,
+    "cli": DOORS | {"completion", "console", "tools"},
     "__main__": {"cli"},
     "__init__": DOORS,
 }

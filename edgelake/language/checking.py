@@ -1,0 +1,369 @@
+"""What is wrong with a script, all of it, found without running anything.
+
+Names, arguments, options, values, conditions and labels are checked as when the
+script runs. A value with a reference in it has no text yet, so its type is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from edgelake import limits
+from edgelake.errors import (
+    CommandError,
+    CommandSyntaxError,
+    EdgeLakeError,
+    ScriptError,
+    UndefinedVariable,
+)
+from edgelake.language.binding import Binder
+from edgelake.language.command import Command, CommandRegistry
+from edgelake.language.forms import Label, VariableName
+from edgelake.language.lines import LogicalLines
+from edgelake.language.names import find_command
+from edgelake.language.options import Given, OptionReader
+from edgelake.language.parser import parse
+from edgelake.language.places import place
+from edgelake.language.syntax import (
+    Assignment,
+    CommandStatement,
+    Condition,
+    Item,
+    RefKind,
+    Shape,
+    Statement,
+)
+from edgelake.language.variables import Variables, lookup
+from edgelake.language.walk import nested, references, tests
+
+__all__ = ["Diagnostic", "ScriptCheck"]
+
+_T = TypeVar("_T")
+
+_LABEL = re.compile(r"\s*+:([^\s:]++):")
+_TARGET = re.compile(
+    r"[\s<]*+\.?\s*+(?:set\s++)?!?([^\s=!<>\[\]{}]++)(?:\[[^\]\n]*+\])*+(?:[\[{]\s*+[\]}])?\s*+="
+)
+_WORD = re.compile(r"[^\s,()=]++|.")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Diagnostic:
+    """Something wrong, or doubtful, in a script.
+
+    Attributes
+    ----------
+    line, column, end_column : int
+        From 1; the column where it ends is one past its last character.
+    severity : str
+        ``error`` or ``warning``.
+    code : int
+        Number of the error.
+    """
+
+    line: int
+    column: int
+    end_column: int
+    severity: str
+    code: int
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        """Return ``line:column: error 141: message: hint``."""
+        text = f"{self.line}:{self.column}: {self.severity} {self.code}: {self.message}"
+        return f"{text}: {self.hint}" if self.hint else text
+
+
+class ScriptCheck:
+    """One script, checked when this is made.
+
+    Parameters
+    ----------
+    text : str
+    registry : CommandRegistry
+    known : mapping of str to str or None
+        Values that variables have before the script runs.
+
+    Attributes
+    ----------
+    assigned : set of str
+        Names of variables that the script gives values.
+    complete : bool
+        Whether it was read to its end; `limits.MAX_CHECK_FAULTS` ends it early.
+    """
+
+    def __init__(
+        self, text: str, registry: CommandRegistry, known: Mapping[str, str] | None = None
+    ) -> None:
+        self._registry = registry
+        self._variables = Variables(known, {})
+        self._source = re.split(r"\r\n|\r|\n", text)
+        self._found: set[Diagnostic] = set()
+        self._used: dict[str, Diagnostic] = {}
+        self._labels: dict[str, tuple[int, int]] = {}
+        self._targets: dict[str, list[tuple[int, int]]] = {}
+        self._any_label = False
+        self.assigned: set[str] = set()
+        self.complete = True
+        self._read()
+
+    def diagnostics(self, known: Iterable[str] = ()) -> list[Diagnostic]:
+        """Return what was found, in the order of the script.
+
+        Parameters
+        ----------
+        known : iterable of str
+            Names of variables that have values before the script runs.
+        """
+        defined = self.assigned | {*known} | {name for name, _ in self._variables.items()}
+        warnings = (found for name, found in self._used.items() if name not in defined)
+        return sorted([*self._found, *warnings, *self._label_faults()])
+
+    # --------------------------------------------------------------- lines
+
+    def _read(self) -> None:
+        begin = 0
+        for _ in range(limits.MAX_CHECK_RESTARTS + 1):
+            resume = self._read_from(begin)
+            if resume is None:
+                return
+            begin = resume
+        self.complete = False
+
+    def _read_from(self, begin: int) -> int | None:
+        """Check the lines from one on; return where to go on after a block without an end."""
+        reader = LogicalLines(script=True)
+        for number, line in enumerate(self._source[begin:], begin + 1):
+            try:
+                ready = reader.feed(line if number > 1 else line.removeprefix("\ufeff"))
+            except CommandError as exc:
+                self._add(exc, (exc.line or 1) + begin, exc.column)
+                ready = []
+            for first, text in ready:
+                self._command(first + begin, text)
+            if len(self._found) >= limits.MAX_CHECK_FAULTS:
+                self.complete = False
+                return None
+        try:
+            reader.finish()
+        except CommandError as exc:
+            line = (exc.line or 1) + begin
+            self._add(exc, line, exc.column)
+            return line
+        return None
+
+    def _command(self, first: int, text: str) -> None:
+        label = _LABEL.match(text)
+        if label is not None:
+            self._label(label[1], first, label.start(1) + 1)
+            return
+        try:
+            statements = parse(text, self._registry)
+        except CommandError as exc:
+            target = _TARGET.match(text)
+            if target is not None:
+                self.assigned.add(target[1])
+            self._add(exc, first + (exc.line or 1) - 1, exc.column)
+            return
+        for statement in statements:
+            self._statement(first, statement)
+
+    def _label(self, name: str, line: int, column: int) -> None:
+        if name not in self._labels:
+            self._labels[name] = (line, column)
+            return
+        error = ScriptError(
+            f"label '{name}' stands at line {self._labels[name][0]} already",
+            hint="give one of them another name",
+        )
+        error.code = _LABEL_TWICE
+        self._add(error, line, column)
+
+    # ---------------------------------------------------------- statements
+
+    def _statement(self, first: int, statement: Statement) -> None:
+        looked_at: set[int] = set()
+        for inner in nested(statement):
+            if isinstance(inner, Assignment):
+                self._assign(inner.name)
+            elif isinstance(inner, CommandStatement):
+                self._check_command(first, inner)
+                if inner.condition is not None and inner.shape in (Shape.IF, Shape.WAIT):
+                    looked_at |= _looked_at(inner.condition)
+        for reference in references([statement]):
+            if reference.kind is RefKind.LOCAL and reference.start not in looked_at:
+                self._use(reference.name, reference.shown, first, statement.text, reference.start)
+
+    def _check_command(self, first: int, statement: CommandStatement) -> None:
+        try:
+            command = find_command(statement, self._registry)
+        except CommandError as exc:
+            self._add_placed(exc, first)
+            return
+        binder = _Collecting(statement, command, self._variables)
+        try:
+            binder.call()
+        except EdgeLakeError as exc:
+            binder.faults.append(exc)
+        for fault in binder.faults:
+            self._add_placed(fault, first)
+        for name in binder.variables:
+            self._assign(name)
+        for label, offset in binder.labels:
+            if label is None:
+                self._any_label = True
+            else:
+                line, column = _position(statement.text, offset)
+                self._targets.setdefault(label, []).append((first + line - 1, column))
+
+    def _assign(self, name: str) -> None:
+        if name and not name.startswith("$"):
+            self.assigned.add(name)
+
+    def _use(self, name: str, shown: str, first: int, text: str, offset: int) -> None:
+        if name in self._used:
+            return
+        line, column = _position(text, offset)
+        self._used[name] = self._diagnostic(
+            "warning",
+            UndefinedVariable(
+                f"'{shown}' gets no value in the script",
+                hint="give it one, or say that it has one: --define",
+            ),
+            first + line - 1,
+            column,
+        )
+
+    def _label_faults(self) -> Iterator[Diagnostic]:
+        for name, places in self._targets.items():
+            if name in self._labels:
+                continue
+            error = CommandSyntaxError(
+                f"no label '{name}' in the script", hint=f"write :{name}: where it goes on"
+            )
+            for line, column in places:
+                yield self._diagnostic("error", error, line, column)
+        if self._any_label:
+            return
+        for name, (line, column) in self._labels.items():
+            if name not in self._targets:
+                unused = CommandSyntaxError(f"label '{name}' is never gone to")
+                yield self._diagnostic("warning", unused, line, column)
+
+    # -------------------------------------------------------------- faults
+
+    def _add_placed(self, error: EdgeLakeError, first: int) -> None:
+        self._add(error, first + (error.line or 1) - 1, error.column)
+
+    def _add(self, error: EdgeLakeError, line: int, column: int | None) -> None:
+        self._found.add(self._diagnostic("error", error, line, column or 1))
+
+    def _diagnostic(
+        self, severity: str, error: EdgeLakeError, line: int, column: int
+    ) -> Diagnostic:
+        text = self._source[line - 1] if line <= len(self._source) else ""
+        word = _WORD.match(text, column - 1)
+        end = word.end() + 1 if word else column + 1
+        hint = " ".join(error.hint.split()) if error.hint else None
+        return Diagnostic(
+            line, column, end, severity, error.code, " ".join(str(error).split()), hint
+        )
+
+
+_LABEL_TWICE = 3
+
+
+def _position(text: str, offset: int) -> tuple[int, int]:
+    """Return line and column, from 1, of a character counted from 0."""
+    found = place(EdgeLakeError(""), text, offset)
+    return found.line or 1, found.column or 1
+
+
+def _looked_at(condition: Condition) -> set[int]:
+    """Return where references stand of which a condition only asks whether they have a value."""
+    asked = (test.left for test in tests(condition) if not test.operator)
+    return {reference.start for items in asked for reference in references(items)}
+
+
+class _Unknown:
+    """The value of words that hold references, or are wrong; equal to no other."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Look as a value does whose text is not known."""
+        raise AttributeError(name)
+
+
+class _Collecting(Binder):
+    """Reads a statement as its command declares it, and goes on after a fault.
+
+    Attributes
+    ----------
+    faults : list of EdgeLakeError
+    variables : list of str
+        Names that arguments give values.
+    labels : list of (str or None, int)
+        Labels that arguments name, ``None`` if a reference does, and where.
+    """
+
+    def __init__(self, statement: CommandStatement, command: Command, variables: Variables) -> None:
+        super().__init__(statement, command, variables)
+        self.faults: list[EdgeLakeError] = []
+        self.variables: list[str] = []
+        self.labels: list[tuple[str | None, int]] = []
+
+    def _typed(
+        self, name: str, take: Callable[[Sequence[Item], Variables], _T], items: tuple[Item, ...]
+    ) -> _T:
+        declared = getattr(take, "__self__", None)
+        unknown: Any = _Unknown()
+        open_ones = any(
+            lookup(reference, self._variables) is None for reference in references(items)
+        )
+        if open_ones and not isinstance(declared, VariableName):
+            if isinstance(declared, Label):
+                self.labels.append((None, items[0].start))
+            return unknown  # type: ignore[no-any-return]
+        try:
+            value = super()._typed(name, take, items)
+        except EdgeLakeError as exc:
+            self.faults.append(exc)
+            return unknown  # type: ignore[no-any-return]
+        if isinstance(declared, VariableName):
+            self.variables.append(str(value))
+        elif isinstance(declared, Label):
+            self.labels.append((str(value), items[0].start))
+        return value
+
+    def _options(self) -> Given:
+        try:
+            return super()._options()
+        except EdgeLakeError as exc:
+            self.faults.append(exc)
+            return Given({}, {})
+
+    def _reader(self) -> OptionReader:
+        return _CollectingOptions(self._command, self._statement, self._typed, self.faults.append)
+
+
+class _CollectingOptions(OptionReader):
+    """Reads an option list, and goes on after a fault."""
+
+    def __init__(
+        self,
+        command: Command,
+        statement: CommandStatement,
+        typed: Callable[..., Any],
+        failed: Callable[[EdgeLakeError], None],
+    ) -> None:
+        super().__init__(command, statement, typed)
+        self._failed = failed
+
+    def _pair(self, part: Condition) -> None:
+        try:
+            super()._pair(part)
+        except EdgeLakeError as exc:
+            self._failed(exc)

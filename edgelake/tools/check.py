@@ -1,0 +1,130 @@
+"""``edgelake check``: what is wrong with scripts, found without running them.
+
+Exit status: 0 nothing, or only warnings; 1 errors; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from edgelake.commands import build_registry
+from edgelake.errors import CommandNotAvailable, EdgeLakeError
+from edgelake.language.checking import Diagnostic, ScriptCheck
+from edgelake.tools.files import read_script, shown_name, write_output
+
+__all__ = ["main"]
+
+# Entries that every node has at start, besides those of its home folder.
+RESERVED = (
+    *("edgelake_path", "ip", "external_ip", "dns", "external_dns", "is_vm", "io_buff_size"),
+    *("anylog_server_port", "anylog_rest_port", "db_user", "db_port", "input_thread"),
+    *("blockchain_dir", "blockchain_file", "blockchain_new", "blockchain_sql", "local_scripts"),
+    *("prep_dir", "watch_dir", "bkup_dir", "err_dir", "dbms_dir", "archive_dir", "distr_dir"),
+    *("pem_dir", "test_dir", "blobs_dir", "bwatch_dir", "tmp_dir", "id_dir"),
+)
+"""Variables that have a value at every node before a script runs."""
+
+_EPILOG = """\
+names, options, values, conditions and labels are checked; values with references are not.
+commands that other nodes of the network have, and this version has not, are errors 282.
+'-' is standard input. variables that one of the files assigns are known in all of them.
+exit status: 0 no errors, 1 errors, 2 wrong usage
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check scripts, write what was found to standard output, return the exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What follows ``edgelake check``.
+    """
+    options = _parser().parse_args(arguments)
+    known = {name: "" for name in RESERVED}
+    defined = dict(options.define)
+    checks: list[tuple[str, ScriptCheck | EdgeLakeError]] = []
+    registry = build_registry()
+    for name in options.files:
+        try:
+            checks.append((name, ScriptCheck(read_script(name), registry, defined)))
+        except EdgeLakeError as exc:
+            checks.append((name, exc))
+    for _, found in checks:
+        if isinstance(found, ScriptCheck):
+            known |= dict.fromkeys(found.assigned, "")
+    listed = [(name, found) for name, check in checks for found in _found(check, known)]
+    if options.json:
+        write_output(_as_json(listed))
+    else:
+        write_output("".join(f"{shown_name(name)}:{found}\n" for name, found in listed))
+        for name, check in checks:
+            if isinstance(check, ScriptCheck) and not check.complete:
+                sys.stderr.write(f"{shown_name(name)}: too many faults, the rest was not read\n")
+        _sum_up([found for _, found in listed])
+    return int(any(found.severity == "error" for _, found in listed))
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgelake check",
+        description="Check scripts without running them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a script, or - ")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON list, for editors, instead of lines"
+    )
+    parser.add_argument(
+        "--define",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        type=_definition,
+        help="a variable that has this value before; may be repeated",
+    )
+    return parser
+
+
+def _definition(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip() or any(c.isspace() for c in name.strip()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _found(check: ScriptCheck | EdgeLakeError, known: dict[str, str]) -> Iterator[Diagnostic]:
+    if isinstance(check, ScriptCheck):
+        yield from check.diagnostics(known)
+        return
+    line, column = check.line or 1, check.column or 1
+    yield Diagnostic(line, column, column + 1, "error", check.code, str(check), check.hint)
+
+
+def _as_json(listed: list[tuple[str, Diagnostic]]) -> str:
+    data = [{"file": name, **asdict(found)} for name, found in listed]
+    return json.dumps(data, indent=2, ensure_ascii=True) + "\n"
+
+
+def _sum_up(found: list[Diagnostic]) -> None:
+    errors = [one for one in found if one.severity == "error"]
+    if not found:
+        return
+    absent = sum(one.code == CommandNotAvailable.code for one in errors)
+    text = f"{_counted(len(errors), 'error')}, {_counted(len(found) - len(errors), 'warning')}"
+    if absent:
+        text += f"; {_counted(absent, 'command')} not available in this version"
+    sys.stderr.write(text + "\n")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
