@@ -6,8 +6,9 @@ script runs. A value with a reference in it has no text yet, so its type is not.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -120,7 +121,7 @@ class ScriptCheck:
             Names of variables that have values before the script runs.
         """
         defined = self.assigned | {*known} | {name for name, _ in self._variables.items()}
-        warnings = (found for name, found in self._used.items() if name not in defined)
+        warnings = (found for name, found in self._used.items() if not _has_value(name, defined))
         return sorted([*self._found, *warnings, *self._label_faults()])
 
     # --------------------------------------------------------------- lines
@@ -194,7 +195,7 @@ class ScriptCheck:
                 self._check_command(first, inner)
                 if inner.condition is not None and inner.shape in (Shape.IF, Shape.WAIT):
                     looked_at |= _looked_at(inner.condition)
-        for reference in references([statement]):
+        for reference in sorted(references([statement]), key=lambda found: found.start):
             if reference.kind is RefKind.LOCAL and reference.start not in looked_at:
                 self._use(reference.name, reference.shown, first, statement.text, reference.start)
 
@@ -275,6 +276,13 @@ class ScriptCheck:
 
 
 _LABEL_TWICE = 3
+_MOST_DOTS = 10
+
+
+def _has_value(name: str, defined: Collection[str]) -> bool:
+    """Return whether a name, or what stands before one of its dots, is defined."""
+    dots = itertools.islice(re.finditer(r"\.", name), _MOST_DOTS)
+    return name in defined or any(name[: dot.start()] in defined for dot in dots)
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:

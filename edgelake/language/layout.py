@@ -15,16 +15,14 @@ from edgelake.language.command import CommandRegistry
 from edgelake.language.lines import LogicalLines
 from edgelake.language.meaning import meaning
 from edgelake.language.parser import parse
-from edgelake.language.printing import INDENT, Part, statement_parts
+from edgelake.language.printing import INDENT, LINE_CHARS, Part, statement_parts
 from edgelake.language.syntax import Assignment, CommandStatement, Shape, Statement
 from edgelake.language.walk import leaves, nested
 
-__all__ = ["LINE_CHARS", "format_script"]
-
-LINE_CHARS = 100
-"""A command that is longer stands in a block, an option a line."""
+__all__ = ["format_script"]
 
 _COMMENT = re.compile(r"(?<!\S)#[^\n]*+")
+_DO = re.compile(r"\s*+do\s")
 _MOST_BLANK_LINES = 2
 
 
@@ -153,23 +151,27 @@ class _Script:
             self._lines.append(line)
 
     def _keep(self, source: _Source) -> None:
-        self._branch = False
+        """Leave a command as it is written, but for the blanks around a single line."""
+        indent = self._indent(source)
         alone = len(source.lines) == 1
-        self._lines += [source.lines[0].strip()] if alone else source.lines
+        self._lines += [indent + source.lines[0].strip()] if alone else source.lines
+        self._branch = bool(indent)
+
+    def _indent(self, source: _Source) -> str:
+        """Return what stands before a command: the ``do`` lines of an ``if`` are inside it."""
+        return INDENT if self._branch and _DO.match(source.text) else ""
 
     def _statements(self, source: _Source, statements: tuple[Statement, ...]) -> None:
-        first = statements[0]
-        follows = isinstance(first, CommandStatement) and _is_do(first)
-        indent = INDENT if self._branch and follows else ""
+        indent = self._indent(source)
         comments = _comments(source, statements)
         written = _written(source, statements, comments, indent)
         if not self._same(written, statements, comments):
             self._keep(source)
-        else:
-            self._lines += written
+            return
+        self._lines += written
         last = statements[-1]
         opens = isinstance(last, CommandStatement) and _opens_branch(last)
-        self._branch = opens or (self._branch and follows)
+        self._branch = opens or bool(indent)
 
     def _same(
         self, lines: list[str], statements: tuple[Statement, ...], comments: list[_Comment]
@@ -198,11 +200,6 @@ def _unknown(statement: Statement) -> bool:
     )
 
 
-def _is_do(statement: CommandStatement) -> bool:
-    word = statement.words[0]
-    return statement.shape is Shape.BRANCH and statement.text[word.start : word.end] == "do"
-
-
 def _opens_branch(statement: CommandStatement) -> bool:
     return statement.shape is Shape.IF and statement.link is not None and statement.body is None
 
@@ -214,12 +211,7 @@ def _written(
     source: _Source, statements: Sequence[Statement], comments: list[_Comment], indent: str
 ) -> list[str]:
     """Return the lines of a command."""
-    parts: list[Part] = []
-    for number, statement in enumerate(statements):
-        found = statement_parts(statement, indent)
-        if number:
-            found[0] = Part(found[0].start, f"& {found[0].text}", 0)
-        parts += found
+    parts = _parts(statements, indent, tall=False)
     end = max(statement.end for statement in statements)
     inner = [comment for comment in comments if comment.whole or comment.start < end]
     behind = "".join(f" {comment.text}" for comment in comments if comment not in inner)
@@ -230,7 +222,17 @@ def _written(
         return (line + behind).split("\n")
     if len(parts) == 1 and not over_lines:
         return [*(indent + comment.text for comment in inner), *(line + behind).split("\n")]
-    return _block(parts, inner, indent, behind)
+    return _block(_parts(statements, indent, tall=True), inner, indent, behind)
+
+
+def _parts(statements: Sequence[Statement], indent: str, *, tall: bool) -> list[Part]:
+    parts: list[Part] = []
+    for number, statement in enumerate(statements):
+        found = statement_parts(statement, indent, tall=tall)
+        if number:
+            found[0] = Part(found[0].start, f"& {found[0].text}", 0)
+        parts += found
+    return parts
 
 
 def _block(

@@ -28,9 +28,12 @@ from edgelake.language.syntax import (
     Test,
 )
 
-__all__ = ["INDENT", "Part", "canonical", "statement_parts"]
+__all__ = ["INDENT", "LINE_CHARS", "Part", "canonical", "statement_parts"]
 
 INDENT = "    "
+
+LINE_CHARS = 100
+"""A command that is longer stands in a block, an option a line."""
 
 _TEXTS = (Shape.TEXT, Shape.REMOTE, Shape.UNKNOWN)
 
@@ -57,7 +60,7 @@ def canonical(statement: Statement) -> str:
     return " ".join(part.text for part in statement_parts(statement))
 
 
-def statement_parts(statement: Statement, indent: str = "") -> list[Part]:
+def statement_parts(statement: Statement, indent: str = "", *, tall: bool = False) -> list[Part]:
     """Return the pieces of a statement; blanks between them give its text.
 
     Parameters
@@ -65,8 +68,10 @@ def statement_parts(statement: Statement, indent: str = "") -> list[Part]:
     statement : Statement
     indent : str
         What stands before the first of them; values over several lines get it, too.
+    tall : bool
+        Whether long groups in parentheses go over several lines, as blocks allow.
     """
-    writer = _Writer(statement.text, indent)
+    writer = _Writer(statement.text, indent, tall)
     inner: Statement | None = statement
     while inner is not None:
         inner = writer.statement(inner)
@@ -81,11 +86,13 @@ class _Writer:
     source : str
         The text that was parsed.
     indent : str
+    tall : bool
     """
 
-    def __init__(self, source: str, indent: str) -> None:
+    def __init__(self, source: str, indent: str, tall: bool) -> None:
         self._source = source
         self._indent = indent
+        self._tall = tall
         self._parts: list[Part] = []
         self._start = -1
         self._open: list[str] = []
@@ -178,7 +185,7 @@ class _Writer:
 
     # ---------------------------------------------------------- conditions
 
-    def _condition(self, condition: Condition) -> str:
+    def _condition(self, condition: Condition, between: str = " ") -> str:
         if isinstance(condition, Test):
             left = self._items(condition.left)
             if not condition.operator:
@@ -187,7 +194,7 @@ class _Writer:
         if isinstance(condition, Not):
             inner = self._condition(condition.part)
             return f"not {inner}" if isinstance(condition.part, Test) else f"not ({inner})"
-        sign = " or " if isinstance(condition, Or) else " and "
+        sign = (" or" if isinstance(condition, Or) else " and") + between
         parts = [self._condition(part) for part in condition.parts]
         if _mixed(condition.parts):
             # All of them: nodes of the network take no bare test beside one in parentheses.
@@ -197,11 +204,25 @@ class _Writer:
     def _group(self, group: Group) -> str:
         if group.items:
             return group.source
-        return "(" + ", ".join(self._entry(entry) for entry in group.entries) + ")"
+        tall, self._tall = self._tall, False
+        flat = "(" + ", ".join(self._entry(entry) for entry in group.entries) + ")"
+        self._tall = tall
+        if not tall or len(self._margin()) + len(flat) <= LINE_CHARS:
+            return flat
+        outside = self._margin()
+        self._depth += 1
+        margin = self._margin()
+        entries = (margin + self._entry(entry, "\n" + margin) for entry in group.entries)
+        inside = ",\n".join(entries)
+        self._depth -= 1
+        return f"(\n{inside}\n{outside})"
 
-    def _entry(self, entry: Condition | Filtered) -> str:
+    def _margin(self) -> str:
+        return self._indent + INDENT * self._depth
+
+    def _entry(self, entry: Condition | Filtered, between: str = " ") -> str:
         if not isinstance(entry, Filtered):
-            return self._condition(entry)
+            return self._condition(entry, between)
         found = [self._items(entry.items)]
         if entry.condition is not None:
             found += ["where", self._condition(entry.condition)]
@@ -221,7 +242,7 @@ class _Writer:
             elif isinstance(item, Group) and not verbatim:
                 yield self._group(item)
             elif isinstance(item, JsonItem) and json:
-                yield tidy_json(item.source, self._indent + INDENT * self._depth)
+                yield tidy_json(item.source, self._margin())
             else:
                 yield self._source[item.start : item.end]
 

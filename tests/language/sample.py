@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgelake.commands import network_commands
 from edgelake.interfaces import Permission, Result
 from edgelake.language import (
     AddressType,
@@ -260,3 +261,5 @@ commands.command(
 )(_handler)
 
 REGISTRY = CommandRegistry([commands])
+NETWORK = CommandRegistry([commands], network=network_commands)
+"""The same, and what else nodes of the network know, by name."""

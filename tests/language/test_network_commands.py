@@ -30,7 +30,7 @@ NETWORK = build_registry()
 SMALL = CommandRegistry(
     [commands],
     network=lambda: [
-        *("run client", "run operator", "schedule", "sql", "set streaming condition", "json"),
+        *("run client", "run operator", "every", "sql", "set streaming condition", "json"),
         *("set debug", "get error log", "blockchain seed from", "file copy", "stream"),
     ],
 )
@@ -70,7 +70,7 @@ def test_names_stand_once_and_are_names() -> None:
     ("text", "name", "column"),
     [
         ("run operator where policy = !a", "run operator", 1),
-        ("schedule time = 1 minute and name = poll task get status", "schedule", 1),
+        ("every time = 1 minute and name = poll task get status", "every", 1),
         ('sql orchard format = table "select * from t"', "sql", 1),
         (
             "set streaming condition where dbms = d if [level] > 90 then print high",
@@ -80,7 +80,7 @@ def test_names_stand_once_and_are_names() -> None:
         ("print one & sql orchard where = = x", "sql", 13),
         ("doc = json {}", "json", 7),
         ("[file = x, show = true] = sql orchard", "sql", 27),
-        ("x = schedule time = 5 = 6 task y", "schedule", 5),
+        ("x = every time = 5 = 6 task y", "every", 5),
         ("set debug on", "set debug", 1),
         ("get error log where format = json", "get error log", 1),
         ("blockchain seed from 10.0.0.1:1", "blockchain seed from", 1),
@@ -100,8 +100,8 @@ def test_is_refused_by_name(text: str, name: str, column: int) -> None:
         ("run oprator", UnknownCommand),
         ("get stat", UnknownCommand),
         ("file shred x", UnknownCommand),
-        ("Schedule time = 1 minute task get status", UnknownCommand),
-        ("schedule time = 1 minute task print (a", UnbalancedInput),
+        ("Every time = 1 minute task get status", UnknownCommand),
+        ("every time = 1 minute task print (a", UnbalancedInput),
         ('sql orchard "select', UnbalancedInput),
         ("get status where and and", CommandSyntaxError),
         ('get status where include = "sql x" and and', CommandSyntaxError),

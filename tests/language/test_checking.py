@@ -1,0 +1,134 @@
+"""What a check of a script finds, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgelake import limits
+from edgelake.errors import CommandNotAvailable
+from edgelake.language.checking import ScriptCheck
+from tests.language.sample import NETWORK, REGISTRY
+
+SCRIPTS = Path(__file__).parent / "data" / "scripts"
+
+
+def found(text: str, *known: str, **values: str) -> list[str]:
+    """Return what a check says of a script."""
+    return [str(one) for one in ScriptCheck(text, REGISTRY, values).diagnostics(known)]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("get status\nset x = 5\nprint !x\n", []),
+        ("prnt x", ["1:1: error 141: unknown command 'prnt': did you mean 'print'?"]),
+        (
+            "\n# note\n  get stat",
+            ["3:7: error 141: unknown command 'get stat': did you mean 'get status'?"],
+        ),
+        ("get 'status'", ["1:5: error 141: unknown command 'get 'status'': 'help get' lists"]),
+        (
+            "run tcp server where external_ip = x and external_port = 1 and threads = few",
+            ["1:74: error 175: threads: 'few' is not a whole number"],
+        ),
+        # All faults of a command, not the first alone.
+        (
+            "run tcp server where externl_ip = x and external_port = ham and bind = yes",
+            [
+                "1:22: error 216: 'run tcp server' has no option 'externl_ip': did you mean",
+                "1:57: error 175: external_port: 'ham' is not a port",
+                "1:72: error 175: bind: 'yes' is not true or false",
+                "1:75: error 263: option 'external_ip' is required",
+            ],
+        ),
+        # A block: places are those of the file.
+        (
+            "<run tcp server where\n  external_ip = x and\n  external_port = ham>",
+            ["3:19: error 175: external_port: 'ham' is not a port"],
+        ),
+        # JSON over several lines.
+        ('p = {\n  "a": {\n    "b": !nothing\n}}', ["3:10: warning 138: '!nothing' gets no value"]),
+        # What is wrong behind then, do, else and task, in assignments, behind &.
+        ("if !a == 5 then prnt x", ["1:4: warning 138", "1:17: error 141: unknown command 'prnt'"]),
+        ("do get stat", ["1:8: error 141"]),
+        ("else if !a then else prnt", ["1:22: error 141"]),
+        ("schedule time = 1 minute and name = x task prnt x", ["1:44: error 141"]),
+        ("x = get stat", ["1:9: error 141"]),
+        ("print a & prnt b", ["1:11: error 141"]),
+        # Values with references have no text yet; what is known has.
+        ("x = 5\nrun tcp server where external_ip = !x and external_port = !x", []),
+        ("if !a = 5 then print x", ["1:4: warning 138", "1:7: error 2: '=' is no comparison"]),
+        # Whether a variable has a value may be asked.
+        ("if not !a then print x", []),
+        ("wait 5 for !a", []),
+        ("print !a !a !b", ["1:7: warning 138: '!a' gets", "1:13: warning 138: '!b' gets"]),
+        ("print $HOME !!far", []),
+        ("print !x.int !x.name[0:2]\nx = 5", []),
+        ("get status where include = !x and include = !y\ny[k] = 1", ["1:28: warning 138: '!x'"]),
+        ("print (a\nprint b)\nget status\nprint [1", ["1:7: error 11", "4:1: error 11"]),
+        ("print 'é\0\x1b' !no\u2028", ["1:13: warning 138: '!no' gets no value"]),
+    ],
+)
+def test_faults_and_their_places(script: str, expected: list[str]) -> None:
+    shown = found(script)
+    assert len(shown) == len(expected), shown
+    for line, start in zip(shown, expected, strict=True):
+        assert line.startswith(start)
+
+
+def test_a_fault_goes_to_the_end_of_its_word() -> None:
+    (one,) = ScriptCheck("get status\n get nosuch x", REGISTRY).diagnostics()
+    assert (one.line, one.column, one.end_column) == (2, 6, 12)
+
+
+def test_known_variables_are_no_fault_and_their_values_are_checked() -> None:
+    script = "run tcp server where external_ip = !ip and external_port = !port"
+    assert len(found(script)) == 2
+    assert found(script, "ip", "port") == []
+    assert found(script, ip="10.0.0.1", port="7") == []
+    (fault,) = found(script, "ip", port="ham")
+    assert fault.startswith("1:60: error 175: external_port: 'ham' is not a port")
+
+
+@pytest.mark.parametrize("opened", ["<get status", "x = {", "x = ["])
+def test_after_what_is_never_closed_the_check_goes_on(opened: str) -> None:
+    shown = found(f"get status\n{opened}\nprnt a\nget stat\n")
+    assert [line.split(":")[0] for line in shown] == ["2", "3", "4"]
+    assert shown[0].startswith("2:1: error 11")
+
+
+def test_faults_are_bounded_and_that_is_told() -> None:
+    check = ScriptCheck("prnt x\n" * (2 * limits.MAX_CHECK_FAULTS), REGISTRY)
+    assert len(check.diagnostics()) == limits.MAX_CHECK_FAULTS
+    assert not check.complete
+    check = ScriptCheck("prnt x\n" * (limits.MAX_CHECK_FAULTS - 1), REGISTRY)
+    assert len(check.diagnostics()) == limits.MAX_CHECK_FAULTS - 1
+    assert check.complete
+
+
+@pytest.mark.parametrize(
+    ("number", "complete"),
+    [(limits.MAX_CHECK_RESTARTS, True), (limits.MAX_CHECK_RESTARTS + 1, False)],
+)
+def test_blocks_without_end_are_bounded(number: int, complete: bool) -> None:
+    check = ScriptCheck("<print\n" * number, REGISTRY)
+    assert check.complete is complete
+    assert len(check.diagnostics()) == number
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.al")), ids=lambda path: path.name)
+def test_commands_of_other_nodes_are_named_as_such(path: Path) -> None:
+    """The sample registry lacks most commands, those that have a shape of their own too."""
+    check = ScriptCheck(path.read_text(encoding="utf-8"), NETWORK)
+    errors = [one for one in check.diagnostics() if one.severity == "error"]
+    assert [
+        one for one in errors if one.code != CommandNotAvailable.code and not _sample(one)
+    ] == []
+    assert len(errors) > 5
+
+
+def _sample(one: object) -> bool:
+    """Return whether a fault is one of the sample alone, whose commands take less."""
+    return "takes no 'bring'" in str(one) or "is not a name" in str(one)
