@@ -6,6 +6,7 @@ script runs. A value with a reference in it has no text yet, so its type is not.
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,17 +18,18 @@ from edgelake.errors import (
     CommandError,
     CommandSyntaxError,
     EdgeLakeError,
-    ScriptError,
     UndefinedVariable,
 )
 from edgelake.language.binding import Binder
 from edgelake.language.command import Command, CommandRegistry
+from edgelake.language.diagnostics import shortened
 from edgelake.language.forms import Label, VariableName
 from edgelake.language.lines import LogicalLines
 from edgelake.language.names import find_command
 from edgelake.language.options import Given, OptionReader
 from edgelake.language.parser import parse
 from edgelake.language.places import place
+from edgelake.language.script import LABEL, parameters_of
 from edgelake.language.syntax import (
     Assignment,
     CommandStatement,
@@ -44,7 +46,6 @@ __all__ = ["Diagnostic", "ScriptCheck"]
 
 _T = TypeVar("_T")
 
-_LABEL = re.compile(r"\s*+:([^\s:]++):")
 _TARGET = re.compile(
     r"[\s<]*+\.?\s*+(?:set\s++)?!?([^\s=!<>\[\]{}]++)(?:\[[^\]\n]*+\])*+(?:[\[{]\s*+[\]}])?\s*+="
 )
@@ -102,12 +103,15 @@ class ScriptCheck:
     ) -> None:
         self._registry = registry
         self._variables = Variables(known, {})
-        self._source = re.split(r"\r\n|\r|\n", text)
+        self._source = text.splitlines()
         self._found: set[Diagnostic] = set()
         self._used: dict[str, Diagnostic] = {}
         self._labels: dict[str, tuple[int, int]] = {}
         self._targets: dict[str, list[tuple[int, int]]] = {}
         self._any_label = False
+        self._left = False  # the command before leads elsewhere
+        self._unreached: set[str] = set()  # labels behind such a command
+        self._begun = False
         self.assigned: set[str] = set()
         self.complete = True
         self._read()
@@ -139,6 +143,10 @@ class ScriptCheck:
         """Check the lines from one on; return where to go on after a block without an end."""
         reader = LogicalLines(script=True)
         for number, line in enumerate(self._source[begin:], begin + 1):
+            if not reader.open and line.lstrip().startswith(":"):
+                reader.skip()
+                self._label(line, number)
+                continue
             try:
                 ready = reader.feed(line if number > 1 else line.removeprefix("\ufeff"))
             except CommandError as exc:
@@ -152,15 +160,25 @@ class ScriptCheck:
         try:
             reader.finish()
         except CommandError as exc:
-            line = (exc.line or 1) + begin
-            self._add(exc, line, exc.column)
-            return line
+            resume = (exc.line or 1) + begin
+            self._add(exc, resume, exc.column)
+            return resume
         return None
 
     def _command(self, first: int, text: str) -> None:
-        label = _LABEL.match(text)
-        if label is not None:
-            self._label(label[1], first, label.start(1) + 1)
+        begun, self._begun = self._begun, True
+        self._left = False
+        try:
+            parameters = parameters_of(text)
+            if parameters is not None and begun:
+                raise CommandSyntaxError(
+                    "'variables' stands behind other commands", hint="make it the first line"
+                )
+        except CommandError as exc:
+            self._add(exc, first, exc.column)
+            return
+        if parameters is not None:
+            self.assigned.update(parameters)
             return
         try:
             statements = parse(text, self._registry)
@@ -173,16 +191,24 @@ class ScriptCheck:
         for statement in statements:
             self._statement(first, statement)
 
-    def _label(self, name: str, line: int, column: int) -> None:
-        if name not in self._labels:
-            self._labels[name] = (line, column)
-            return
-        error = ScriptError(
-            f"label '{name}' stands at line {self._labels[name][0]} already",
-            hint="give one of them another name",
-        )
-        error.code = _LABEL_TWICE
-        self._add(error, line, column)
+    def _label(self, line: str, number: int) -> None:
+        column = len(line) - len(line.lstrip()) + 1
+        match = LABEL.fullmatch(line)
+        if match is None:
+            shown = shortened(line.strip())
+            wrong = CommandSyntaxError(f"'{shown}' is no label", hint="write :name:")
+            self._add(wrong, number, column)
+        elif match[1] in self._labels:
+            twice = CommandSyntaxError(
+                f"label '{match[1]}' stands at line {self._labels[match[1]][0]} already",
+                hint="give one of them another name",
+            )
+            self._add(twice, number, column)
+        else:
+            self._labels[match[1]] = (number, column)
+            if self._left:
+                self._unreached.add(match[1])
+        self._left = False
 
     # ---------------------------------------------------------- statements
 
@@ -192,14 +218,14 @@ class ScriptCheck:
             if isinstance(inner, Assignment):
                 self._assign(inner.name)
             elif isinstance(inner, CommandStatement):
-                self._check_command(first, inner)
+                self._check_command(first, inner, alone=inner is statement)
                 if inner.condition is not None and inner.shape in (Shape.IF, Shape.WAIT):
                     looked_at |= _looked_at(inner.condition)
         for reference in sorted(references([statement]), key=lambda found: found.start):
             if reference.kind is RefKind.LOCAL and reference.start not in looked_at:
                 self._use(reference.name, reference.shown, first, statement.text, reference.start)
 
-    def _check_command(self, first: int, statement: CommandStatement) -> None:
+    def _check_command(self, first: int, statement: CommandStatement, *, alone: bool) -> None:
         try:
             command = find_command(statement, self._registry)
         except CommandError as exc:
@@ -212,6 +238,8 @@ class ScriptCheck:
             binder.faults.append(exc)
         for fault in binder.faults:
             self._add_placed(fault, first)
+        if command.name in _LEAVING:
+            self._left = alone
         for name in binder.variables:
             self._assign(name)
         for label, offset in binder.labels:
@@ -243,16 +271,16 @@ class ScriptCheck:
         for name, places in self._targets.items():
             if name in self._labels:
                 continue
-            error = CommandSyntaxError(
-                f"no label '{name}' in the script", hint=f"write :{name}: where it goes on"
-            )
+            near = difflib.get_close_matches(name, itertools.islice(self._labels, _MOST_NEAR), n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"write :{name}: where it goes on"
+            error = CommandSyntaxError(f"no label '{name}' in the script", hint=hint)
             for line, column in places:
                 yield self._diagnostic("error", error, line, column)
         if self._any_label:
             return
         for name, (line, column) in self._labels.items():
-            if name not in self._targets:
-                unused = CommandSyntaxError(f"label '{name}' is never gone to")
+            if name in self._unreached and name not in self._targets:
+                unused = CommandSyntaxError(f"nothing leads to label '{name}'")
                 yield self._diagnostic("warning", unused, line, column)
 
     # -------------------------------------------------------------- faults
@@ -275,8 +303,9 @@ class ScriptCheck:
         )
 
 
-_LABEL_TWICE = 3
 _MOST_DOTS = 10
+_MOST_NEAR = 1000
+_LEAVING = ("goto", "return", "end script", "exit scripts")
 
 
 def _has_value(name: str, defined: Collection[str]) -> bool:

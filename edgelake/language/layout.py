@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edgelake.errors import CommandError, CommandNotAvailable
 from edgelake.language.command import CommandRegistry
@@ -16,6 +16,7 @@ from edgelake.language.lines import LogicalLines
 from edgelake.language.meaning import meaning
 from edgelake.language.parser import parse
 from edgelake.language.printing import INDENT, LINE_CHARS, Part, statement_parts
+from edgelake.language.script import parameters_of
 from edgelake.language.syntax import Assignment, CommandStatement, Shape, Statement
 from edgelake.language.walk import leaves, nested
 
@@ -44,7 +45,7 @@ def format_script(text: str, registry: CommandRegistry) -> tuple[str, list[Comma
         are no reason.
     """
     script = _Script(registry)
-    for command in _commands(text.replace("\r\n", "\n").split("\n"), script.errors):
+    for command in _commands(text.splitlines(), script.errors):
         script.add(command)
     return script.text(), script.errors
 
@@ -68,7 +69,7 @@ class _Source:
     first: int
     lines: list[str]
     text: str = ""
-    comments: list[_Comment] = field(default_factory=list)
+    label: bool = False
 
     @property
     def block(self) -> bool:
@@ -82,6 +83,11 @@ def _commands(lines: Sequence[str], errors: list[CommandError]) -> Iterator[_Sou
     held: list[str] = []
     first = 1
     for number, line in enumerate(lines, 1):
+        if not reader.open and line.lstrip().startswith(":"):
+            reader.skip()
+            yield _Source(number, [line], label=True)
+            first = number + 1
+            continue
         held.append(line)
         try:
             ready = reader.feed(line)
@@ -117,13 +123,20 @@ class _Script:
 
     def add(self, source: _Source) -> None:
         """Write one command, or a line without one."""
+        if source.label:
+            self._branch = False
+            self._lines.append(source.lines[0].strip())
+            return
         if not source.text.strip():
             for line in source.lines:
                 self._line_without_command(line.strip("\ufeff \t\r"), alone=len(source.lines) == 1)
             return
-        if source.text.lstrip().startswith(":"):
-            self._branch = False
-            self._lines.append(source.text.strip())
+        try:
+            parameters = parameters_of(source.text)
+        except CommandError:
+            parameters = ()
+        if parameters is not None:
+            self._parameters(source, parameters)
             return
         try:
             statements = parse(source.text, self._registry)
@@ -139,6 +152,13 @@ class _Script:
             self._keep(source)  # who knows it may count its blanks
         else:
             self._statements(source, statements)
+
+    def _parameters(self, source: _Source, names: tuple[str, ...]) -> None:
+        """Write the names of a script's arguments."""
+        if names and "#" not in source.text and len(source.lines) == 1:
+            self._lines.append(f"variables ({', '.join(names)})")
+        else:
+            self._keep(source)
 
     def _line_without_command(self, line: str, *, alone: bool) -> None:
         if line.startswith("#"):
@@ -181,7 +201,7 @@ class _Script:
         found = list(_commands(lines, errors))
         whole = [line for source in found if not source.text for line in source.lines]
         commands = [source for source in found if source.text.strip()]
-        if errors or len(commands) != 1:
+        if errors or len(commands) != 1 or any(source.label for source in found):
             return False
         try:
             again = parse(commands[0].text, self._registry)

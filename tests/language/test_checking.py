@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgelake import limits
+from edgelake.commands import build_registry
 from edgelake.errors import CommandNotAvailable
 from edgelake.language.checking import ScriptCheck
 from tests.language.sample import NETWORK, REGISTRY
@@ -116,6 +117,43 @@ def test_blocks_without_end_are_bounded(number: int, complete: bool) -> None:
     check = ScriptCheck("<print\n" * number, REGISTRY)
     assert check.complete is complete
     assert len(check.diagnostics()) == number
+
+
+LABELS = build_registry()
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (":a:\ngoto a\n", []),
+        ("on error goto a\non error call b\ncall b\n:a:\n:b:\nreturn", []),
+        ("goto a", ["1:6: error 2: no label 'a' in the script: write :a: where it goes on"]),
+        (
+            "goto lop\nprint x\n:loop:",
+            ["1:6: error 2: no label 'lop' in the script: did you mean 'loop'?"],
+        ),
+        (
+            "if $X then goto a\ndo call b\nelse on error goto c",
+            ["1:17: error 2: no label 'a'", "2:9: error 2: no label", "3:20: error 2: no label"],
+        ),
+        (":a:\nprint x\n:a:", ["3:1: error 2: label 'a' stands at line 1 already"]),
+        (": a\n:a b:\n:ok: whatever {", ["1:1: error 2: ': a' is no label", "2:1: error 2:"]),
+        # Headings are gone through; behind a jump nothing leads to a label that nobody names.
+        (":a:\nprint x\n:b:", []),
+        ("end script\n:a:\nprint x", ["2:1: warning 2: nothing leads to label 'a'"]),
+        ("goto b\n\n# note\n:a:\n:b:", ["4:1: warning 2: nothing leads to label 'a'"]),
+        ("if $X then end script\n:a:\nprint x", []),
+        ("x = a\ngoto !x\nend script\n:a:", []),
+        ("variables (x, y)\nprint !x !y !z", ["2:13: warning 138: '!z'"]),
+        ("print x\nvariables (y)", ["2:1: error 2: 'variables' stands behind other commands"]),
+        ("variables (", ["1:1: error 2: the parameters of a script are not a list of names"]),
+    ],
+)
+def test_labels_and_parameters(script: str, expected: list[str]) -> None:
+    shown = [str(one) for one in ScriptCheck(script, LABELS).diagnostics()]
+    assert len(shown) == len(expected), shown
+    for line, start in zip(shown, expected, strict=True):
+        assert line.startswith(start)
 
 
 @pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.al")), ids=lambda path: path.name)

@@ -32,6 +32,9 @@ def formatted(text: str) -> str:
         ("print a   # why\n", "print a # why\n"),
         ('print "a # b" # c # d', 'print "a # b" # c # d\n'),
         ("  :loop:  \ngoto loop", ":loop:\ngoto loop\n"),
+        (":loop: { [ (  x\nprint   a", ":loop: { [ (  x\nprint a\n"),
+        ("variables(a,b)\nprint   !a", "variables (a, b)\nprint !a\n"),
+        ("variables (a) # name\nprint !a", "variables (a) # name\nprint !a\n"),
         # A short block is a line.
         ("<get status\n  where format=json>", "get status where format = json\n"),
         # A long command is a block, an option a line.
