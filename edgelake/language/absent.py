@@ -19,7 +19,7 @@ from edgelake.language.syntax import (
     Word,
 )
 
-__all__ = ["absent_before", "keyword_of", "not_available", "with_absent_commands"]
+__all__ = ["absent_before", "keyword_of", "not_available", "settled"]
 
 _HINT = "other nodes of the network may have it; 'help' lists the commands of this one"
 _STORED = '; write set name = "…" to store such a text'
@@ -101,27 +101,48 @@ def absent_before(text: str, fault: int, registry: CommandRegistry) -> CommandNo
     return None
 
 
-def with_absent_commands(statement: Statement, registry: CommandRegistry) -> Statement:
-    """Return the statement; a value that begins with the name of such a command is that command.
+def settled(statement: Statement, registry: CommandRegistry) -> Statement:
+    """Return the statement with what stands behind ``=`` told apart: a command, or a text.
 
-    As everywhere in the language, the words behind ``=`` are a command if they begin
-    like one. Running it then says that it is not available, instead of storing its text.
+    Words that begin like a command of other nodes are that command: running it then says
+    that it is not available, instead of storing its text. A single word that only begins
+    names of commands, such as ``on``, is a text.
     """
     chain: list[CommandStatement] = []
     last = statement
     while isinstance(last, CommandStatement) and last.body is not None:
         chain.append(last)
         last = last.body
-    if not isinstance(last, Assignment) or last.command is not None:
+    if not isinstance(last, Assignment):
         return statement
-    items = last.items
-    if not _names_absent(items, registry):
+    command = last.command
+    changed: Statement
+    if command is None:
+        if not _names_absent(last.items, registry):
+            return statement
+        items = last.items
+        command = CommandStatement(Shape.UNKNOWN, items, last.text, items[0].start, last.end)
+        changed = replace(last, items=(), command=command)
+    elif _is_beginning(command, registry):
+        changed = replace(last, items=command.words, command=None)
+    else:
         return statement
-    command = CommandStatement(Shape.UNKNOWN, items, last.text, items[0].start, last.end)
-    changed: Statement = replace(last, items=(), command=command)
     for outer in reversed(chain):
         changed = replace(outer, body=changed)
     return changed
+
+
+def _is_beginning(command: CommandStatement, registry: CommandRegistry) -> bool:
+    """Return whether a command is one word that is no command, only the first of some."""
+    only = command.words[0]
+    return (
+        len(command.words) == 1
+        and only.end == command.end
+        and not command.local
+        and isinstance(only, Word)
+        and registry.get(only.literal or "") is None
+        and registry.is_family((only.literal,))
+    )
 
 
 def _names_absent(items: Sequence[Item], registry: CommandRegistry) -> bool:

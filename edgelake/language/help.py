@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from edgelake.errors import UnknownCommand
+from edgelake.errors import CommandNotAvailable, UnknownCommand
 from edgelake.interfaces import Permission
 from edgelake.language.bring import BRING_MODIFIERS, BRING_USAGE
 from edgelake.language.command import (
@@ -67,6 +67,8 @@ def help_for(registry: CommandRegistry, words: Sequence[str]) -> str:
     ------
     UnknownCommand
         Nothing begins with the words; the hint names the nearest commands.
+    CommandNotAvailable
+        Only other nodes of the network have that command.
     """
     command = registry.get(" ".join(words))
     if command is not None:
@@ -80,6 +82,11 @@ def help_for(registry: CommandRegistry, words: Sequence[str]) -> str:
     longest = registry.longest(words)
     if longest is not None:
         return _page(longest)
+    absent = registry.absent(words)
+    if absent is not None:
+        raise CommandNotAvailable(
+            f"'{absent}' is not available in this version", hint="'help' lists the commands"
+        )
     nearest = registry.nearest(words)
     hint = (
         "did you mean " + " or ".join(f"'help {name}'" for name in nearest) + "?"

@@ -6,7 +6,7 @@ import re
 
 from edgelake import limits
 from edgelake.errors import CommandSyntaxError, UnbalancedInput, UnknownCommand
-from edgelake.language.absent import absent_before, with_absent_commands
+from edgelake.language.absent import absent_before, settled
 from edgelake.language.command import CommandRegistry
 from edgelake.language.places import check_size, offset_of
 from edgelake.language.syntax import CommandStatement, Shape, Statement
@@ -90,4 +90,4 @@ def _statements(text: str, registry: CommandRegistry, most_tokens: int) -> tuple
         if absent is None:
             raise
         raise absent from exc
-    return tuple([with_absent_commands(statement, registry) for statement in found])
+    return tuple([settled(statement, registry) for statement in found])

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgelake import errors
-from tests.sessions import free_port
-
 PATH = Path(__file__).parent / "data" / "commands.txt"
 
 _PORT = re.compile(r"\b34\d{3}\b")
-_KEY = re.compile(r"(?:key )?([\w-]+)")
+_KEY = re.compile(r"(?:key )?([\w-]+)(?: \(.*\))?")
 _KEY_NAMED = ("unknown-key", "missing-key", "duplicate")
 # Where the reference describes a key rather than to name it.
-_NO_KEYS = frozenset({"key", "destination", "topic name", "task"})
+_NO_KEYS = frozenset({"key", "destination", "task"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,8 @@ class Line:
 
     Attributes
     ----------
-    number : int
+    written : str
+        The command as the reference has it.
     text : str
         The command, its ports moved to free ones.
     kind : str
@@ -33,27 +32,21 @@ class Line:
     detail : str
         What the reference says about the fault.
     live : bool
-        A running node was seen to do this.
-    note : str
+        A running node was seen to do this; others need what a test has not.
     """
 
     number: int
+    written: str
     text: str
     kind: str
     detail: str
     live: bool
-    note: str
 
     @property
     def key(self) -> str:
         """The option that a diagnostic has to name, if the reference names one."""
-        if self.kind not in _KEY_NAMED or self.detail.startswith("key/"):
-            return ""
-        found = _KEY.match(self.detail)
-        key = found[1] if found else ""
-        # Only a word that is an option: its name and nothing else, or a note in parentheses.
-        rest = self.detail[found.end() :].strip() if found else ""
-        return "" if key in _NO_KEYS or (rest and not rest.startswith("(")) else key
+        found = _KEY.fullmatch(self.detail) if self.kind in _KEY_NAMED else None
+        return found[1] if found is not None and found[1] not in _NO_KEYS else ""
 
 
 def lines() -> Iterator[Line]:
@@ -62,21 +55,20 @@ def lines() -> Iterator[Line]:
 
     def moved(match: re.Match[str]) -> str:
         if match[0] not in ports:
-            ports[match[0]] = str(_below_32768(set(ports.values())))
+            ports[match[0]] = str(_free_port({int(port) for port in ports.values()}))
         return ports[match[0]]
 
     for number, line in enumerate(PATH.read_text(encoding="utf-8").splitlines(), 1):
-        text, expected, live, note, *_ = [*line.split("\t"), "", "", ""]
+        written, expected, live, *_ = [*line.split("\t"), ""]
         kind, _, detail = expected.removeprefix("error:").partition(" ")
-        yield Line(number, _PORT.sub(moved, text), kind, detail, live == "live", note)
+        text = _PORT.sub(moved, written)
+        yield Line(number, written, text, kind, detail.strip(), live == "live")
 
 
-def _below_32768(taken: set[str]) -> int:
-    """Return a port that programs are not given by chance."""
-    import socket
-
-    for port in range(21_000 + free_port() % 5_000, 32_768):
-        if str(port) in taken:
+def _free_port(taken: set[int]) -> int:
+    """Return a port that no program is given by chance: one below 32768."""
+    for port in range(21_000, 32_768):
+        if port in taken:
             continue
         with socket.socket() as probe:
             try:
@@ -85,32 +77,3 @@ def _below_32768(taken: set[str]) -> int:
                 continue
         return port
     raise AssertionError("no free port")
-
-
-_SYNTAX = (errors.CommandSyntaxError, errors.UnknownCommand)
-_VALUE = (errors.BadArgument, errors.PolicyInvalid)
-
-FAULTS: dict[str, tuple[type[errors.EdgeLakeError], ...]] = {
-    "lex": (errors.UnbalancedInput,),
-    "syntax": (*_SYNTAX, errors.MissingOption),
-    "unknown-command": _SYNTAX,
-    "reserved": (errors.CommandError,),
-    "unknown-key": (errors.UnknownOption,),
-    "missing-key": (errors.MissingOption, errors.CommandSyntaxError),
-    "duplicate": (errors.DuplicateOption,),
-    "conflict": (errors.BadArgument,),
-    "bad-value": _VALUE,
-    "undefined-variable": (errors.UndefinedVariable,),
-    "state": (errors.ServiceError, errors.StorageError, errors.LedgerError, errors.ScriptError),
-    "not-found": (
-        errors.StorageError,
-        errors.LedgerError,
-        errors.ScriptMissing,
-        errors.NotRunning,
-        errors.BadArgument,
-        errors.BadDestination,
-    ),
-    "failed": (errors.EdgeLakeError,),
-    "timeout": (errors.EdgeLakeError,),
-}
-"""Which of our errors name the fault of a class."""
