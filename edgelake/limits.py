@@ -229,7 +229,7 @@ MAX_SHAPE_CHARS: Final = 64 * 1024
 """Characters of such a command, its values included, of which nothing is kept."""
 
 MAX_NESTING: Final = 64
-"""Brackets inside brackets."""
+"""Brackets inside brackets, and commands inside commands such as ``if``."""
 
 MAX_BRING_ITEMS: Final = 64
 """Paths and texts behind ``bring``, and columns of a table it makes: each costs a look at

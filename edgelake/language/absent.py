@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgelake.errors import CommandNotAvailable
+from edgelake import limits
+from edgelake.errors import CommandNotAvailable, CommandSyntaxError
 from edgelake.language.command import CommandRegistry
 from edgelake.language.places import place
 from edgelake.language.syntax import (
@@ -107,12 +108,26 @@ def settled(statement: Statement, registry: CommandRegistry) -> Statement:
     Words that begin like a command of other nodes are that command: running it then says
     that it is not available, instead of storing its text. A single word that only begins
     names of commands, such as ``on``, is a text.
+
+    Raises
+    ------
+    CommandSyntaxError
+        Commands stand inside one another too deep.
     """
     chain: list[CommandStatement] = []
     last = statement
     while isinstance(last, CommandStatement) and last.body is not None:
         chain.append(last)
         last = last.body
+        if len(chain) > limits.MAX_NESTING:
+            raise place(
+                CommandSyntaxError(
+                    f"commands inside commands more than {limits.MAX_NESTING} deep",
+                    hint="write several lines",
+                ),
+                last.text,
+                last.start,
+            )
     if not isinstance(last, Assignment):
         return statement
     command = last.command

@@ -174,3 +174,12 @@ def test_touching_brackets_are_one_word() -> None:
     (statement,) = parse("print " + "a[b]" * 5000, REGISTRY)
     assert len(statement.words) == 2  # type: ignore[union-attr]
     assert bind(statement, REGISTRY, PEERS).text == "a[b]" * 5000
+
+
+@pytest.mark.parametrize("outer", ["do ", "else ", "if !a then "])
+def test_commands_inside_commands(outer: str) -> None:
+    (statement,) = parse(outer * limits.MAX_NESTING + "print x", REGISTRY)
+    assert statement.end == len(outer) * limits.MAX_NESTING + 7
+    with pytest.raises(CommandSyntaxError, match="commands inside commands more than 64") as caught:
+        parse(outer * (limits.MAX_NESTING + 1) + "print x", REGISTRY)
+    assert caught.value.column == len(outer) * (limits.MAX_NESTING + 1) + 1
