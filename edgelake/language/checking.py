@@ -20,6 +20,7 @@ from edgelake.errors import (
     EdgeLakeError,
     UndefinedVariable,
 )
+from edgelake.interfaces import Bring
 from edgelake.language.binding import Binder
 from edgelake.language.command import Command, CommandRegistry
 from edgelake.language.diagnostics import shortened
@@ -366,6 +367,8 @@ class _Collecting(Binder):
             return unknown  # type: ignore[no-any-return]
         try:
             value = super()._typed(name, take, items)
+        except UndefinedVariable:
+            return unknown  # type: ignore[no-any-return]
         except EdgeLakeError as exc:
             self.faults.append(exc)
             return unknown  # type: ignore[no-any-return]
@@ -381,6 +384,15 @@ class _Collecting(Binder):
         except EdgeLakeError as exc:
             self.faults.append(exc)
             return Given({}, {})
+
+    def _bring(self) -> Bring | None:
+        try:
+            return super()._bring()
+        except UndefinedVariable:
+            return None
+        except EdgeLakeError as exc:
+            self.faults.append(exc)
+            return None
 
     def _reader(self) -> OptionReader:
         return _CollectingOptions(self._command, self._statement, self._typed, self.faults.append)

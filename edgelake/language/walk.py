@@ -14,6 +14,7 @@ from edgelake.language.syntax import (
     Group,
     Item,
     JsonItem,
+    Literal,
     Not,
     Quoted,
     Ref,
@@ -29,6 +30,7 @@ __all__ = ["Node", "leaves", "nested", "references", "tests"]
 Node: TypeAlias = Statement | Condition | Filtered | Item
 
 _JSON_PART = re.compile(REFERENCE.pattern + r'|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_KEY = re.compile(r"(?<=\[)" + REFERENCE.pattern)
 
 
 def nested(statement: Statement) -> Iterator[Statement]:
@@ -75,8 +77,11 @@ def references(nodes: Iterable[Node]) -> Iterator[Ref]:
             yield from _in_json(item)
         else:
             word = item.word if isinstance(item, Quoted) else item
-            if isinstance(word, Word):
-                yield from (piece for piece in word.pieces if isinstance(piece, Ref))
+            for piece in word.pieces if isinstance(word, Word) else ():
+                if isinstance(piece, Ref):
+                    yield piece
+                elif "[" in piece.text:
+                    yield from _in_brackets(piece)
 
 
 def tests(condition: Condition) -> Iterator[Test]:
@@ -90,6 +95,12 @@ def tests(condition: Condition) -> Iterator[Test]:
             waiting.append(part.part)
         else:
             waiting += part.parts
+
+
+def _in_brackets(piece: Literal) -> Iterator[Ref]:
+    """Yield the references that are keys, as in ``[!kind][name]``."""
+    for match in _KEY.finditer(piece.text):
+        yield reference_of(match, piece.start + match.start())
 
 
 def _in_json(item: JsonItem) -> Iterator[Ref]:

@@ -46,6 +46,7 @@ FAULTS: dict[str, tuple[type[EdgeLakeError], ...]] = {
         errors.ScriptError,
         errors.NotRunning,
         errors.BadArgument,
+        errors.KeyMissing,
     ),
     "failed": (errors.PeerError, errors.StorageError, errors.ServiceError),
     "timeout": (errors.PeerTimeout, errors.ServiceError, errors.CommandError),

@@ -48,7 +48,7 @@ then
 rows = run client () sql !default_dbms format=json:list and stat=false select count(*) from !a_table where stamp >= NOW() - 5 minutes
 wait 30 for !rows        # until they are there
 for loop start where list = !rows
-    value = json !rows[+] values
+    value = from !rows[+] bring [count]
     if !value then act_value = !value[0]
     if not !act_value or !act_value.int <= 0 then
     do message = "Table " + !default_dbms + "." + !a_table + " has no data"
