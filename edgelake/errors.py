@@ -20,6 +20,7 @@
     │ ├ UndefinedVariable (KeyError)        138
     │ ├ KeyMissing (KeyError)               184
     │ ├ NotPermitted (PermissionError)      212
+    │ │ └ FileNotPermitted                  294
     │ ├ NotInScript                         57
     │ └ ScriptError                         56
     │   ├ ScriptMissing                     112
@@ -47,6 +48,10 @@
     ├ StorageError (OSError)                4
     │ ├ FileMissing                         12
     │ ├ FileWriteFailed                     48
+    │ ├ FileTooLarge                        9
+    │ ├ FolderMissing                       35
+    │ ├ DecompressionFailed                 100
+    │ ├ DecodingFailed                      200
     │ ├ HomeLocked                          198
     │ └ DatabaseError                       24
     │   ├ DatabaseUnknown                   5
@@ -85,11 +90,16 @@ __all__ = [
     "DatabaseError",
     "DatabaseTypeWrong",
     "DatabaseUnknown",
+    "DecodingFailed",
+    "DecompressionFailed",
     "DuplicateOption",
     "EdgeLakeError",
     "EventMissing",
     "FileMissing",
+    "FileNotPermitted",
+    "FileTooLarge",
     "FileWriteFailed",
+    "FolderMissing",
     "HomeLocked",
     "KeyMissing",
     "LedgerError",
@@ -277,6 +287,12 @@ class NotPermitted(CommandError, PermissionError):
     code = 212
 
 
+class FileNotPermitted(NotPermitted):
+    """A peer may not touch this file or folder."""
+
+    code = 294
+
+
 class ScriptError(CommandError):
     """A command of a script failed; ``__cause__`` is its error."""
 
@@ -459,6 +475,30 @@ class FileWriteFailed(StorageError):
     """A file could not be written; the former content is still there."""
 
     code = 48
+
+
+class FileTooLarge(StorageError):
+    """A file is longer than what is to be done with it allows."""
+
+    code = 9
+
+
+class FolderMissing(StorageError):
+    """A folder does not exist."""
+
+    code = 35
+
+
+class DecompressionFailed(StorageError):
+    """A file is not what compression makes, or is damaged."""
+
+    code = 100
+
+
+class DecodingFailed(StorageError):
+    """A file is not base64 text."""
+
+    code = 200
 
 
 class HomeLocked(StorageError):

@@ -279,6 +279,41 @@ MAX_OPEN_LEDGER_REQUESTS: Final = 16
 SQLITE_BUSY_TIMEOUT_S: Final = 5.0
 """Wait for another process's lock on a SQLite file."""
 
+# --------------------------------------------------------------- files
+
+MAX_PATH_CHARS: Final = 4096
+"""Longest path of a file; the system takes no longer one."""
+
+FILE_CHUNK_BYTES: Final = 1024 * 1024
+"""What is read of a file at a time when it is copied, hashed or compressed."""
+
+MAX_TRANSFER_BYTES: Final = MAX_MESSAGE_BYTES
+"""Largest file that travels between nodes: it is one message."""
+
+MAX_DECOMPRESSED_BYTES: Final = 1024 * 1024 * 1024
+"""What one compressed file may become; a few KiB can say far more."""
+
+MAX_LISTED_FILES: Final = 50_000
+"""Names of one folder that a command lists, or that one pattern may match."""
+
+MAX_COUNTED_FILES: Final = 1_000_000
+"""Files and folders below one folder whose size is summed up."""
+
+MAX_FOLDER_DEPTH: Final = 64
+"""Folders inside folders that are looked into."""
+
+MAX_TRANSFER_FILES: Final = 1000
+"""Files that one ``file copy`` or ``file get`` with a pattern moves between nodes."""
+
+MAX_OPEN_TRANSFERS: Final = 64
+"""Requests for files of other nodes that wait at a time."""
+
+TRANSFER_WAIT_S: Final = 60.0
+"""Wait for a file that a peer was asked for; as long as one message may take."""
+
+TRANSFER_QUIET_S: Final = 3.0
+"""Silence after which no more files of a pattern are awaited from a peer that gives no count."""
+
 # ------------------------------------------------------------ services
 
 STOP_TIMEOUT_S: Final = 10.0

@@ -7,11 +7,15 @@ nothing (`edgelake.language`) and keeps nothing running (`edgelake.services`).
 from __future__ import annotations
 
 from edgelake.commands import (
+    archive,
     blockchain,
     debugging,
     events,
+    files,
     flow,
     json_data,
+    folders,
+    local_scripts,
     output,
     peers,
     permission,
@@ -22,6 +26,7 @@ from edgelake.commands import (
     sync,
     tcp,
     tcp_status,
+    transfers,
     variables,
 )
 from edgelake.commands.context import SERVICE_KINDS, Context, NodeParts, Origin
@@ -64,7 +69,12 @@ def build_registry() -> CommandRegistry:
                 scripts,
                 script_flow,
                 debugging,
+                local_scripts,
                 storage,
+                files,
+                folders,
+                archive,
+                transfers,
                 tcp,
                 tcp_status,
                 peers,

@@ -12,8 +12,11 @@ from edgelake.wire import Endpoint, Job, encoded_command, travels_as_file
 
 __all__ = ["Asked", "ask"]
 
-_ALWAYS_ANSWERED = frozenset({"get", "query", "test", "info", "sql", "help", "file"})
+_ALWAYS_ANSWERED = frozenset({"get", "query", "test", "info", "sql", "help"})
 """First words of commands to which a node always answers something."""
+
+_ANSWERED_FILE_COMMANDS = ("file test ", "file hash ")
+"""The same for commands on files; of others only a failure is heard."""
 
 _SPOKEN = frozenset({"print", "echo"})
 """First words that a node takes for an answer if they carry a job, and never answers."""
@@ -73,7 +76,7 @@ def ask(
     # What is spoken is never answered, what travels as a file only by nodes like this one.
     unheard = first in _SPOKEN
     large = travels_as_file(encoded_command(request))
-    always = first in _ALWAYS_ANSWERED and not unheard
+    always = first in _ALWAYS_ANSWERED or request.startswith(_ANSWERED_FILE_COMMANDS)
     if timeout_s is None:
         timeout_s = limits.REPLY_TIMEOUT_S if always or unheard else limits.SILENT_REPLY_WAIT_S
     # The job is open before anything is sent: an answer cannot come too early.

@@ -19,6 +19,7 @@ from edgelake.services.master import MasterLedger
 from edgelake.services.notices import Notices
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
+from edgelake.services.transfers import Transfers
 from edgelake.storage import Databases, Home, LedgerTable
 from edgelake.wire import Endpoint, FileFlag
 
@@ -86,6 +87,7 @@ class NodeParts:
     ledger: LocalLedger
     jobs: Jobs = field(default_factory=Jobs)
     notices: Notices = field(default_factory=Notices)
+    transfers: Transfers = field(default_factory=Transfers)
     permission: Permission = Permission.METADATA
     scripts: Running = field(default_factory=Running)
     name: str = "edgelake"

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from edgelake.commands.context import NodeParts, Origin
 from edgelake.commands.interpreter import Interpreter
-from edgelake.errors import EdgeLakeError, NotPermitted, UnknownCommand
+from edgelake.commands.transfers import take_file
+from edgelake.errors import EdgeLakeError, UnknownCommand
 from edgelake.interfaces import Notice, Result
 from edgelake.language import from_wire
 from edgelake.services.jobs import Answer, answer_from
@@ -95,7 +96,7 @@ class PeerMessages:
     # --------------------------------------------------------------- files
 
     def _file(self, message: Message, name: str) -> Reply | None:
-        """Take a ledger that was asked for, or run a command too long for a block."""
+        """Take a file that was asked for or may be sent, or run a command too long for a block."""
         name = name.replace("\t", " ")
         if message.generic_flag == FileFlag.COMMAND:
             return self._command(message, data_text(message))
@@ -103,13 +104,15 @@ class PeerMessages:
             sync = self._node.services.find(Synchronizer)
             if sync is not None and sync.source.take(name, message.data):
                 return None
-        refusal = NotPermitted("files are taken only when this node asked for them")
-        _log.warning("file from %s refused: %r", message.peer_ip, name)
-        return Reply(
-            "echo 'File write' operation failed: <not permitted>",
-            error=wire_code(refusal),
-            flag=TextFlag.NONE,
-        )
+        if message.generic_flag == FileFlag.PATH and self._node.transfers.take(name, message.data):
+            return None
+        try:
+            stored = take_file(self._node, name, message.generic_flag, message.data)
+        except EdgeLakeError as exc:
+            _log.warning("file from %s refused: %r: %s", message.peer_ip, name, exc)
+            return _file_failed("write", exc)
+        # Nodes of this kind ask whether it arrived; others expect silence.
+        return Reply.ok(stored) if message.job_id else None
 
     # ------------------------------------------------------------ commands
 
@@ -155,7 +158,17 @@ def _refusal(text: str, error: EdgeLakeError) -> Reply:
             flag=TextFlag.NONE,
             info_type=InfoType.STRUCTURE,
         )
+    if words[0] == "file" and len(words) > 1:
+        return _file_failed(words[1], error)
     return Reply.failed(code, f"{short_text(code)}: {error}")
+
+
+def _file_failed(word: str, error: EdgeLakeError) -> Reply:
+    return Reply(
+        f"echo 'File {word}' operation failed: <{error}>",
+        error=wire_code(error),
+        flag=TextFlag.NONE,
+    )
 
 
 def _compact(answer: Result) -> str:

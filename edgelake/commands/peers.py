@@ -6,6 +6,7 @@ from edgelake.commands.asking import Asked, ask
 from edgelake.commands.context import Context
 from edgelake.commands.destinations import destination_options, resolve
 from edgelake.commands.replies import as_peer_error, from_node, remote_error, unreached
+from edgelake.commands.transfers import carry
 from edgelake.errors import CommandSyntaxError, EdgeLakeError, NoReply
 from edgelake.interfaces import Permission, Result
 from edgelake.language import Argument, Call, CommandSet, Destination, Destinations, Form, Remote
@@ -33,7 +34,7 @@ commands = CommandSet(group="network")
         "than 1,840 bytes is carried out, but only nodes that keep connections answer it.\n"
         "Without a command the console is assigned to the nodes: what is typed runs there, except\n"
         "help, wait, blockchain insert, single words, and what a point leads. 'run client .' ends\n"
-        "that."
+        "that. 'file copy' sends files of this node, 'file get' fetches files of the other one."
     ),
     examples=(
         "run client 10.0.0.7:32048 get status",
@@ -42,6 +43,8 @@ commands = CommandSet(group="network")
         "answer = run client (10.0.0.7:32048) get status",
         "replies{} = run client (blockchain get operator bring.ip_port) get disk usage",
         "run client (10.0.0.7:32048)",
+        "run client (10.0.0.7:32048) file copy report.json !!tmp_dir/report.json",
+        "run client (10.0.0.7:32048) file get !!tmp_dir/report.json report.json",
     ),
     related=("run tcp server", "get connections", "wait"),
 )
@@ -52,6 +55,9 @@ def _run_client(context: Context, call: Call) -> Result:
         return _assign_console(context, call, destinations, request)
     subset, timeout_s = destination_options(call)
     nodes = resolve(context, call)
+    carried = carry(context, request, nodes, subset=subset, timeout_s=timeout_s)
+    if carried is not None:
+        return carried
     with ask(context, nodes, request, timeout_s) as asked:
         return _shown(context, asked, subset=subset)
 

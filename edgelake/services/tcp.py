@@ -225,6 +225,19 @@ class TcpService(Service):
             asks=large and job is not None and job.number != 0,
         )
 
+    def send_file(
+        self, to: Endpoint, name: str, content: bytes, flag: FileFlag, job: Job
+    ) -> Future[bool]:
+        """Send a file under a name of the receiver's; return a future done when it was taken.
+
+        Its result says whether the receiver answers the job when it has written the file.
+        """
+        source = self.source_for(to.host)
+        blocks = file_blocks(name, content, flag, source.host, source.port, job)
+        return self._require_sender().send(
+            to, blocks, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S, asks=True
+        )
+
     def answer(self, to: Endpoint, command: str, peer_ip: str, session: int = 0) -> None:
         """Send a command as the answer to a message that came from ``peer_ip``."""
         source = self.source_for(to.host)

@@ -1,27 +1,74 @@
 """Files and databases of a node.
 
-What this is: the one safe way to write a file, the home folder with its lock,
-the connected databases, the table ``ledger``. What it is not: it knows nothing
-of policies; it stores texts and rows that others made
-(`edgelake.interfaces.PolicyRow`).
+What this is: the one safe way to write a file, work on files within a given
+reach, the home folder with its lock, the connected databases, the table ``ledger``.
+What it is not: it knows nothing of policies; it stores texts and rows that others
+made (`edgelake.interfaces.PolicyRow`).
 """
 
 from __future__ import annotations
 
 from edgelake.storage.atomic import read_file, remove_stale_temporaries, replace_file
 from edgelake.storage.databases import Database, DatabaseEntry, Databases
+from edgelake.storage.files import (
+    copy_file,
+    delete_file,
+    fetch_file,
+    file_exists,
+    hash_file,
+    landing,
+    matching_files,
+    move_file,
+    store_file,
+)
+from edgelake.storage.folders import (
+    Listed,
+    access_of,
+    archived_files,
+    delete_archived,
+    folder_size,
+    list_files,
+    list_folders,
+    modified_s,
+)
 from edgelake.storage.home import Home
 from edgelake.storage.ledger_file import LedgerFile
 from edgelake.storage.ledger_table import LedgerTable
+from edgelake.storage.reach import EVERYWHERE, Reach, Use
+from edgelake.storage.transcoding import compress_file, decode_file, decompress_file, encode_file
 
 __all__ = [
     "Database",
     "DatabaseEntry",
     "Databases",
+    "EVERYWHERE",
     "Home",
     "LedgerFile",
     "LedgerTable",
+    "Listed",
+    "Reach",
+    "Use",
+    "access_of",
+    "archived_files",
+    "compress_file",
+    "copy_file",
+    "decode_file",
+    "decompress_file",
+    "delete_archived",
+    "delete_file",
+    "encode_file",
+    "fetch_file",
+    "file_exists",
+    "folder_size",
+    "hash_file",
+    "landing",
+    "list_files",
+    "list_folders",
+    "matching_files",
+    "modified_s",
+    "move_file",
     "read_file",
     "remove_stale_temporaries",
     "replace_file",
+    "store_file",
 ]

@@ -7,10 +7,11 @@ import fcntl
 import os
 import re
 import secrets
+from collections.abc import Iterator
 
 from edgelake.errors import FileMissing, FileWriteFailed, StorageError
 
-__all__ = ["read_file", "remove_stale_temporaries", "replace_file"]
+__all__ = ["is_temporary", "read_file", "remove_stale_temporaries", "replace_file", "replacing"]
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.edgelake-tmp", re.DOTALL)
 
@@ -42,28 +43,66 @@ def replace_file(path: str | os.PathLike[str], data: bytes, *, mode: int = 0o644
     -----
     From any thread; the last of several writers wins.
     """
-    target = os.path.realpath(path)
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:40]}.{secrets.token_hex(8)}.edgelake-tmp")
+    with replacing(os.path.realpath(path), shown=path, mode=mode) as descriptor:
+        write_all(descriptor, data)
+
+
+@contextlib.contextmanager
+def replacing(
+    target: str,
+    *,
+    shown: str | os.PathLike[str],
+    mode: int = 0o644,
+    folder: int | None = None,
+) -> Iterator[int]:
+    """Put what is written to the descriptor in the place of a file, as `replace_file` does.
+
+    Parameters
+    ----------
+    target : str
+        The file's path; with ``folder`` its name in that folder. A symbolic link
+        is itself replaced.
+    shown : path
+        How messages name it.
+    mode : int
+        Permissions of the file.
+    folder : int or None
+        Descriptor of the folder, for who must not be led elsewhere by a path.
+
+    Raises
+    ------
+    FileWriteFailed
+        As `replace_file`. A `StorageError` of the body is left as it is, and the
+        old content stays.
+    """
+    place = {} if folder is None else {"dir_fd": folder}
+    places = {} if folder is None else {"src_dir_fd": folder, "dst_dir_fd": folder}
+    parent, name = os.path.split(target)
+    temporary = os.path.join(parent, f".{name[:40]}.{secrets.token_hex(8)}.edgelake-tmp")
     try:
         with contextlib.ExitStack() as undo:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            undo.callback(_remove, temporary)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, **place)
+            undo.callback(_remove, temporary, folder)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 # The lock tells remove_stale_temporaries that somebody is writing here.
                 fcntl.flock(file, fcntl.LOCK_EX)
-                _write_all(file.fileno(), data)
+                yield file.fileno()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
-                os.replace(temporary, target)
+                os.replace(temporary, target, **places)
             undo.pop_all()
+    except StorageError:
+        raise
     except OSError as exc:
-        raise FileWriteFailed(f"cannot write '{path}': {_reason(exc)}") from exc
+        raise FileWriteFailed(f"cannot write '{shown}': {reason(exc)}") from exc
     try:
-        sync_folder(folder)
+        if folder is None:
+            sync_folder(parent)
+        else:
+            os.fsync(folder)
     except OSError as exc:
         raise FileWriteFailed(
-            f"'{path}' is written, but its folder was not synchronised: {_reason(exc)}"
+            f"'{shown}' is written, but its folder was not synchronised: {reason(exc)}"
         ) from exc
 
 
@@ -95,7 +134,7 @@ def read_file(path: str | os.PathLike[str], max_bytes: int) -> bytes:
     except StorageError:
         raise
     except OSError as exc:
-        raise StorageError(f"cannot read '{path}': {_reason(exc)}") from exc
+        raise StorageError(f"cannot read '{path}': {reason(exc)}") from exc
     if len(data) > max_bytes:
         raise StorageError(f"file '{path}' is longer than {max_bytes} bytes")
     return data
@@ -114,14 +153,19 @@ def remove_stale_temporaries(folder: str | os.PathLike[str]) -> int:
     removed = 0
     try:
         with os.scandir(folder) as entries:
-            names = [entry.path for entry in entries if _TEMPORARY.fullmatch(entry.name)]
+            names = [entry.path for entry in entries if is_temporary(entry.name)]
         for name in names:
             removed += _remove_if_stale(name)
     except FileNotFoundError:
         return removed
     except OSError as exc:
-        raise StorageError(f"cannot clean '{folder}': {_reason(exc)}") from exc
+        raise StorageError(f"cannot clean '{folder}': {reason(exc)}") from exc
     return removed
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file of that name is one that a writer here has not finished."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:
@@ -136,16 +180,17 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
 # ------------------------------------------------------------------- parts
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of the data, however often that is interrupted; raises `OSError`."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-def _remove(path: str) -> None:
+def _remove(path: str, folder: int | None) -> None:
     # The failure that led here is the one to report.
     with contextlib.suppress(OSError):
-        os.unlink(path)
+        os.unlink(path, dir_fd=folder)
 
 
 def _remove_if_stale(path: str) -> bool:
@@ -163,5 +208,6 @@ def _remove_if_stale(path: str) -> bool:
     return True
 
 
-def _reason(exc: OSError) -> str:
+def reason(exc: OSError) -> str:
+    """Return what the system says of a failure, as messages quote it."""
     return (exc.strerror or str(exc)).lower()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgelake.errors import HomeLocked, StorageError
 from edgelake.storage.atomic import remove_stale_temporaries
+from edgelake.storage.reach import Reach
 
 __all__ = ["Home"]
 
@@ -26,6 +27,7 @@ _DATA = (
     "tmp",
     "watch",
 )
+_CLOSED_TO_PEERS = ("dbms", "pem")
 _MAX_PID_BYTES = 20
 
 
@@ -86,6 +88,21 @@ class Home:
             *(data / name for name in _DATA),
             self.scripts_dir,
         )
+
+    def reach_of_peers(self) -> Reach:
+        """Return which files peers may touch at the level ``admin``.
+
+        They depend on the home folder alone and not on variables, which peers of
+        that level can change. Keys, ids and scripts are not among them; the ledger's
+        and the databases' files can only be read.
+        """
+        data = self.base / "data"
+        shared = [data / name for name in _DATA if name not in _CLOSED_TO_PEERS]
+        return Reach([*shared, self.databases_dir, self.blockchain_dir], shared)
+
+    def reach_of_strangers(self) -> Reach:
+        """Return which files peers may read at every level: the ledger, which is for all."""
+        return Reach((), (), (self.ledger_file,))
 
     def create_root(self) -> None:
         """Make the home folder and its parents; one that exists is kept.
@@ -156,7 +173,8 @@ class Home:
             descriptor = self._open_lock()
             try:
                 _take(descriptor, self.root)
-                remove_stale_temporaries(self.blockchain_dir)
+                for folder in self.work_directories():
+                    remove_stale_temporaries(folder)
             except BaseException:
                 os.close(descriptor)
                 raise

@@ -207,7 +207,8 @@ def file_blocks(
 ) -> bytes:
     """Return the blocks of ``file write``; blanks of the name travel as TABs.
 
-    A job is given for a long command only: peers that keep connections answer it.
+    A job is given for what peers that keep connections answer: a long command, or a
+    file that nobody asked for.
     """
     job = job or Job(receivers=0)
     return encode_message(
