@@ -188,6 +188,8 @@ class OldNode:
                     self.executed.append(heard.data.decode())  # as if typed here: no answer
                 else:
                     self.files[" ".join(words[2:])] = heard.data
+        elif words[:2] == ["file", "get"]:
+            self._give(buffer, asker, *words[2:])
         elif words[0] == "get":
             self._get(buffer, asker, words)
         elif words[:2] == ["event", "metadata_ping"]:
@@ -210,6 +212,21 @@ class OldNode:
             self._print(buffer, asker, self.variables.get(words[1][1:], ""))
         else:
             self._send(buffer, asker, "echo", b"Failed to execute command", error=2)
+
+    def _give(self, buffer: bytearray, asker: str, source: str, target: str) -> None:
+        """Send files by a name, or by one that ends in ``*``."""
+        found = [n for n in self.files if n == source or n.startswith(source.partition("*")[0])]
+        found = found if source.endswith("*") else [n for n in found if n == source]
+        if not found:
+            text = f"echo 'File get' operation failed: <Input file does not exists: {source}>"
+            self._send(buffer, asker, text, error=12)
+        for offset, size in ((50, 2), (52, 4), (56, 2), (58, 2), (60, 2), (205, 2)):
+            _put(buffer, offset, size, 0)
+        for name in found:
+            ending = name.rpartition("/")[2] if target.endswith("/") else ""
+            command = f"file write {target}{ending}".replace(" ", "\t")
+            command = command.replace("file\twrite\t", "file write ")
+            self._send(buffer, asker, command, self.files[name], info_type=0)
 
     def _print(self, buffer: bytearray, asker: str, text: str) -> None:
         _put(buffer, 205, 2, 1)

@@ -101,10 +101,10 @@ def _file_to(context: Context, call: Call) -> Result:
     arguments=(
         Argument("path", PathType(), help="path of a file"),
         Argument(
-            "ignore",
+            "ignore error",
             _IgnoreError("ignore error"),
             required=False,
-            help="'ignore error': be silent about a file that is not there or cannot be deleted",
+            help="be silent about a file that is not there or cannot be deleted",
         ),
     ),
     permission=Permission.ADMIN,
@@ -116,7 +116,7 @@ def _file_delete(context: Context, call: Call) -> Result:
     try:
         delete_file(path_of(context, call, "path"), reach_of(context))
     except StorageError:
-        if call.arguments.get("ignore") is None:
+        if call.arguments.get("ignore error") is None:
             raise
         return Result({"files": 0})
     return Result({"files": 1})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
+from edgelake import limits
 from edgelake.commands.context import Context
 from edgelake.commands.reach import path_of, reach_of
 from edgelake.commands.rendering import FORMAT, answer
+from edgelake.errors import CommandSyntaxError
 from edgelake.interfaces import Permission, Result, Table
-from edgelake.language import Argument, Call, CommandSet, PathType, Where
+from edgelake.language import Argument, Call, CommandSet, Integer, OneOf, PathType, Where
 from edgelake.storage import (
     Listed,
     access_of,
@@ -29,6 +32,12 @@ _FILE_NAME = (
     "[dbms name].[table name].[data source].[hash value].[mapping policy]"
     ".[TSD member ID].[TSD row ID].[TSD date].json"
 )
+
+
+class _GetFile(OneOf):
+    """The words behind the folder."""
+
+    greedy = True
 
 
 @commands.command(
@@ -122,6 +131,33 @@ def _get_file_timestamp(context: Context, call: Call) -> Result:
 )
 def _get_json_file_struct(context: Context, call: Call) -> Result:
     return Result(_FILE_NAME, _FILE_NAME)
+
+
+@commands.command(
+    "directory",
+    summary="show the paths of the files in a folder, one a line",
+    arguments=(
+        _FOLDER,
+        Argument("get file", _GetFile("get file", "get file repeat"), help="these two words"),
+    ),
+    value=Argument("n", Integer(1, limits.MAX_LISTED_FILES), required=False, help="step"),
+    permission=Permission.ADMIN,
+    details="With 'repeat = n' every n-th file, in alphabetical order.",
+    examples=("directory /data get file", "directory /data get file repeat = 2"),
+    related=("get files",),
+)
+def _directory(context: Context, call: Call) -> Result:
+    repeated = call.arguments["get file"].endswith("repeat")
+    if repeated is (call.value is None):
+        raise CommandSyntaxError(
+            "'repeat' and its number belong together",
+            hint="write directory <folder> get file repeat = 2",
+        )
+    folder = path_of(context, call, "folder")
+    step = call.value or 1
+    found = list_files(folder, reach_of(context))[step - 1 :: step]
+    paths = [os.path.join(folder, entry.name) for entry in found]
+    return Result(paths, "\n".join(paths))
 
 
 def listing(found: list[Listed], call: Call) -> Result:

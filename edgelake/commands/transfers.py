@@ -82,7 +82,7 @@ def _file_get(context: Context, call: Call) -> Result:
         paths = _limited(matching_files(source, reach)) if several else [source]
         for path in paths:
             name = _beside(target, path) if several or target.endswith("/") else target
-            content = fetch_file(path, limits.MAX_TRANSFER_BYTES, reach)
+            content = _content(path, reach)
             context.node.tcp().answer_file(
                 origin.peer, name, content, FileFlag.PATH, origin.ip, origin.session
             )
@@ -191,7 +191,7 @@ def _send(
     sent: list[dict[str, object]] = []
     for path in paths:
         name = _beside(target, path) if target.endswith("/") else target
-        content = fetch_file(path, limits.MAX_TRANSFER_BYTES, reach)
+        content = _content(path, reach)
         faults = _deliver(context, name, content, flag, destinations, timeout_s)
         sent += [
             {
@@ -408,6 +408,11 @@ def _limited(paths: list[str]) -> list[str]:
             hint="write a pattern that names fewer",
         )
     return paths
+
+
+def _content(path: str, reach: Reach) -> bytes:
+    why = "the most that a message between nodes carries"
+    return fetch_file(path, limits.MAX_TRANSFER_BYTES, reach, why=why)
 
 
 def _beside(folder: str, path: str) -> str:

@@ -144,8 +144,8 @@ def hash_file(path: str, reach: Reach = EVERYWHERE) -> str:
     return digest.hexdigest()
 
 
-def fetch_file(path: str, max_bytes: int, reach: Reach = EVERYWHERE) -> bytes:
-    """Return the whole content of a file of at most ``max_bytes`` bytes.
+def fetch_file(path: str, max_bytes: int, reach: Reach = EVERYWHERE, *, why: str = "") -> bytes:
+    """Return the whole content of a file of at most ``max_bytes`` bytes; ``why`` no more.
 
     Raises
     ------
@@ -161,10 +161,7 @@ def fetch_file(path: str, max_bytes: int, reach: Reach = EVERYWHERE) -> bytes:
                     break
             else:
                 return bytes(content)
-    raise FileTooLarge(
-        f"file '{path}' is longer than {max_bytes:,} bytes, the most that one message carries",
-        hint="compress it, or bring it there by other means",
-    )
+    raise FileTooLarge(f"file '{path}' is longer than {max_bytes:,} bytes{why and ', ' + why}")
 
 
 def store_file(path: str, content: bytes, reach: Reach = EVERYWHERE) -> None:

@@ -151,6 +151,8 @@ class Reach:
         else:
             checked = os.path.normpath(checked)
             parent, name = os.path.split(checked)
+            if Path(checked) in roots:
+                raise StorageError(f"'{path}' names a folder, not a file")
             if use is Use.READ and Path(checked) in self._files:
                 roots = (Path(parent),)
             folder = _walk(roots, parent, path, use)
