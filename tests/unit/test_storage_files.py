@@ -118,7 +118,7 @@ def test_a_source_that_cannot_be_read_is_not_called_a_failed_write(tmp_path, mon
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "read", broken)
-    with pytest.raises(StorageError, match="cannot read '.*/a': input/output error") as caught:
+    with pytest.raises(StorageError, match=r"cannot read '.*/a': input/output error") as caught:
         copy_file(f"{tmp_path}/a", f"{tmp_path}/b")
     assert not isinstance(caught.value, FileWriteFailed)
     assert left(tmp_path) == ["a"]
