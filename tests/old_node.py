@@ -189,7 +189,8 @@ class OldNode:
                 else:
                     self.files[" ".join(words[2:])] = heard.data
         elif words[:2] == ["file", "get"]:
-            self._give(buffer, asker, *words[2:])
+            # Blanks separate words, and a TAB is a blank inside one.
+            self._give(buffer, asker, *(w.replace("\t", " ") for w in command.split(" ")[2:]))
         elif words[0] == "get":
             self._get(buffer, asker, words)
         elif words[:2] == ["event", "metadata_ping"]:
@@ -224,8 +225,7 @@ class OldNode:
             _put(buffer, offset, size, 0)
         for name in found:
             ending = name.rpartition("/")[2] if target.endswith("/") else ""
-            command = f"file write {target}{ending}".replace(" ", "\t")
-            command = command.replace("file\twrite\t", "file write ")
+            command = "file write " + f"{target}{ending}".replace(" ", "\t")
             self._send(buffer, asker, command, self.files[name], info_type=0)
 
     def _print(self, buffer: bytearray, asker: str, text: str) -> None:

@@ -7,6 +7,8 @@ from concurrent.futures import Future
 
 from edgelake import limits
 from edgelake.commands.context import Context
+from edgelake.commands.transfers import carries_files
+from edgelake.errors import CommandSyntaxError
 from edgelake.services.jobs import PendingJob
 from edgelake.wire import Endpoint, Job, encoded_command, travels_as_file
 
@@ -70,7 +72,14 @@ def ask(
     Raises
     ------
     TcpNotRunning, Overloaded, LocalProtocolError
+    CommandSyntaxError
+        The command carries files, which is no message.
     """
+    if carries_files(request):
+        raise CommandSyntaxError(
+            "the files that a command carries are no replies to collect",
+            hint="write run client … without a variable before it",
+        )
     tcp = context.node.tcp()
     first = request.split(None, 1)[0]
     # What is spoken is never answered, what travels as a file only by nodes like this one.

@@ -81,7 +81,7 @@ def _file_move(context: Context, call: Call) -> Result:
     arguments=(_TARGET,),
     where=Where.REQUIRED,
     options=(Option("source", PathType(), required=True, help="path of the file"),),
-    permission=Permission.ADMIN,
+    permission=Permission.NEVER,
     details="The same as 'file copy'.",
     examples=("file to /etc/plant/ where source = /tmp/plant.json",),
     related=("file copy",),

@@ -35,11 +35,12 @@ from edgelake.storage import (
     fetch_file,
     landing,
     matching_files,
+    require_place,
     store_file,
 )
 from edgelake.wire import Endpoint, FileFlag
 
-__all__ = ["carry", "commands", "take_file"]
+__all__ = ["carries_files", "carry", "commands", "take_file"]
 
 commands = CommandSet(group="files")
 
@@ -135,6 +136,11 @@ def _value(node: NodeParts, variable: str) -> str:
 # -------------------------------------------------------- what we do to it
 
 
+def carries_files(request: str) -> bool:
+    """Return whether a command for another node stands for files that go there or come here."""
+    return request.split(" ", 2)[:2] in (["file", "copy"], ["file", "get"])
+
+
 def carry(
     context: Context,
     request: str,
@@ -157,12 +163,12 @@ def carry(
     PeerError
         A peer could not be reached, did not answer, or refused.
     """
-    words = [word.replace("\t", " ") for word in request.split(" ")]
-    if words[:2] == ["file", "copy"]:
-        return _send(context, words[2:], destinations, subset=subset, timeout_s=timeout_s)
-    if words[:2] == ["file", "get"]:
-        return _fetch(context, words[2:], destinations, timeout_s or limits.TRANSFER_WAIT_S)
-    return None
+    if not carries_files(request):
+        return None
+    _, kind, *words = (word.replace("\t", " ") for word in request.split(" "))
+    if kind == "copy":
+        return _send(context, words, destinations, subset=subset, timeout_s=timeout_s)
+    return _fetch(context, words, destinations, timeout_s or limits.TRANSFER_WAIT_S)
 
 
 def _send(
@@ -295,8 +301,7 @@ def _fetch(
         )
     if not several:
         target = landing(source, target, reach)
-        with reach.spot(target, Use.WRITE):
-            pass  # it would be a pity to have the file and no place for it
+        require_place(target, reach)  # before the file comes and has none
     arrivals = _Arrivals(target, reach, several=several)
     tcp, to = context.node.tcp(), destinations[0]
     place = context.node.transfers.expect(arrivals)

@@ -19,6 +19,7 @@ from edgelake.storage.files import (
     landing,
     matching_files,
     move_file,
+    require_place,
     store_file,
 )
 from edgelake.storage.folders import (
@@ -70,5 +71,6 @@ __all__ = [
     "read_file",
     "remove_stale_temporaries",
     "replace_file",
+    "require_place",
     "store_file",
 ]

@@ -29,6 +29,7 @@ __all__ = [
     "matching_files",
     "move_file",
     "pieces",
+    "require_place",
     "store_file",
     "writing",
 ]
@@ -173,6 +174,17 @@ def store_file(path: str, content: bytes, reach: Reach = EVERYWHERE) -> None:
     """
     with writing(path, None, reach) as out:
         write_all(out, content)
+
+
+def require_place(path: str, reach: Reach = EVERYWHERE) -> None:
+    """Check that a file can be put there, as far as that is known before it is there.
+
+    Raises
+    ------
+    FolderMissing, FileNotPermitted, StorageError
+    """
+    with reach.spot(path, Use.WRITE) as spot:
+        _require_other(spot, None)
 
 
 def matching_files(pattern: str, reach: Reach = EVERYWHERE) -> list[str]:
