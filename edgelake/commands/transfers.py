@@ -23,6 +23,7 @@ from edgelake.errors import (
     FolderMissing,
     NoReply,
     NotPermitted,
+    Overloaded,
     UndefinedVariable,
 )
 from edgelake.interfaces import Permission, Result
@@ -83,16 +84,31 @@ def _file_get(context: Context, call: Call) -> Result:
         paths = _limited(matching_files(source, reach)) if several else [source]
         for path in paths:
             name = _beside(target, path) if several or target.endswith("/") else target
-            content = _content(path, reach)
-            context.node.tcp().answer_file(
-                origin.peer, name, content, FileFlag.PATH, origin.ip, origin.session
-            )
+            _give(context, origin.peer, name, _content(path, reach), patient=several)
     except FileNotPermitted as exc:
         if context.node.permission < Permission.ADMIN:
             exc.hint = "below the level admin only the ledger may"
         raise
     # The asker of several does not know how many will come.
     return Result(len(paths), f"{len(paths)} files") if several else Result()
+
+
+def _give(context: Context, to: Endpoint, name: str, content: bytes, *, patient: bool) -> None:
+    """Answer with a file.
+
+    For the next of several, which only peers of the level admin get, room is waited for:
+    who asks for one and takes none must hold no thread.
+    """
+    origin, tcp = context.origin, context.node.tcp()
+    deadline = time.monotonic() + limits.TRANSFER_WAIT_S
+    while True:
+        try:
+            tcp.answer_file(to, name, content, FileFlag.PATH, origin.ip, origin.session)
+            return
+        except Overloaded:
+            if not patient or time.monotonic() > deadline:
+                raise
+        context.pause(_STEP_S)
 
 
 def take_file(node: NodeParts, name: str, flag: int, content: bytes) -> str:
@@ -198,7 +214,15 @@ def _send(
     for path in paths:
         name = _beside(target, path) if target.endswith("/") else target
         content = _content(path, reach)
-        faults = _deliver(context, name, content, flag, destinations, timeout_s)
+        # All at once, as far as there is room for what is under way.
+        step = max(1, limits.MAX_PENDING_SEND_BYTES // 2 // max(1, len(content)))
+        faults = [
+            fault
+            for at in range(0, len(destinations), step)
+            for fault in _deliver(
+                context, name, content, flag, destinations[at : at + step], timeout_s
+            )
+        ]
         sent += [
             {
                 "node": str(to),

@@ -20,10 +20,12 @@ from edgelake.errors import (
     FileTooLarge,
     FolderMissing,
     NoReply,
+    Overloaded,
     PeerRefused,
     RemoteError,
     StorageError,
 )
+from edgelake.services.tcp import TcpService
 from edgelake.wire import FileFlag, Job, file_blocks, request_blocks
 from tests.old_node import OldNode, old_node
 from tests.waiting import eventually
@@ -262,6 +264,38 @@ def test_several_files_are_fetched(here, there):
     assert len(got.data["files"]) == 20
     assert len(os.listdir(data(here) / "bkup")) == 20
     assert (data(here) / "bkup" / "f7.json").read_text() == "7"
+
+
+def test_a_node_that_has_no_room_for_an_answer_gives_it_later(here, there, monkeypatch):
+    for number in range(3):
+        (data(there) / "prep" / f"f{number}").write_text("x")
+    refused: list[str] = []
+    real = TcpService.answer_file
+
+    def answer_file(self, to, name, *args):
+        if name.endswith(("f1", "/file")) and len(refused) < 3:
+            refused.append(name)
+            raise Overloaded("no room")
+        real(self, to, name, *args)
+
+    (data(there) / "tmp" / "f1").touch()
+    monkeypatch.setattr(TcpService, "answer_file", answer_file)
+    here.run(f"run client ({address(there)}) file get !!prep_dir/* !bkup_dir")
+    assert len(refused) == 3
+    refused.clear()
+    with pytest.raises(RemoteError) as caught:  # one file alone is not waited for
+        here.run(f"run client ({address(there)}) file get !!tmp_dir/f1 !tmp_dir/g")
+    assert caught.value.remote_code == Overloaded.code
+    assert sorted(os.listdir(data(here) / "bkup")) == ["f0", "f1", "f2"]
+
+
+def test_large_files_go_to_as_many_nodes_as_there_is_room_for(here, there, old, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_PENDING_SEND_BYTES", 23)
+    nodes = f"{address(there)}, {old.address}"
+    sent = here.run(f"run client ({nodes}) file copy !tmp_dir/a1.txt !!tmp_dir/x")
+    assert [entry["failure"] for entry in sent.data] == [None, None]
+    assert (data(there) / "tmp" / "x").is_file()
+    assert list(old.files) == ["!tmp_dir/x"]
 
 
 def test_files_of_an_existing_node_are_fetched(here, old, monkeypatch):
