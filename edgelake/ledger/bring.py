@@ -7,23 +7,28 @@ no error: it gives nothing.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from edgelake import limits
 from edgelake.errors import CommandError
-from edgelake.interfaces import Bring, BringCut, BringPath, BringStep, Table
-from edgelake.ledger.policy import literal
+from edgelake.interfaces import Bring, BringPath, BringStep, Table
+from edgelake.ledger.paths import (
+    MISSING,
+    address_of,
+    body_of,
+    first_of,
+    is_policy,
+    json_of,
+    number_of,
+    rank_of,
+    text_of,
+)
 from edgelake.ledger.render import layout
 
 __all__ = ["Brought", "bring", "children_of"]
 
-_MISSING: Any = object()
-_INDEX = re.compile("[0-9]{1,9}")
-_NUMBER = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{0,300})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
 _TYPE_KEY = "policy"
 
 _Value: TypeAlias = tuple[BringPath, ...]
@@ -80,7 +85,7 @@ def bring(
     if not found:
         return Brought(0 if "count" in wanted.modifiers and not wanted.items else [])
     if "ip_port" in wanted.modifiers:
-        addresses = [{"ip_port": a} for o in found if (a := _address(o, own_addresses))]
+        addresses = [{"ip_port": a} for o in found if (a := address_of(o, own_addresses))]
         wanted = replace(wanted, items=((BringPath(("ip_port",)),),))
         if wanted.separator is None:
             wanted = replace(wanted, separator=",")
@@ -91,8 +96,8 @@ def bring(
 
 def children_of(objects: Iterable[Any], policies: Iterable[Any]) -> list[Any]:
     """Return those of the policies whose ``parent`` is the id of one of the objects."""
-    ids = {found for o in objects if isinstance(found := _body(o).get("id"), str)}
-    return [policy for policy in policies if _is_one_of(_body(policy).get("parent"), ids)]
+    ids = {found for o in objects if isinstance(found := body_of(o).get("id"), str)}
+    return [policy for policy in policies if _is_one_of(body_of(policy).get("parent"), ids)]
 
 
 # ------------------------------------------------------------ which objects
@@ -110,39 +115,13 @@ def _chosen(objects: Sequence[Any], modifiers: frozenset[str]) -> Sequence[Any]:
     return objects
 
 
-def _body(value: Any) -> dict[str, Any]:
-    """Return the body of a policy, the object itself if it is none, or nothing."""
-    if not isinstance(value, dict):
-        return {}
-    if len(value) == 1:
-        (body,) = value.values()
-        if isinstance(body, dict):
-            return body
-    return value
-
-
 def _date(value: Any) -> str:
-    date = _body(value).get("date")
+    date = body_of(value).get("date")
     return date if isinstance(date, str) else ""
 
 
 def _is_one_of(value: Any, ids: set[str]) -> bool:
     return isinstance(value, str) and value in ids
-
-
-def _address(value: Any, own_addresses: frozenset[str]) -> str | None:
-    """Return ``ip:port`` of a node's policy; ``None`` if it has none that is one."""
-    body = _body(value)
-    ip, port = body.get("ip"), body.get("port")
-    local = body.get("local_ip", body.get("internal_ip"))
-    if local is not None and (ip is None or ip in own_addresses):
-        ip = local
-        port = body.get("local_port", body.get("internal_port", port))
-    if isinstance(port, str) and _INDEX.fullmatch(port):
-        port = int(port)
-    if not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65_536:
-        return None
-    return f"{ip}:{port}" if isinstance(ip, str) and _HOST.fullmatch(ip) else None
 
 
 # ------------------------------------------------------------ whole objects
@@ -152,7 +131,7 @@ def _of_wholes(objects: Sequence[Any], wanted: Bring) -> Brought:
     """Return the objects themselves, or their number."""
     modifiers = wanted.modifiers
     if "unique" in modifiers:
-        objects = _unique(objects, _json)
+        objects = _unique(objects, json_of)
     if "count" in modifiers:
         plain = not modifiers & {"json", "table"}
         return Brought(len(objects), str(len(objects))) if plain else _counted(len(objects), wanted)
@@ -166,21 +145,17 @@ def _attributes(objects: Sequence[Any], wanted: Bring) -> Brought:
     """Return a table with a column for the type and for each attribute."""
     names: dict[str, None] = {}
     for value in objects:
-        names.update(dict.fromkeys(_body(value)))
+        names.update(dict.fromkeys(body_of(value)))
         if len(names) >= limits.MAX_BRING_ITEMS:
             raise CommandError(
                 f"the objects have more than {limits.MAX_BRING_ITEMS - 1} attributes",
                 hint="name those to show: bring.table [*] [*][name]",
             )
-    typed = all(_is_policy(value) for value in objects)
+    typed = all(is_policy(value) for value in objects)
     front: list[_Value] = [(BringPath((BringStep.FIRST,)),)] if typed else []
     inside: tuple[BringStep, ...] = (BringStep.FIRST,) if typed else ()
     items = (*front, *((BringPath((*inside, name)),) for name in names))
     return _of_values(objects, replace(wanted, items=items, modifiers=frozenset({"table"})))
-
-
-def _is_policy(value: Any) -> bool:
-    return isinstance(value, dict) and len(value) == 1 and _body(value) is not value
 
 
 # ------------------------------------------------------------------- values
@@ -196,12 +171,12 @@ class _Row:
     @property
     def empty(self) -> bool:
         """Whether the object has none of the values that are asked for."""
-        return bool(self.values) and all(value is _MISSING for value in self.values)
+        return bool(self.values) and all(value is MISSING for value in self.values)
 
     @property
     def distinct(self) -> str:
         """A text that only rows of the same values have."""
-        return _json([[] if value is _MISSING else [value] for value in self.values])
+        return json_of([[] if value is MISSING else [value] for value in self.values])
 
 
 def _of_values(objects: Sequence[Any], wanted: Bring) -> Brought:
@@ -215,7 +190,7 @@ def _of_values(objects: Sequence[Any], wanted: Bring) -> Brought:
         rows = _unique(rows, lambda row: row.distinct if keyed else row.text)
     if wanted.sort is not None:
         numbers = wanted.sort or tuple(range(limits.MAX_BRING_ITEMS))
-        rows.sort(key=lambda row: [_rank(row.values[n]) for n in numbers if n < len(row.values)])
+        rows.sort(key=lambda row: [rank_of(row.values[n]) for n in numbers if n < len(row.values)])
     if modifiers & {"min", "max"} and rows:
         rows = [_extreme(rows, wanted)]
     if "count" in modifiers:
@@ -240,75 +215,16 @@ def _rows(objects: Iterable[Any], wanted: Bring) -> Iterator[_Row]:
             if isinstance(item, str):
                 parts.append(item)
                 continue
-            taken = _first(value, item)
+            taken = first_of(value, item)
             found.append(taken)
-            parts.append("" if taken is _MISSING else _text(taken))
+            parts.append("" if taken is MISSING else text_of(taken))
             room -= len(parts[-1])
         if room < 0:
             raise _too_long()
         yield _Row(tuple(found), "".join(parts))
 
 
-def _first(value: Any, paths: _Value) -> Any:
-    """Return the first value that one of the paths leads to."""
-    for path in paths:
-        found = _cut(_walk(value, path.steps), path.cut)
-        if found is not _MISSING:
-            return found
-    return _MISSING
-
-
-def _walk(value: Any, steps: tuple[str | BringStep, ...]) -> Any:
-    if len(steps) == 1 and steps[0] is BringStep.EACH and not _is_policy(value):
-        return value  # the whole, of what has no type
-    for n, step in enumerate(steps):
-        behind = steps[n + 1 :]
-        if step is BringStep.EACH and isinstance(value, list):
-            if not behind:
-                return value
-            found = (_walk(entry, behind) for entry in value)
-            return [entry for entry in found if entry is not _MISSING] or _MISSING
-        if isinstance(step, BringStep):
-            if not isinstance(value, dict) or not value or (n and step is BringStep.EACH):
-                return _MISSING
-            first = next(iter(value))
-            value = value[first] if behind else first
-        elif isinstance(value, dict):
-            value = value.get(step, _MISSING)
-        elif isinstance(value, list) and _INDEX.fullmatch(step) and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return _MISSING
-    return value
-
-
-def _cut(value: Any, cut: BringCut | None) -> Any:
-    """Return the part of a value that a path takes."""
-    if cut is None or value is _MISSING:
-        return value
-    text = _text(value)
-    if cut.name == "find":
-        return text.partition(cut.text)[0]
-    if cut.name == "rfind":
-        return text.rpartition(cut.text)[2]
-    if cut.name == "prefix":
-        return text[: cut.count]
-    return text[max(0, len(text) - cut.count) :]
-
-
 # ------------------------------------------------------------------- forms
-
-
-def _text(value: Any) -> str:
-    """Return a value as text; lists and objects are JSON, so that it can be read again."""
-    if isinstance(value, str):
-        return value
-    return _json(value) if isinstance(value, dict | list) else literal(value)
-
-
-def _json(value: Any) -> str:
-    separators = (",", ":") if isinstance(value, list) else (", ", ": ")
-    return json.dumps(value, ensure_ascii=False, separators=separators)
 
 
 def _json_list(data: Sequence[Any]) -> str:
@@ -341,14 +257,14 @@ def _keyed(rows: Sequence[_Row], objects: Sequence[Any], wanted: Bring) -> Broug
     """Return the values under keys: as JSON objects, or as a table."""
     paths = [item for item in wanted.items if not isinstance(item, str)]
     keys = _keys(paths, all(isinstance(o, dict) and len(o) == 1 for o in objects))
-    missing = "" if "null" in wanted.modifiers or "table" in wanted.modifiers else _MISSING
+    missing = "" if "null" in wanted.modifiers or "table" in wanted.modifiers else MISSING
     data: list[dict[str, Any]] = []
     for row in rows:
         entry: dict[str, Any] = {}
         for key, value in zip(keys, row.values, strict=True):
-            if value is not _MISSING and entry.get(key, missing) == missing:
+            if value is not MISSING and entry.get(key, missing) == missing:
                 entry[key] = value
-            elif missing is not _MISSING:
+            elif missing is not MISSING:
                 entry.setdefault(key, missing)
         if entry:
             data.append(entry)
@@ -356,7 +272,7 @@ def _keyed(rows: Sequence[_Row], objects: Sequence[Any], wanted: Bring) -> Broug
         return Brought(data, _json_list(data), json=True)
     columns = list(dict.fromkeys(keys))
     headings = tuple(key[:1].upper() + key[1:] for key in columns)
-    shown = [tuple(_text(entry[key]) for key in columns) for entry in data]
+    shown = [tuple(text_of(entry[key]) for key in columns) for entry in data]
     return Brought(data, table=Table(headings, shown))
 
 
@@ -398,27 +314,13 @@ def _unique(values: Iterable[Any], key: Callable[[Any], str]) -> list[Any]:
     return list(found.values())
 
 
-def _number(value: Any) -> float | int | None:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return float(value)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _rank(value: Any) -> tuple[int, float | int, str]:
-    """Return what a value is sorted by: numbers, then texts, then what is missing."""
-    if value is _MISSING:
-        return 2, 0, ""
-    number = _number(value)
-    return (0, number, "") if number is not None else (1, 0, _text(value))
-
-
 def _extreme(rows: Sequence[_Row], wanted: Bring) -> _Row:
     """Return the row with the smallest or largest result; of equal ones the first."""
     sign = 1 if "max" in wanted.modifiers else -1
     best = rows[0]
     for row in rows[1:]:
         one, two = (_compared(r, wanted) for r in (row, best))
-        a, b = _number(one), _number(two)
+        a, b = number_of(one), number_of(two)
         numeric = a is not None and b is not None
         larger = a > b if numeric else str(one) > str(two)  # type: ignore[operator]
         smaller = a < b if numeric else str(one) < str(two)  # type: ignore[operator]

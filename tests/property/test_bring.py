@@ -14,7 +14,7 @@ from edgelake.language import BRING_MODIFIERS, Variables, bring_of_text
 from edgelake.ledger import assign_key, bring, children_of, key_of
 
 VARIABLES = Variables({"k": "a", "odd": "[x]"}, {})
-NAMES = ["a", "b", "name", "ip", "port", "date", "parent", "id", "*", "0"]
+NAMES = ["a", "b", "name", "ip", "port", "date", "parent", "id", "*", "0", "local_ip"]
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),

@@ -273,6 +273,8 @@ def test_children():
         {"ip": "10.0.0.1, 10.0.0.2", "port": 5},
         {"ip": "a) stop (b", "port": 5},
         {"ip": ["10.0.0.1"], "port": 5},
+        {"ip": ["10.0.0.1"], "port": 5, "local_ip": "10.0.0.2"},
+        {"ip": {}, "port": {}, "local_ip": [], "local_port": []},
     ],
 )
 def test_what_is_no_address_is_left_out(body):
