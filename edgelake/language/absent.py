@@ -114,11 +114,12 @@ def settled(statement: Statement, registry: CommandRegistry) -> Statement:
     CommandSyntaxError
         Commands stand inside one another too deep.
     """
-    chain: list[CommandStatement] = []
+    chain: list[Statement] = []
     last = statement
-    while isinstance(last, CommandStatement) and last.body is not None:
+    inner: Statement | None = _inside(last)
+    while inner is not None:
         chain.append(last)
-        last = last.body
+        last, inner = inner, _inside(inner)
         if len(chain) > limits.MAX_NESTING:
             raise place(
                 CommandSyntaxError(
@@ -128,27 +129,37 @@ def settled(statement: Statement, registry: CommandRegistry) -> Statement:
                 last.text,
                 last.start,
             )
-    if not isinstance(last, Assignment):
-        return statement
-    command = last.command
     changed: Statement
-    if command is None:
-        if not _names_absent(last.items, registry):
-            return statement
+    if isinstance(last, Assignment) and _names_absent(last.items, registry):
         items = last.items
         command = CommandStatement(Shape.UNKNOWN, items, last.text, items[0].start, last.end)
         changed = replace(last, items=(), command=command)
-    elif _is_beginning(command, registry):
-        changed = replace(last, items=command.words, command=None)
+    elif chain and isinstance(around := chain[-1], Assignment) and _is_beginning(last, registry):
+        assert isinstance(last, CommandStatement)
+        changed = replace(around, items=last.words, command=None)
+        chain.pop()
     else:
         return statement
     for outer in reversed(chain):
-        changed = replace(outer, body=changed)
+        if isinstance(outer, Assignment):
+            assert isinstance(changed, CommandStatement)
+            changed = replace(outer, command=changed)
+        else:
+            assert isinstance(outer, CommandStatement)
+            changed = replace(outer, body=changed)
     return changed
 
 
-def _is_beginning(command: CommandStatement, registry: CommandRegistry) -> bool:
+def _inside(statement: Statement) -> Statement | None:
+    if isinstance(statement, CommandStatement):
+        return statement.body
+    return statement.command if isinstance(statement, Assignment) else None
+
+
+def _is_beginning(command: Statement, registry: CommandRegistry) -> bool:
     """Return whether a command is one word that is no command, only the first of some."""
+    if not isinstance(command, CommandStatement):
+        return False
     only = command.words[0]
     return (
         len(command.words) == 1

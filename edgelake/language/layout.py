@@ -184,6 +184,9 @@ class _Script:
     def _statements(self, source: _Source, statements: tuple[Statement, ...]) -> None:
         indent = self._indent(source)
         comments = _comments(source, statements)
+        if not statements:
+            self._lines += [indent + comment.text for comment in comments]
+            return
         written = _written(source, statements, comments, indent)
         if not self._same(written, statements, comments):
             self._keep(source)

@@ -58,6 +58,7 @@ def formatted(text: str) -> str:
             "<connect dbms x where type=sqlite\n # third\n>",
             "<connect dbms x where\n    type = sqlite\n    # third\n>\n",
         ),
+        ("< # only\n  # that\n>", "# only\n# that\n"),
         ("<print a\n# odd\n b>", "# odd\nprint a b\n"),
         # The branch of an if without a command.
         (

@@ -209,7 +209,8 @@ def commands_of(text: str) -> list[object]:
         return []
     for line in script.lines:
         try:
-            found.append(meaning(parse(line.text, NETWORK)))
+            if said := meaning(parse(line.text, NETWORK)):
+                found.append(said)
         except CommandError:
             found.append(" ".join(line.text.split()))
     return [found, script.labels, script.parameters]
