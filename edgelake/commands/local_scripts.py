@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from edgelake import limits
 from edgelake.commands.context import Context
@@ -15,7 +16,17 @@ from edgelake.errors import (
     WrongValue,
 )
 from edgelake.interfaces import Permission, Result
-from edgelake.language import Argument, Call, CommandSet, Text, Words
+from edgelake.language import (
+    Argument,
+    Call,
+    CommandSet,
+    Item,
+    JsonItem,
+    Quoted,
+    Text,
+    Variables,
+    expand_text,
+)
 from edgelake.storage import fetch_file, store_file
 
 __all__ = ["commands"]
@@ -39,17 +50,36 @@ class _ScriptName(Text):
         return "name of a script, without '/'; .al may be left out"
 
 
+class _ScriptText(Text):
+    """A script in quotes or as JSON, or a variable that holds one; kept as it is written."""
+
+    metavar = "<text>"
+    by_text = False
+
+    def take(self, items: Sequence[Item], variables: Variables) -> str:
+        """Return the text, references inside it left to whoever runs it."""
+        if isinstance(items[0], JsonItem) and len(items) == 1:
+            return self.parse(items[0].source)
+        if isinstance(items[0], Quoted) and len(items) == 1 and items[0].word is None:
+            return self.parse(items[0].text if items[0].quote == '"' else items[0].kept)
+        return self.parse(expand_text(items, variables, strict=True))
+
+    def describe(self) -> str:
+        """Return what is accepted."""
+        return "commands in quotes, or JSON"
+
+
 _NAME = Argument("name", _ScriptName(), help="name of the script; .al may be left out")
 
 
 @commands.command(
     "set script",
     summary="keep a text as a script in !local_scripts",
-    arguments=(_NAME, Argument("text", Words(), help="commands, or JSON with commands")),
+    arguments=(_NAME, Argument("text", _ScriptText(), help="commands in quotes, or JSON")),
     permission=Permission.NEVER,
     details=(
         "The text is kept as <name>.al, or as <name>.json if it is a JSON object; a script\n"
-        "of that name is replaced. Quote a text of several words to keep its blanks."
+        "of that name is replaced. References in it are replaced when it runs."
     ),
     examples=('set script hello "print hello"',),
     related=("get script", "process"),

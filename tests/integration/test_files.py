@@ -170,8 +170,10 @@ def test_the_home_of_the_user(node, monkeypatch, tmp_path):
         ("delete archive", EdgeLakeError),
         ("get script absent9", ScriptMissing),
         ("get script ../data/tmp/a1.txt", WrongValue),
-        ("set script ../x print 1", WrongValue),
+        ('set script ../x "print 1"', WrongValue),
         ("set script x", CommandSyntaxError),
+        ("set script x print hello", CommandSyntaxError),
+        ("set script x !nosuch", EdgeLakeError),
         ('set script x " "', WrongValue),
     ],
 )
@@ -239,12 +241,18 @@ def test_scripts_are_kept_and_shown(node):
     assert node.run("get script demo1").text == "print hello   there\n"
     assert (node.home.scripts_dir / "demo1.al").is_file()
     assert node.run("process !local_scripts/demo1.al").text == "hello there"
-    node.run("set script demo1.al print again")
+    node.run('set script demo1.al "print !later"')
+    assert node.run("get script demo1").text == "print !later\n"
+    node.run('later = "as it is now"')
+    assert node.run("process !local_scripts/demo1.al").text == "as it is now"
+    node.run('text = "print again"')
+    node.run("set script demo1 !text")
     assert node.run("get script demo1").text == "print again\n"
 
 
 def test_scripts_in_json(node):
     text = '{"config":[{"name":"part1","setting":{"v7":"seven"},"commands":["print !v7"]}]}'
+    node.run("v7 = eight")
     node.run(f"set script demo2 {text}")
     assert json.loads(node.run("get script demo2").text) == json.loads(text)
     assert node.run("process !local_scripts/demo2.json").text == "seven"
