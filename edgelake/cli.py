@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from typing import NoReturn, TextIO
 
     from edgelake.commands.streams import LogLines
+    from edgelake.console.output import Screen
     from edgelake.errors import EdgeLakeError
-    from edgelake.interfaces import Notice, Result
+    from edgelake.interfaces import Notice
     from edgelake.node import Node
 
 __all__ = ["main", "rejoin"]
@@ -225,12 +226,15 @@ class _Session:
 
     def __init__(self, node: Node, options: argparse.Namespace, log: LogLines) -> None:
         from edgelake.commands.streams import Output
+        from edgelake.console.output import Screen
 
         self._node = node
         self._options = options
         self._log = log
         self._output = Output(sys.stdout)
         self._errors = Output(sys.stderr)
+        self._answers = Screen(self._print, terminal=_is_terminal(sys.stdout))
+        self._failures = Screen(self._error, terminal=_is_terminal(sys.stderr))
 
     def run(self) -> int:
         """Run what was asked for and return the exit status."""
@@ -241,11 +245,11 @@ class _Session:
         status = 0
         node.show_notices(self._notice)
         for command in commands:
-            status = self._command(command, self._error) or status
+            status = self._command(command, self._failures) or status
             if node.stopping:
                 return status
         if options.console or not commands:
-            interactive = sys.stdin is not None and sys.stdin.isatty()
+            interactive = _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
             if interactive and not (options.serve and not options.console):
                 self._console()
             elif sys.stdin is not None:
@@ -258,7 +262,7 @@ class _Session:
 
     def _console(self) -> None:
         with _Loading():
-            from edgelake.console import run_console
+            from edgelake.console.reader import run_console
 
         # Ctrl-C ends what runs, not the console: both are the same to a handler.
         former = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -266,21 +270,15 @@ class _Session:
         signal.signal(signal.SIGINT, former)
         self._node.show_notices(self._notice)
 
-    def _command(self, command: str, tell: Callable[[str], None]) -> int:
+    def _command(self, command: str, failures: Screen) -> int:
         """Run one command, tell of its failure; return its exit status."""
-        from edgelake.commands.rendering import console_text
         from edgelake.commands.streams import internal_error
         from edgelake.errors import EdgeLakeError
-        from edgelake.language import format_error
-
-        def show(result: Result) -> None:
-            if text := console_text(result.text):
-                self._print(text)
 
         try:
-            self._node.execute(command, show)
+            self._node.execute(command, self._answers.show)
         except EdgeLakeError as exc:
-            tell(console_text(format_error(exc)))
+            failures.fail(exc, command)
             return exc.exit_status
         except _Ended as end:
             # A node that serves ends in order at whatever moment it is asked to.
@@ -291,7 +289,7 @@ class _Session:
             raise
         except Exception as exc:
             error = internal_error(exc)
-            tell(console_text(format_error(error)))
+            failures.fail(error)
             return error.exit_status
         return 0
 
@@ -300,7 +298,7 @@ class _Session:
         import io
 
         from edgelake.errors import CommandSyntaxError, EdgeLakeError
-        from edgelake.language import LogicalLines, format_error
+        from edgelake.language import LogicalLines
 
         failed = 0
         lines = LogicalLines()
@@ -310,12 +308,12 @@ class _Session:
             try:
                 ready = step()
             except EdgeLakeError as exc:
-                self._print(format_error(exc))
+                self._answers.fail(exc)
                 failed = 1
                 return
             for _, text in ready:
                 if not self._node.stopping:
-                    failed |= bool(self._command(text, self._print))
+                    failed |= bool(self._command(text, self._answers))
 
         def feed(line: str) -> list[tuple[int, str]]:
             try:
@@ -361,6 +359,10 @@ class _Session:
         from edgelake.commands.replies import notice_text
 
         self._output.notice(replace(notice, text=console_text(notice_text(notice))))
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _log() -> logging.Logger:

@@ -22,10 +22,12 @@ __all__ = [
     "LedgerRows",
     "Notice",
     "NoticeSink",
+    "Page",
     "Permission",
     "PolicyRow",
     "RowChanges",
     "Result",
+    "Section",
     "ServiceState",
     "ServiceStatus",
     "Table",
@@ -66,6 +68,29 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """Part of a page.
+
+    Attributes
+    ----------
+    heading : str
+        Empty for text that stands alone.
+    body : str or Table
+        Lines, or rows in columns; a table without ``columns`` has no headings.
+    """
+
+    heading: str
+    body: str | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Sections below one another, as of a help text or of a table with remarks."""
+
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """Answer of one command.
 
@@ -80,12 +105,15 @@ class Result:
         ``text`` is JSON; a reply over the wire says so.
     ok : bool
         Always true: a failure is raised. Kept for readers of results.
+    shown : Table, Page or None
+        What ``text`` was made of; a terminal draws it to its own width.
     """
 
     data: Any = None
     text: str = ""
     json: bool = False
     ok: bool = True
+    shown: Table | Page | None = None
 
 
 class ServiceState(Enum):

@@ -318,3 +318,35 @@ TRANSFER_QUIET_S: Final = 3.0
 
 STOP_TIMEOUT_S: Final = 10.0
 """Deadline of an orderly stop of one service."""
+
+# ------------------------------------------------------------- console
+
+MAX_STYLED_CHARS: Final = 16 * 1024
+"""Text at the prompt that is completed, explained and coloured; a longer one is plain."""
+
+MAX_CHECKED_CHARS: Final = 1000
+"""A value that is checked while it is typed."""
+
+MAX_PASTED_CHARS: Final = 8 * 1024
+"""Pasted text that the prompt shows; a longer one is kept aside, and a mark stands for it."""
+
+MAX_LISTED_FILES: Final = 2000
+"""Entries of a folder that completion looks at."""
+
+MAX_OFFERED: Final = 500
+"""Words that completion offers at once."""
+
+LISTING_WAIT_S: Final = 0.2
+"""How long completion waits for a folder; one on a dead file server offers nothing."""
+
+MAX_HISTORY_BYTES: Final = 1024 * 1024
+"""File of the console's history; above it the older half goes."""
+
+MAX_HISTORY_ENTRY_CHARS: Final = 16 * 1024
+"""One entry of the history; a longer text is not kept."""
+
+MAX_DRAWN_CELLS: Final = 20_000
+"""Cells of a table that the terminal gets folded to its width; a larger one is plain."""
+
+MAX_DRAWN_CHARS: Final = 256 * 1024
+"""JSON that the terminal gets coloured; a longer one is plain."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edgelake import limits
@@ -134,9 +135,31 @@ class Node:
         """Return the status of every kind of service, by its name."""
         return {kind.name: status for kind, status in self._parts.services.statuses()}
 
-    def variable_names(self) -> list[str]:
-        """Return the names of the variables."""
-        return [name for name, _ in self._parts.variables.items()]
+    @property
+    def name(self) -> str:
+        """Name of the node; ``edgelake`` if nobody gave it one."""
+        return self._parts.name
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables and their values of this moment."""
+        return dict(self._parts.variables.items())
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment that ``$NAME`` refers to."""
+        return os.environ
+
+    def databases(self) -> list[str]:
+        """Return the names of the connected databases; never waits."""
+        return self._parts.databases.names()
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables that policies describe; never waits."""
+        found = (policy.body.get("name") for policy in self._parts.ledger.known(("table",)))
+        return sorted({name for name in found if isinstance(name, str)} | {"ledger"})
+
+    def service_names(self) -> list[str]:
+        """Return the names that ``exit`` takes."""
+        return self._parts.services.names()
 
     def show_notices(self, sink: Callable[[Notice], None] | None) -> None:
         """Show what peers print here through ``sink``; ``None`` keeps it for `notices`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgelake.commands.context import Context
 from edgelake.interfaces import Permission, Result
-from edgelake.language import Argument, Call, CommandSet, Form, Words, help_for, help_overview
+from edgelake.language import Argument, Call, CommandSet, Form, Words, help_page, page_text
 
 __all__ = ["commands"]
 
@@ -48,6 +48,6 @@ def _echo(context: Context, call: Call) -> Result:
 )
 def _help(context: Context, call: Call) -> Result:
     registry = context.interpreter.registry
-    words = call.text.split()
-    text = help_for(registry, words) if words else help_overview(registry)
-    return Result(text, text)
+    page = help_page(registry, call.text.split())
+    text = page_text(page)
+    return Result(text, text, shown=page)

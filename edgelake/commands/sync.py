@@ -12,7 +12,7 @@ from edgelake.errors import (
     MissingOption,
     SynchronizerNotRunning,
 )
-from edgelake.interfaces import Permission, Result, ServiceState, Table
+from edgelake.interfaces import Page, Permission, Result, Section, ServiceState, Table
 from edgelake.language import (
     AddressType,
     Boolean,
@@ -137,12 +137,14 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
     shown = answer(data, table, call.options)
     if shown.json:
         return shown
-    text = shown.text
+    remarks = []
     if data.get("last_error"):
-        text += f"Last error: {data['last_error']}\r\n"
+        remarks.append(f"Last error: {data['last_error']}")
     if damaged:
-        text += f"Damaged lines of the ledger file: {damaged}, {reason}\r\n"
-    return Result(data, text)
+        remarks.append(f"Damaged lines of the ledger file: {damaged}, {reason}")
+    text = shown.text + "".join(f"{remark}\r\n" for remark in remarks)
+    page = Page((Section("", table), *(Section("", remark) for remark in remarks)))
+    return Result(data, text, shown=page)
 
 
 _COLUMNS = (

@@ -48,7 +48,7 @@ from edgelake.language.forms import (
     Words,
     reference_in,
 )
-from edgelake.language.help import help_for, help_overview, markdown_page
+from edgelake.language.help import help_page, markdown_page, page_text
 from edgelake.language.keys import JsonPairs, JsonValue, KeyPath, KeyValue, index_keys, json_value
 from edgelake.language.lines import LogicalLines
 from edgelake.language.numbers import Number
@@ -176,13 +176,13 @@ __all__ = [
     "format_error",
     "format_error_block",
     "from_wire",
-    "help_for",
-    "help_overview",
+    "help_page",
     "holds",
     "item_of",
     "index_keys",
     "json_value",
     "markdown_page",
+    "page_text",
     "parameters_of",
     "parse",
     "parse_remote",

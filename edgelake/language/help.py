@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edgelake.errors import CommandNotAvailable, UnknownCommand
-from edgelake.interfaces import Permission
+from edgelake.interfaces import Page, Permission, Section, Table
 from edgelake.language.bring import BRING_MODIFIERS, BRING_USAGE
 from edgelake.language.command import (
     Argument,
@@ -18,7 +18,7 @@ from edgelake.language.command import (
 )
 from edgelake.language.diagnostics import shortened
 
-__all__ = ["help_for", "help_overview", "markdown_page"]
+__all__ = ["help_page", "markdown_page", "page_text"]
 
 _CALLERS = {
     Permission.READ: "other nodes at level read and above",
@@ -48,19 +48,7 @@ _FORMS = (
 )
 
 
-def help_overview(registry: CommandRegistry) -> str:
-    """Return the list of all commands by group, one line each."""
-    width = max((len(name) for name in registry.names()), default=0)
-    lines: list[str] = []
-    for group, commands in registry.groups().items():
-        lines.append(group)
-        lines.extend(f"  {command.name.ljust(width)}  {command.summary}" for command in commands)
-        lines.append("")
-    lines.append("'help <command>' explains one of them.")
-    return "\n".join(lines)
-
-
-def help_for(registry: CommandRegistry, words: Sequence[str]) -> str:
+def help_page(registry: CommandRegistry, words: Sequence[str] = ()) -> Page:
     """Return the help of a command, or the list of the commands that begin with the words.
 
     Raises
@@ -70,15 +58,16 @@ def help_for(registry: CommandRegistry, words: Sequence[str]) -> str:
     CommandNotAvailable
         Only other nodes of the network have that command.
     """
+    if not words:
+        return _overview(registry)
     command = registry.get(" ".join(words))
     if command is not None:
         return _page(command)
     prefix = " ".join(words)
     family = registry.family(words)
     if family:
-        width = max(len(name) for name in family)
-        listed = [f"  {name.ljust(width)}  {_summary(registry, name)}" for name in family]
-        return "\n".join([f"commands that begin with '{prefix}':", *listed])
+        rows = [(name, _summary(registry, name)) for name in family]
+        return Page((Section(f"commands that begin with '{prefix}':", Table((), rows)),))
     longest = registry.longest(words)
     if longest is not None:
         return _page(longest)
@@ -94,6 +83,11 @@ def help_for(registry: CommandRegistry, words: Sequence[str]) -> str:
         else "'help' lists the commands"
     )
     raise UnknownCommand(f"no command '{shortened(prefix)}'", hint=hint)
+
+
+def page_text(page: Page) -> str:
+    """Return a page as lines, without a line end behind the last."""
+    return "\n\n".join("\n".join(_section_lines(section)) for section in page.sections)
 
 
 def markdown_page(registry: CommandRegistry) -> str:
@@ -138,28 +132,51 @@ def _bring_section() -> Iterator[str]:
         yield _row(f"`.{name}`", meaning)
 
 
-def _page(command: Command) -> str:
-    """Return the help of one command as text."""
-    lines = ["Usage:", f"  {command.usage}", "", _sentence(command.summary)]
+def _overview(registry: CommandRegistry) -> Page:
+    """Return the list of all commands by group, one line each."""
+    width = max((len(name) for name in registry.names()), default=0)
+    sections = [
+        Section(group, Table((), [(c.name.ljust(width), c.summary) for c in commands]))
+        for group, commands in registry.groups().items()
+    ]
+    return Page((*sections, Section("", "'help <command>' explains one of them.")))
+
+
+def _page(command: Command) -> Page:
+    """Return the help of one command."""
+    sections = [Section("Usage:", command.usage), Section("", _sentence(command.summary))]
     if command.details:
-        lines += ["", command.details]
+        sections.append(Section("", command.details))
     arguments = _arguments(command)
     if arguments:
-        lines += ["", "Arguments:", *_columns([_argument_row(a) for a in arguments])]
+        rows = [_argument_row(argument) for argument in arguments]
+        sections.append(Section("Arguments:", Table((), rows)))
     options = _options(command)
     if options:
         heads = ("option", "type", "default", "meaning")
-        lines += ["", "Options:", *_columns([heads, *(_option_row(o) for o in options)])]
+        rows = [_option_row(option) for option in options]
+        sections.append(Section("Options:", Table(heads, rows)))
     if command.bring is not Brings.NONE:
-        lines += ["", "Behind bring:", *_columns(_BRING_ITEMS)]
-        lines += ["", "Modifiers of bring:"]
-        lines += _columns([(f".{name}", meaning) for name, meaning in BRING_MODIFIERS.items()])
+        modifiers = [(f".{name}", meaning) for name, meaning in BRING_MODIFIERS.items()]
+        sections.append(Section("Behind bring:", Table((), _BRING_ITEMS)))
+        sections.append(Section("Modifiers of bring:", Table((), modifiers)))
     if command.examples:
-        lines += ["", "Examples:", *(f"  {example}" for example in command.examples)]
-    lines += ["", f"May be called by: {_CALLERS[command.permission]}."]
+        sections.append(Section("Examples:", "\n".join(command.examples)))
+    sections.append(Section("", f"May be called by: {_CALLERS[command.permission]}."))
     if command.related:
-        lines += ["", f"See also: {', '.join(command.related)}"]
-    return "\n".join(lines)
+        sections.append(Section("", f"See also: {', '.join(command.related)}"))
+    return Page(tuple(sections))
+
+
+def _section_lines(section: Section) -> Iterator[str]:
+    if section.heading:
+        yield section.heading
+    if isinstance(section.body, Table):
+        table = section.body
+        yield from _columns([*([table.columns] if table.columns else []), *table.rows])
+    else:
+        indent = "  " if section.heading else ""
+        yield from (f"{indent}{line}".rstrip() for line in section.body.split("\n"))
 
 
 def _markdown(command: Command) -> Iterator[str]:

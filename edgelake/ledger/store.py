@@ -126,6 +126,13 @@ class LocalLedger:
             return list(found)
         return [policy for policy in found if matches(policy, predicate)]
 
+    def known(self, types: Sequence[str]) -> list[Policy]:
+        """Return the policies of these types that are in memory: no file is read for it."""
+        state = self._state
+        if state is None:
+            return []
+        return [policy for kind in types for policy in state.by_type.get(kind, ())]
+
     def get(self, policy_id: str) -> Policy | None:
         """Return the policy of an id, ``None`` if there is none or it was deleted here."""
         return self._current().by_id.get(policy_id)

@@ -245,6 +245,10 @@ class Databases:
             found = sorted(self._open.values(), key=lambda database: database.name)
         return [DatabaseEntry(entry.name, entry.kind, entry.storage) for entry in found]
 
+    def names(self) -> list[str]:
+        """Return the names of the connected databases, without waiting for any of them."""
+        return sorted(list(self._open))
+
     def close(self) -> None:
         """Close every connection; may be called twice."""
         with self._lock:

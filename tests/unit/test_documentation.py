@@ -10,7 +10,7 @@ import pytest
 from edgelake import limits
 from edgelake.commands import build_registry
 from edgelake.interfaces import Permission
-from edgelake.language import Variables, bind, help_for, markdown_page, parse
+from edgelake.language import Variables, bind, help_page, markdown_page, page_text, parse
 from edgelake.language.syntax import CommandStatement
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ def test_the_page_of_commands_is_up_to_date():
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_is_explained(command):
-    text = help_for(REGISTRY, command.name.split())
+    text = page_text(help_page(REGISTRY, command.name.split()))
     assert command.name in text
     for option in command.options:
         assert option.key in text

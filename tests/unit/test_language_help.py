@@ -6,14 +6,20 @@ import pytest
 
 from edgelake.errors import CommandError, StorageError, UnknownCommand
 from edgelake.language import (
+    CommandRegistry,
     format_error,
     format_error_block,
-    help_for,
-    help_overview,
+    help_page,
     markdown_page,
+    page_text,
     parse,
 )
 from tests.language.sample import REGISTRY
+
+
+def help_for(registry: CommandRegistry, words: list[str]) -> str:
+    return page_text(help_page(registry, words))
+
 
 CONNECT = """\
 Usage:
@@ -70,7 +76,7 @@ def test_unknown_command_names_the_nearest() -> None:
 
 
 def test_overview_lists_every_command() -> None:
-    lines = help_overview(REGISTRY).split("\n")
+    lines = help_for(REGISTRY, []).split("\n")
     assert lines[0] == "sample"
     for name in REGISTRY.names():
         assert any(line.startswith(f"  {name} ") for line in lines)

@@ -33,10 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": COMMANDS,
     "node": PARTS,
     "client": PARTS,
-    "completion": {"language"},
-    "console": DOORS | {"completion"},
+    "console": DOORS,
     "tools": {"commands", "language", "storage"} | GROUND,
-    "cli": DOORS | {"completion", "console", "tools"},
+    "cli": DOORS | {"console", "tools"},
     "__main__": {"cli"},
     "__init__": DOORS,
 }

@@ -1,0 +1,237 @@
+"""What may stand at the cursor of the console: commands, options, values, names, files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+from edgelake import limits
+from edgelake.commands.rendering import console_text
+from edgelake.commands.streams import internal_error
+from edgelake.console.places import Fixed, Keys, Names, Offer, Value
+from edgelake.console.reading import next_words, read_tokens
+from edgelake.console.sources import NodeNames, listing
+from edgelake.console.tokens import Kind, scan
+from edgelake.language import (
+    CommandRegistry,
+    Duration,
+    PathType,
+    Reference,
+    Size,
+    VariableName,
+)
+
+__all__ = ["Candidate", "CommandCompleter", "candidates"]
+
+_REFERENCE = re.compile(
+    r"(?:(?<=[\s\"'`{}\[\](),=+&:])|^)(!!?|\$)([^\s\"'`{}\[\](),=+&<>!$:/;]*+)\Z"
+)
+_PATH = re.compile(r"(!|\$)([^\s\"'`{}\[\](),=+&<>!$:/;]++)(/.*)", re.DOTALL)
+_UNITS = ("seconds", "minutes", "hours", "days", "weeks")
+_SIZES = ("KB", "MB", "GB", "TB")
+_SIZE_BEGUN = re.compile(r"(\d+)\s*([KMGTB]*)", re.IGNORECASE)
+_NEEDS_QUOTES = re.compile(r"[\s\"'`{}\[\](),=+&<>!$#]")
+_META_CHARS = 60
+
+_DATABASES = ("dbms", "database")
+_TABLES = ("table", "tables")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A text that may replace what stands before the cursor.
+
+    Attributes
+    ----------
+    text : str
+        What replaces it.
+    back : int
+        How many characters before the cursor it replaces.
+    meta : str
+        What it is, in a few words.
+    open : bool
+        More may touch it, as behind a folder: no blank follows.
+    """
+
+    text: str
+    back: int
+    meta: str = ""
+    open: bool = False
+
+
+class CommandCompleter(Completer):
+    """Offers what the declarations in the registry allow, and names that the node knows.
+
+    Parameters
+    ----------
+    registry : CommandRegistry
+    names : NodeNames
+    """
+
+    def __init__(self, registry: CommandRegistry, names: NodeNames) -> None:
+        self._registry = registry
+        self._names = names
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterator[Completion]:
+        """Yield what may stand at the cursor."""
+        text = document.text_before_cursor
+        behind = document.text_after_cursor[:1]
+        try:
+            offered = candidates(text, self._registry, self._names)
+        except Exception as exc:
+            internal_error(exc)
+            return
+        for found in offered:
+            blank = "" if found.open or behind == " " else " "
+            shown = console_text(found.text)
+            yield Completion(
+                found.text + blank,
+                start_position=-found.back,
+                display=shown,
+                display_meta=console_text(found.meta),
+            )
+
+
+def candidates(text: str, registry: CommandRegistry, names: NodeNames) -> list[Candidate]:
+    """Return what may stand at the end of a text, at most `limits.MAX_OFFERED`.
+
+    Never raises, and never waits longer than `limits.LISTING_WAIT_S`. A text above
+    `limits.MAX_STYLED_CHARS` gets nothing.
+    """
+    if len(text) > limits.MAX_STYLED_CHARS:
+        return []
+    tokens = scan(text)
+    last = tokens[-1] if tokens and tokens[-1].end == len(text) else None
+    if last is not None and last.kind is Kind.COMMENT:
+        return []
+    if reference := _REFERENCE.search(text):
+        return _limited(_references(reference, names))
+    if last is None or last.kind in (Kind.MARK, Kind.END, Kind.BLOCK):
+        begun, quote, before = "", "", tokens
+    elif last.kind is Kind.WORD or (last.kind is Kind.QUOTED and not last.closed):
+        quote = last.text[0] if last.kind is Kind.QUOTED else ""
+        begun, before = last.text[len(quote) :], tokens[:-1]
+    else:
+        return []
+    expected = read_tokens(before, registry).expected
+    found: dict[str, Candidate] = {}
+    for offer in expected.offers:
+        for candidate in _offered(offer, begun, quote, registry, names):
+            found.setdefault(candidate.text, candidate)
+    return _limited(found.values())
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _limited(found: Iterable[Candidate]) -> list[Candidate]:
+    return [candidate for candidate, _ in zip(found, range(limits.MAX_OFFERED), strict=False)]
+
+
+def _references(match: re.Match[str], names: NodeNames) -> Iterator[Candidate]:
+    """Yield the names of variables, or of the environment, behind ``!``, ``!!`` or ``$``."""
+    mark, begun = match.groups()
+    known = names.environment() if mark == "$" else names.variables()
+    for name in sorted(known):
+        if name.startswith(begun) and name != begun and not _NEEDS_QUOTES.search(name):
+            # Values of the environment are often secrets: they are not shown.
+            meta = "" if mark == "$" else known[name][:_META_CHARS]
+            yield Candidate(mark + name, len(match[0]), meta)
+
+
+def _offered(
+    offer: Offer, begun: str, quote: str, registry: CommandRegistry, names: NodeNames
+) -> Iterator[Candidate]:
+    """Yield what an offer has that goes on as the text does."""
+    words: Iterable[tuple[str, str]]
+    if isinstance(offer, Value):
+        if isinstance(offer.of.type, PathType) and not offer.given:
+            yield from _files(begun, quote, names)
+            return
+        words = _values(offer, begun, names)
+    elif quote:
+        return
+    elif isinstance(offer, Names):
+        words = next_words(registry, offer.begun).items()
+    elif isinstance(offer, Keys):
+        words = (
+            (option.key, option.help or option.type.describe())
+            for option in offer.options
+            if option.repeatable or option.key not in offer.given
+        )
+    elif isinstance(offer, Fixed):
+        words = ((word, "") for word in offer.words)
+    else:
+        return
+    for word, meta in words if isinstance(offer, Fixed) else sorted(words):
+        if word.startswith(begun) and word != begun:
+            yield Candidate(quote + word + quote, len(quote + begun), meta[:_META_CHARS])
+
+
+def _values(offer: Value, begun: str, names: NodeNames) -> Iterator[tuple[str, str]]:
+    """Yield values of a type, and what each is."""
+    kind, given = offer.of.type, offer.given
+    if isinstance(kind, Duration):
+        if len(given) == 1 and given[0].replace(".", "", 1).isdecimal():
+            yield from ((unit, "") for unit in _UNITS)
+        return
+    if isinstance(kind, Size):
+        if len(given) == 1 and given[0].isdecimal():
+            yield from ((unit, "") for unit in _SIZES)
+        elif not given and (match := _SIZE_BEGUN.fullmatch(begun)):
+            yield from ((match[1] + unit, "") for unit in _SIZES)
+        return
+    if given:
+        return
+    yield from ((word, "") for word in kind.choices())
+    key = getattr(offer.of, "key", None) or getattr(offer.of, "name", "")
+    if isinstance(kind, Reference):
+        yield from ((f"!{name}", value) for name, value in names.variables().items())
+    elif isinstance(kind, VariableName):
+        yield from names.variables().items()
+    elif key in _DATABASES:
+        yield from ((name, "database") for name in names.databases())
+    elif key in _TABLES:
+        yield from ((name, "table") for name in names.tables())
+    elif key in ("process", "service") and not kind.choices():
+        yield from ((name, "service") for name in names.service_names())
+
+
+def _files(begun: str, quote: str, names: NodeNames) -> Iterator[Candidate]:
+    """Yield the files and folders that a path may go on with."""
+    base, marked, typed = begun, False, len(begun)
+    if match := _PATH.fullmatch(begun):
+        known = names.variables() if match[1] == "!" else names.environment()
+        base, marked = known.get(match[2], "") + match[3], match[2] in known
+        if not marked:
+            return
+    elif begun.startswith(("!", "$")):
+        return
+    elif begun.startswith("~/"):
+        # The language leaves ~ as it is; the folder's own name is put in its place.
+        begun = base = os.path.expanduser(begun)
+    folder, slash, stem = base.rpartition("/")
+    written = begun[: len(begun) - len(stem)]
+    for entry in listing(folder + slash, stem):
+        path = written + entry.name + ("/" if entry.folder else "")
+        around = quote
+        if not quote and _NEEDS_QUOTES.search(entry.name):
+            if marked or '"' in entry.name:
+                continue
+            around = '"'
+        elif quote and quote in entry.name:
+            continue
+        closing = "" if entry.folder else around
+        yield Candidate(
+            around + path + closing,
+            len(quote) + typed,
+            "folder" if entry.folder else "file",
+            open=entry.folder,
+        )
