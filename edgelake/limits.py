@@ -321,11 +321,14 @@ STOP_TIMEOUT_S: Final = 10.0
 
 # ------------------------------------------------------------- console
 
-MAX_STYLED_CHARS: Final = 16 * 1024
+MAX_STYLED_CHARS: Final = 8 * 1024
 """Text at the prompt that is completed, explained and coloured; a longer one is plain."""
 
 MAX_CHECKED_CHARS: Final = 1000
 """A value that is checked while it is typed."""
+
+MAX_TYPED_CHARS: Final = 32 * 1024
+"""Text at the prompt that comes key by key, as from a terminal that does not mark pasted text."""
 
 MAX_PASTED_CHARS: Final = 8 * 1024
 """Pasted text that the prompt shows; a longer one is kept aside, and a mark stands for it."""

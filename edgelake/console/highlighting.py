@@ -37,20 +37,29 @@ class CommandLexer(Lexer):
     ----------
     registry : CommandRegistry
     names : NodeNames
+    plain : callable or None
+        Returns whether a text gets no colours.
     """
 
-    def __init__(self, registry: CommandRegistry, names: NodeNames) -> None:
+    def __init__(
+        self,
+        registry: CommandRegistry,
+        names: NodeNames,
+        plain: Callable[[str], bool] | None = None,
+    ) -> None:
         self._registry = registry
         self._names = names
+        self._plain = plain
 
     def lex_document(self, document: Document) -> Callable[[int], StyleAndTextTuples]:
         """Return what gives the coloured pieces of a line."""
         lines = document.lines
-        if len(document.text) > limits.MAX_STYLED_CHARS:
+        text = document.text
+        if len(text) > limits.MAX_STYLED_CHARS or (self._plain and self._plain(text)):
             return lambda number: [("", lines[number])] if number < len(lines) else []
         try:
             pieces = styled(
-                document.text,
+                text,
                 self._registry,
                 self._names.variables().keys(),
                 self._names.environment().keys(),
@@ -58,7 +67,7 @@ class CommandLexer(Lexer):
         except Exception as exc:
             # Colours are never worth the console.
             internal_error(exc)
-            pieces = [("", document.text)]
+            pieces = [("", text)]
         rows: list[StyleAndTextTuples] = [[]]
         for style, text in pieces:
             for number, line in enumerate(text.split("\n")):

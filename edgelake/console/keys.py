@@ -16,11 +16,18 @@ __all__ = ["Pasted", "bindings", "unfinished"]
 
 
 class Pasted:
-    """Texts too long for the prompt: a mark stands there for each, and they are put back later."""
+    """Texts too long for the prompt: a mark stands there for each, and they are put back later.
+
+    Attributes
+    ----------
+    cut : bool
+        Keys beyond `limits.MAX_TYPED_CHARS` were not taken: what stands there is not whole.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, str] = {}
         self._count = 0
+        self.cut = False
 
     def shown(self, text: str) -> str:
         """Return the text, or the mark that stands for it."""
@@ -37,9 +44,14 @@ class Pasted:
             text = text.replace(mark, kept)
         return text
 
+    def stands_in(self, text: str) -> bool:
+        """Return whether a mark stands in a text."""
+        return any(mark in text for mark in self._kept)
+
     def forget(self) -> None:
-        """Forget the texts: their marks are gone."""
+        """Forget the texts: their marks are gone, a new text begins."""
         self._kept.clear()
+        self.cut = False
 
 
 def unfinished(text: str) -> bool:
@@ -67,10 +79,16 @@ def bindings(pasted: Pasted) -> KeyBindings:
         state = get_app().current_buffer.complete_state
         return state is not None and state.current_completion is not None
 
+    @Condition
+    def full() -> bool:
+        return len(get_app().current_buffer.text) >= limits.MAX_TYPED_CHARS
+
     @keys.add("enter", filter=typing & ~chosen)
     def _enter(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
-        if unfinished(pasted.restored(buffer.text)):
+        if pasted.cut:
+            event.app.output.bell()
+        elif unfinished(pasted.restored(buffer.text)):
             buffer.insert_text("\n")
         else:
             buffer.validate_and_handle()
@@ -82,6 +100,10 @@ def bindings(pasted: Pasted) -> KeyBindings:
     @keys.add("escape", "enter", filter=typing)
     def _line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
+
+    @keys.add(Keys.Any, filter=typing & full)
+    def _refuse(event: KeyPressEvent) -> None:
+        pasted.cut = True
 
     @keys.add(Keys.BracketedPaste, filter=typing)
     def _paste(event: KeyPressEvent) -> None:

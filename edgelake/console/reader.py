@@ -14,8 +14,9 @@ from prompt_toolkit.history import History, InMemoryHistory
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from edgelake.commands.replies import notice_text
+from edgelake import limits
 from edgelake.commands.rendering import console_text
+from edgelake.commands.replies import notice_text
 from edgelake.commands.streams import internal_error
 from edgelake.console.completion import CommandCompleter
 from edgelake.console.highlighting import CommandLexer
@@ -38,6 +39,7 @@ __all__ = ["run_console"]
 _WELCOME = """\
 edgelake: 'help' lists the commands, 'exit node' or Ctrl-D ends the node.
 Tab completes, Up and Ctrl-R find what was typed, Alt-Enter adds a line."""
+_TOO_LONG = f"more than {limits.MAX_TYPED_CHARS:,} characters: Ctrl-C, and put it into a script"
 _UNNAMED = "edgelake"
 _TAKEN_S = 0.5
 
@@ -48,29 +50,18 @@ def run_console(node: Node, log: LogLines) -> None:
     Ctrl-C must arrive as ``KeyboardInterrupt``: it ends the command that runs.
     """
     pasted = Pasted()
-    session: PromptSession[str] = PromptSession(
-        history=_history(node),
-        completer=CommandCompleter(node.registry, node),
-        complete_while_typing=False,
-        auto_suggest=AutoSuggestFromHistory(),
-        enable_history_search=True,
-        lexer=CommandLexer(node.registry, node),
-        style=STYLE,
-        color_depth=None if colours_wanted() else ColorDepth.DEPTH_1_BIT,
-        multiline=True,
-        prompt_continuation=continuation,
-        key_bindings=bindings(pasted),
-        bottom_toolbar=lambda: _toolbar(node),
-    )
+    session = _session(node, _history(node), pasted)
     print(_WELCOME)
     with patch_stdout(raw=True):
         reader = _Reader(node, session, pasted)
         node.show_notices(lambda notice: reader.tell(notice_text(notice)))
+        node.ask_with(reader.ask)
         log.show(lambda notice: reader.tell(notice.text))
         try:
             reader.read()
         finally:
             log.show(None)
+            node.ask_with(None)
             node.show_notices(None)
 
 
@@ -104,17 +95,26 @@ class _Reader:
                 while not taken.wait(_TAKEN_S) and self._session.app.is_running:
                     pass
 
+    def ask(self, question: str) -> str | None:
+        """Ask a person in the midst of a command; ``None`` at the end of the input."""
+        pasted = Pasted()
+        # What is answered is no command of its own: it stays out of the history.
+        session = _session(self._node, InMemoryHistory(), pasted)
+        try:
+            return pasted.restored(session.prompt(console_text(question)))
+        except EOFError:
+            return None
+
     def _step(self) -> bool:
         """Run what is typed until Enter; return whether there may be more."""
+        self._pasted.forget()
         try:
             typed = self._session.prompt(lambda: prompt(_state(self._node)))
         except KeyboardInterrupt:
             return True
         except EOFError:
             return False
-        text = self._pasted.restored(typed)
-        self._pasted.forget()
-        self._run(text)
+        self._run(self._pasted.restored(typed))
         return True
 
     def _run(self, text: str) -> None:
@@ -143,18 +143,41 @@ class _Reader:
 # ------------------------------------------------------------------- parts
 
 
+def _session(node: Node, history: History, pasted: Pasted) -> PromptSession[str]:
+    return PromptSession(
+        history=history,
+        completer=CommandCompleter(node.registry, node),
+        complete_while_typing=False,
+        auto_suggest=AutoSuggestFromHistory(),
+        enable_history_search=True,
+        lexer=CommandLexer(node.registry, node, pasted.stands_in),
+        style=STYLE,
+        color_depth=None if colours_wanted() else ColorDepth.DEPTH_1_BIT,
+        multiline=True,
+        prompt_continuation=continuation,
+        key_bindings=bindings(pasted),
+        bottom_toolbar=lambda: _toolbar(node, pasted),
+    )
+
+
 def _state(node: Node) -> PromptState:
     """Return what the prompt tells at this moment."""
-    return PromptState(name="" if node.name == _UNNAMED else node.name)
+    name = "" if node.name == _UNNAMED else node.name
+    return PromptState(name=name, assigned=node.assigned)
 
 
-def _toolbar(node: Node) -> StyleAndTextTuples:
+def _toolbar(node: Node, pasted: Pasted) -> StyleAndTextTuples:
     """Return the line below the prompt: what is expected at the cursor."""
     app = get_app_or_none()
     if app is None:
         return []
+    text = app.current_buffer.document.text_before_cursor
+    if pasted.cut:
+        return [("class:el.hint", _TOO_LONG)]
+    if pasted.stands_in(text):
+        return [("class:el.hint", "the pasted text is kept; Enter takes it")]
     try:
-        said = console_text(hint(app.current_buffer.document.text_before_cursor, node.registry))
+        said = console_text(hint(text, node.registry))
     except Exception as exc:
         internal_error(exc)
         return []
