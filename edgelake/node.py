@@ -174,6 +174,10 @@ class Node:
         """Nodes to which commands of this thread go, as written; empty if they run here."""
         return self._interpreter.assigned
 
+    def shown(self, text: str) -> str:
+        """Return a command as it may be kept and shown: without secrets."""
+        return self._interpreter.shown(text)
+
     def ask_with(self, ask: Callable[[str], str | None] | None) -> None:
         """Let scripts that are watched step by step ask a person.
 

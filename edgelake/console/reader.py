@@ -188,10 +188,5 @@ def _toolbar(node: Node, pasted: Pasted) -> StyleAndTextTuples:
 def _history(node: Node) -> History:
     """Return the history kept in the home folder, or one in memory if that is not writable."""
     with contextlib.suppress(StorageError, OSError):
-        return CommandHistory(node.history_path(), _redacted)
+        return CommandHistory(node.history_path(), node.shown)
     return InMemoryHistory()
-
-
-def _redacted(text: str) -> str:
-    """Return a text as the history may keep it."""
-    return text

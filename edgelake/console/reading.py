@@ -32,6 +32,7 @@ from edgelake.language import (
 __all__ = ["Reading", "next_words", "read", "read_tokens"]
 
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "contains", "startswith", "endswith", "childfrom")
+_LIST_OPTIONS = ("subset", "timeout")
 _JOINS = ("and", "or")
 _LINKS = {Form.IF: "then", Form.WAIT: "for", Form.SCHEDULE: "task"}
 
@@ -252,7 +253,8 @@ class _Reader:
             return
         token = self._tokens[self._at]
         if token.text == "(":
-            self._group(Value(destination))
+            if not self._group(Value(destination), Fixed(_LIST_OPTIONS)):
+                return
         else:
             self._mark(token, Role.VALUE)
             behind = self._peek()
@@ -398,8 +400,8 @@ class _Reader:
         nested = tuple(getattr(option.type, "options", ()))
         token = self._stop(depth)
         if nested and token is not None and token.text == "(":
-            self._nested(nested)
-            self._expect(Fixed(ends))
+            if self._nested(nested):
+                self._expect(Fixed(ends))
         else:
             self._value(option, ends, ends, depth=depth)
 
@@ -422,8 +424,8 @@ class _Reader:
         for word in words:
             self.parts.append(Part(word.start, word.end, Role.WRONG if fault else Role.KEY, fault))
 
-    def _nested(self, options: tuple[Option, ...]) -> None:
-        """Read ``( key = value and … )``."""
+    def _nested(self, options: tuple[Option, ...]) -> bool:
+        """Read ``( key = value and … )``; return whether it is closed."""
         depth = self._tokens[self._at].depth
         self._mark(self._tokens[self._at], Role.SIGN)
         given: set[str] = set()
@@ -431,10 +433,10 @@ class _Reader:
             self._pair(options, given, ("and", ")"))
             token = self._peek()
             if token is None or token.kind is Kind.END or token.depth < depth:
-                return
+                return token is not None
             self._mark(token, Role.SIGN if token.text == ")" else Role.KEYWORD)
             if token.text == ")":
-                return
+                return True
 
     def _value(
         self,
@@ -450,8 +452,8 @@ class _Reader:
         self._expect(Value(of))
         while (token := self._stop(depth)) is not None and _keyword(token) not in ends:
             if token.text == "(":
-                self._group(Value(of))
-                self._expect(Fixed(following), *then)
+                if self._group(Value(of)):
+                    self._expect(Fixed(following), *then)
                 words = []
                 continue
             words.append(token)
@@ -476,21 +478,22 @@ class _Reader:
             else:
                 self._mark(token, Role.VALUE)
 
-    def _group(self, offer: Offer) -> None:
-        """Read values between parentheses."""
+    def _group(self, *offers: Offer) -> bool:
+        """Read values between parentheses; return whether they are closed."""
         depth = self._tokens[self._at].depth
         self._mark(self._tokens[self._at], Role.SIGN)
-        self._expect(offer)
+        self._expect(*offers)
         while (token := self._peek()) is not None and token.kind is not Kind.END:
             if token.depth < depth:
-                return
+                return True
             sign = token.text in ("(", ")", ",", "=")
             word = token.text in (*_JOINS, "where", "bring")
             self._mark(token, Role.SIGN if sign else Role.KEYWORD if word else Role.VALUE)
             if token.text == ")" and token.depth == depth:
                 self._expect()
-                return
-            self._expect(offer if token.text in ("(", ",") else Fixed((",", ")")))
+                return True
+            self._expect(*(offers if token.text in ("(", ",") else (Fixed((",", ")")),)))
+        return False
 
     def _condition(self, links: tuple[str, ...]) -> None:
         """Read tests, joined by ``and`` and ``or``."""
