@@ -14,8 +14,9 @@ from edgelake import limits
 from edgelake.commands.rendering import console_text
 from edgelake.commands.streams import internal_error
 from edgelake.console.places import Fixed, Keys, Names, Offer, Value
-from edgelake.console.reading import next_words, read_tokens
+from edgelake.console.reading import read_tokens
 from edgelake.console.sources import NodeNames, listing
+from edgelake.console.steps import next_words
 from edgelake.console.tokens import Kind, scan
 from edgelake.language import (
     CommandRegistry,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgelake.console.places import Expected, Fixed, Free, Keys, Names, Offer, Value
-from edgelake.console.reading import Reading, next_words, read_tokens
+from edgelake.console.reading import Reading, read_tokens
+from edgelake.console.steps import next_words
 from edgelake.console.tokens import Kind, Token, scan
 from edgelake.language import Argument, CommandRegistry, Option
 
