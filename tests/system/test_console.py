@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import socket
+import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,21 +22,37 @@ from tests.waiting import eventually
 class Terminal:
     """A terminal of 100 columns in which the console runs."""
 
-    def __init__(self, server: str, home: Path, *arguments: str) -> None:
+    def __init__(
+        self, server: str, home: Path, *arguments: str, columns: int = 100, environment: str = ""
+    ) -> None:
         self._server = server
         command = shlex.join([*binary(), "--home", str(home), *arguments])
         # Ctrl-C reaches the shell as well, which shall tell how the program ended.
-        command = f"trap : INT; {command}; echo status $?"
-        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", command)
+        command = f"trap : INT; {environment} {command}; echo status $?"
+        size = ("-x", str(columns), "-y", "40")
+        self._tmux("-f", "/dev/null", "new-session", "-d", *size, command)
         self._tmux("set-option", "-g", "remain-on-exit", "on")
 
     def type(self, *keys: str) -> None:
         """Press keys; ``Enter``, ``Tab`` and the like by name."""
         self._tmux("send-keys", *keys)
 
-    def screen(self) -> str:
+    def paste(self, text: str) -> None:
+        """Paste a text, marked as pasted, as terminals do."""
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(text)
+            file.flush()
+            self._tmux("load-buffer", file.name)
+        self._tmux("paste-buffer", "-p", "-r")
+
+    def screen(self, *, colours: bool = False) -> str:
         """Return what the terminal shows, from its first line."""
-        return self._tmux("capture-pane", "-p", "-S", "-")
+        return self._tmux("capture-pane", "-p", "-S", "-", *(["-e"] if colours else []))
+
+    def answers(self, command: str, answer: str) -> None:
+        """Enter a command and wait for the line that it prints."""
+        self.type(command, "Enter")
+        self.shows(f"\n{answer}\n")
 
     def shows(self, text: str) -> None:
         """Wait until the terminal shows a text."""
@@ -125,6 +144,122 @@ def test_history_lasts(tmp_path, terminal):
         again.close()
 
 
+def test_what_was_typed_is_found_by_its_beginning_and_by_what_it_holds(terminal):
+    terminal.answers("print alpha", "alpha")
+    terminal.answers("get status", "edgelake running")
+    terminal.answers("echo beta", "beta")
+    terminal.type("pr", "Up")
+    terminal.shows("EL > print alpha")
+    terminal.type("C-c")
+    terminal.type("C-r", "stat")
+    terminal.shows("EL > get status")
+    terminal.type("Enter")
+    terminal.type("Enter")
+    eventually(lambda: terminal.screen().count("\nedgelake running") == 2, "the answer again")
+
+
+def test_the_history_is_for_its_owner_alone(terminal, tmp_path):
+    terminal.answers("print alpha", "alpha")
+    file = tmp_path / "home" / "history"
+    eventually(file.exists, "the history")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_what_is_expected_stands_below_and_goes_when_it_is_entered(terminal):
+    terminal.type("run tcp server where bind = ")
+    terminal.shows("bind: true or false (true: listen on")
+    terminal.type("yes and ")
+    terminal.shows("'yes' is not true or false; write true or false")
+    terminal.type("C-c")
+    terminal.answers("print gone", "gone")
+    assert "is not true or false" not in terminal.screen()
+
+
+def test_json_goes_on_until_it_is_closed_and_an_interrupt_abandons_it(terminal):
+    terminal.type('x = {"a": {', "Enter")
+    terminal.shows("\n   >")
+    terminal.type('"b": 1}', "Enter")
+    terminal.type("}", "Enter")
+    terminal.type("get !x", "Enter")
+    eventually(lambda: '"b": 1' in terminal.screen().split("get !x")[-1], "the value")
+    terminal.type("<print never", "Enter")
+    terminal.shows("EL > <print never\n   >")
+    terminal.type("C-c")
+    terminal.answers("print after", "after")
+    assert "\nnever" not in terminal.screen()
+
+
+def test_a_line_is_added_anywhere(terminal):
+    terminal.type("print first", "M-Enter", "print second")
+    terminal.shows("EL > print first\n   > print second")
+    terminal.type("Enter")
+    terminal.shows("\nfirst\nsecond\n")
+
+
+def test_pasted_lines_run_when_they_are_entered(terminal):
+    terminal.paste("print first\nprint nosuch &\nget nosuch\n< print\nblock >")
+    terminal.shows("   > block >")
+    assert "\nfirst" not in terminal.screen()
+    terminal.type("Enter")
+    terminal.shows("\nfirst\n")
+    terminal.shows("unknown command 'get nosuch'")
+    terminal.shows("\nblock\n")
+
+
+def test_a_megabyte_is_pasted_and_run(terminal):
+    terminal.paste("text = " + "x" * 1_000_000)
+    terminal.shows("1,000,007 characters pasted")
+    terminal.type("Enter")
+    terminal.answers("print !text.len", "1000000")
+
+
+def test_tables_and_faults_are_coloured(terminal):
+    terminal.type("get processes", "Enter")
+    terminal.shows("───")
+    terminal.type("get nosuch", "Enter")
+    terminal.shows("error 141: unknown command 'get nosuch'")
+    coloured = terminal.screen(colours=True)
+    assert "\x1b[31merror 141:" in coloured
+    assert "\x1b[1mget" in coloured
+
+
+def test_no_color(tmp_path):
+    made = Terminal(f"plain-{os.getpid()}-{tmp_path.name}", tmp_path, environment="NO_COLOR=1")
+    try:
+        made.shows("EL >")
+        made.type("get processes", "Enter")
+        made.shows("───")
+        made.type("get nosuch", "Enter")
+        made.shows("unknown command 'get nosuch'")
+        assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", made.screen(colours=True))
+    finally:
+        made.close()
+
+
+def test_a_dumb_terminal_takes_lines(tmp_path):
+    made = Terminal(f"dumb-{os.getpid()}-{tmp_path.name}", tmp_path, environment="TERM=dumb")
+    try:
+        made.shows("EL >")
+        made.type("get processes", "Enter")
+        made.shows("--|")
+        made.answers("print still here", "still here")
+        made.type("exit node", "Enter")
+        made.shows("status 0")
+    finally:
+        made.close()
+
+
+def test_a_table_too_wide_is_shown_row_by_row(tmp_path):
+    made = Terminal(f"narrow-{os.getpid()}-{tmp_path.name}", tmp_path, columns=60)
+    try:
+        made.shows("EL >")
+        made.type("get synchronizer", "Enter")
+        made.shows("\nStatus")
+        made.shows("\nSync Source")
+    finally:
+        made.close()
+
+
 LISTEN = "run tcp server where external_ip = 127.0.0.1 and external_port = 0 and bind = true"
 
 
@@ -163,9 +298,32 @@ def test_a_message_of_a_peer_appears_above_the_prompt(terminal):
     tell(address, b"hello \x1b[31mfrom afar")
     terminal.shows("hello \\x1b[31mfrom afar")
     eventually(
-        lambda: terminal.screen().rstrip().splitlines()[-1] == "EL > half a com",
+        lambda: terminal.screen().split("from afar")[1].split("\n")[1] == "EL > half a com",
         "the prompt below",
     )
+
+
+def test_the_prompt_names_the_nodes_that_get_the_commands(terminal):
+    terminal.type(LISTEN, "Enter")
+    address = listening_at(terminal)
+    terminal.type(f"run client ({address})", "Enter")
+    terminal.shows(f"({address}) >>" if f"({address}) >>" in terminal.screen() else f"{address} >>")
+    terminal.type("get status", "Enter")
+    terminal.shows(f"[From Node {address}]")
+    terminal.type("run client .", "Enter")
+    eventually(lambda: "\nEL >" in terminal.screen().split("run client .")[-1], "the own prompt")
+
+
+def test_a_script_that_is_watched_asks(terminal, tmp_path):
+    script = tmp_path / "watched.al"
+    script.write_text("set debug interactive\nprint one\nprint two\nprint three\n")
+    terminal.type(f"process {script}", "Enter")
+    terminal.shows("next, continue, stop, or a command")
+    terminal.type("next", "Enter")
+    terminal.shows("\none\n")
+    terminal.type("continue", "Enter")
+    terminal.shows("\nthree\n")
+    terminal.answers("print after", "after")
 
 
 def test_interrupt_ends_a_served_node_in_order(tmp_path):
