@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from edgelake import limits
 from edgelake.commands.rendering import console_text
 from edgelake.commands.replies import notice_text
-from edgelake.commands.streams import internal_error
+from edgelake.commands.streams import Output, internal_error
 from edgelake.console.completion import CommandCompleter
 from edgelake.console.highlighting import CommandLexer
 from edgelake.console.hints import hint
@@ -51,9 +52,10 @@ def run_console(node: Node, log: LogLines) -> None:
     """
     pasted = Pasted()
     session = _session(node, _history(node), pasted)
-    print(_WELCOME)
+    output = Output(sys.stdout)
+    output.write(_WELCOME)
     with patch_stdout(raw=True):
-        reader = _Reader(node, session, pasted)
+        reader = _Reader(node, session, pasted, output)
         node.show_notices(lambda notice: reader.tell(notice_text(notice)))
         node.ask_with(reader.ask)
         log.show(lambda notice: reader.tell(notice.text))
@@ -68,11 +70,14 @@ def run_console(node: Node, log: LogLines) -> None:
 class _Reader:
     """Reads commands at the prompt and runs them."""
 
-    def __init__(self, node: Node, session: PromptSession[str], pasted: Pasted) -> None:
+    def __init__(
+        self, node: Node, session: PromptSession[str], pasted: Pasted, output: Output
+    ) -> None:
         self._node = node
+        self._output = output
         self._session = session
         self._pasted = pasted
-        self._screen = Screen(print, terminal=True)
+        self._screen = Screen(self._write, terminal=True)
 
     def read(self) -> None:
         """Run what is typed until the end of the input or of the node."""
@@ -81,7 +86,7 @@ class _Reader:
             try:
                 more = self._step()
             except KeyboardInterrupt:
-                print("interrupted")
+                self._write("interrupted")
 
     def tell(self, text: str) -> None:
         """Print a text above the prompt; returns when the terminal takes more."""
@@ -104,6 +109,13 @@ class _Reader:
             return pasted.restored(session.prompt(console_text(question)))
         except EOFError:
             return None
+
+    def _write(self, text: str) -> None:
+        """Write an answer: at once, or above the prompt if a thread goes on behind it."""
+        if self._session.app.is_running:
+            print(text)
+        else:
+            self._output.write(text)
 
     def _step(self) -> bool:
         """Run what is typed until Enter; return whether there may be more."""
