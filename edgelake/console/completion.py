@@ -13,12 +13,13 @@ from prompt_toolkit.document import Document
 from edgelake import limits
 from edgelake.commands.rendering import console_text
 from edgelake.commands.streams import internal_error
-from edgelake.console.places import Fixed, Keys, Names, Offer, Value
+from edgelake.console.places import Bringing, Fixed, Keys, Names, Offer, Value
 from edgelake.console.reading import read_tokens
 from edgelake.console.sources import NodeNames, listing
 from edgelake.console.steps import next_words
 from edgelake.console.tokens import Kind, scan
 from edgelake.language import (
+    BRING_MODIFIERS,
     CommandRegistry,
     Duration,
     PathType,
@@ -169,11 +170,24 @@ def _offered(
         )
     elif isinstance(offer, Fixed):
         words = ((word, "") for word in offer.words)
+    elif isinstance(offer, Bringing):
+        words = _bring(begun)
     else:
         return
     for word, meta in words if isinstance(offer, Fixed) else sorted(words):
         if word.startswith(begun) and word != begun:
             yield Candidate(quote + word + quote, len(quote + begun), meta[:_META_CHARS])
+
+
+def _bring(begun: str) -> Iterator[tuple[str, str]]:
+    """Yield ``bring``, alone and with one modifier more than is written."""
+    yield "bring", "take values out of what is found"
+    front, dot, _ = begun.rpartition(".")
+    front = front if dot else "bring"
+    used = front.split(".")
+    for name, meaning in BRING_MODIFIERS.items():
+        if name not in used:
+            yield f"{front}.{name}", meaning
 
 
 def _values(offer: Value, begun: str, names: NodeNames) -> Iterator[tuple[str, str]]:

@@ -40,14 +40,21 @@ class Elements(Steps):
         given: set[str] = set()
         while True:
             self._needs(command.options, given)
-            self._pair(command.options, given, ("and", link) if link else ("and",))
+            ends = ("and", link) if link else ("and",)
+            self._pair(command.options, given, ends, command.any_option)
             token = self._stop()
             if token is None or token.text != "and":
                 return
             self._mark(token, Role.KEYWORD)
 
-    def _pair(self, options: tuple[Option, ...], given: set[str], ends: tuple[str, ...]) -> None:
-        """Read one option."""
+    def _pair(
+        self,
+        options: tuple[Option, ...],
+        given: set[str],
+        ends: tuple[str, ...],
+        other: Option | None = None,
+    ) -> None:
+        """Read one option; ``other`` stands for those of any key."""
         keys = Keys(options, frozenset(given))
         self._expect(keys)
         words: list[Token] = []
@@ -63,7 +70,7 @@ class Elements(Steps):
                 self._free_value(depth, ends)
             return
         key = " ".join(word.text for word in words)
-        option = next((option for option in options if option.key == key), None)
+        option = next((option for option in options if option.key == key), other)
         self._key(words, key, option, options, given)
         self._expect(Fixed(("=",)), about=option)
         given.add(key)
@@ -175,7 +182,26 @@ class Elements(Steps):
             self._expect(*(offers if token.text in ("(", ",") else (Fixed((",", ")")),)))
         return False
 
-    def _condition(self, links: tuple[str, ...]) -> None:
+    def _bring(self) -> None:
+        """Read ``bring``, its items, and the separator."""
+        token = self._peek()
+        if token is None:
+            return
+        self._mark(token, Role.KEYWORD)
+        items = (Free("what is taken, as [type][key]"), Fixed(("separator",)))
+        self._expect(*items)
+        while (token := self._stop()) is not None:
+            if token.text == "separator":
+                self._mark(token, Role.KEY)
+                self._expect(Fixed(("=",)))
+                if (token := self._stop()) is not None and token.text == "=":
+                    self._mark(token, Role.SIGN)
+                    self._free(Free("what stands between two results"))
+                return
+            self._mark(token, Role.TEXT)
+            self._expect(*items)
+
+    def _condition(self, links: tuple[str, ...], then: tuple[Offer, ...] = ()) -> None:
         """Read tests, joined by ``and`` and ``or``."""
         operand = Free("!name or a value")
         self._expect(Fixed(("not",)), operand)
@@ -195,7 +221,7 @@ class Elements(Steps):
             else:
                 self._mark(token, Role.SIGN if token.text in "()=" else Role.VALUE)
                 signs = () if compared else _COMPARISONS
-                self._expect(Fixed((*links, *signs, *_JOINS)))
+                self._expect(*then, Fixed((*(() if then else links), *signs, *_JOINS)))
 
     def _free(self, offer: Offer | None = None) -> None:
         """Read words without a meaning of their own, to the end of the statement."""

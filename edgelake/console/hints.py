@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgelake.console.places import Expected, Fixed, Free, Keys, Names, Offer, Value
+from edgelake.console.places import Bringing, Expected, Fixed, Free, Keys, Names, Offer, Value
 from edgelake.console.reading import Reading, read_tokens
 from edgelake.console.steps import next_words
 from edgelake.console.tokens import Kind, Token, scan
@@ -86,6 +86,8 @@ def _offered(offer: Offer) -> str:
         return "option: " + ", ".join(keys[:_MOST_KEYS]) + more if keys else ""
     if isinstance(offer, Fixed):
         return ", ".join(offer.words)
+    if isinstance(offer, Bringing):
+        return "bring"
     return offer.what if isinstance(offer, Free) else "a word of the command's name"
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from edgelake.language import Argument, Command, Option
 
 __all__ = [
+    "Bringing",
     "Expected",
     "Fixed",
     "Free",
@@ -78,13 +79,18 @@ class Fixed:
 
 
 @dataclass(frozen=True, slots=True)
+class Bringing:
+    """``bring`` with its modifiers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Free:
     """Anything; ``what`` says it in a word or two."""
 
     what: str
 
 
-Offer: TypeAlias = Names | Value | Keys | Fixed | Free
+Offer: TypeAlias = Names | Value | Keys | Fixed | Bringing | Free
 
 
 @dataclass(frozen=True, slots=True)

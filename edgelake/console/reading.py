@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from edgelake import limits
 from edgelake.console.elements import Elements, checked, keyword
-from edgelake.console.places import Expected, Fixed, Free, Names, Offer, Part, Role, Value
+from edgelake.console.places import Bringing, Expected, Fixed, Free, Names, Offer, Part, Role, Value
 from edgelake.console.tokens import Kind, Token, scan
 from edgelake.language import (
     Argument,
+    Brings,
     Command,
     CommandRegistry,
     Form,
@@ -227,27 +228,31 @@ class _Reader(Elements):
             self._statement(depth + 1)
 
     def _verb(self, command: Command) -> None:
-        """Read arguments, ``=`` and a value, and options."""
+        """Read arguments, ``=`` and a value, options, and ``bring``."""
         links = (command.keyword,) if command.where is not Where.NONE else ()
         self._arguments(command, links)
         token = self._stop()
         if token is not None and token.text == "=" and command.value is not None:
             self._mark(token, Role.SIGN)
-            self._value(command.value, links, links)
+            self._value(command.value, (*links, "bring"), links)
             token = self._stop()
-        if token is None or keyword(token) not in ("where", "using", "bring"):
-            self._free()
-            return
-        self._mark(token, Role.KEYWORD)
-        if token.text != command.keyword:
-            self._free(Free("words"))
-        elif command.where is Where.CONDITION:
-            self._condition(("bring",))
-            if (link := self._stop()) is not None:
-                self._mark(link, Role.KEYWORD)
+        if token is not None and token.text in ("where", "using"):
+            self._mark(token, Role.KEYWORD)
+            if token.text != command.keyword:
                 self._free(Free("words"))
+            elif command.where is Where.CONDITION:
+                self._condition(("bring",), self._bringing(command))
+            else:
+                self._options(command, "bring" if command.bring is not Brings.NONE else "")
+            token = self._stop()
+        if token is not None and keyword(token) == "bring" and command.bring is not Brings.NONE:
+            self._bring()
         else:
-            self._options(command, "")
+            self._free()
+
+    @staticmethod
+    def _bringing(command: Command) -> tuple[Offer, ...]:
+        return () if command.bring is Brings.NONE else (Bringing(),)
 
     def _arguments(self, command: Command, links: tuple[str, ...]) -> None:
         """Read the words behind the name, up to ``=`` or a keyword."""
@@ -285,6 +290,7 @@ class _Reader(Elements):
                 offers.append(Fixed(("=",)))
             if links:
                 offers.append(Fixed(links))
+            offers += self._bringing(command)
         if len(waiting) == len(command.arguments) and self._registry.is_family(command.words):
             offers.append(Names(command.words))
         return offers

@@ -14,7 +14,7 @@ from edgelake import limits
 from edgelake.commands import build_registry
 from edgelake.console import sources
 from edgelake.console.completion import CommandCompleter, candidates
-from edgelake.language import CommandRegistry, CommandSet, Option, ValueType, Where
+from edgelake.language import BRING_MODIFIERS, CommandRegistry, CommandSet, Option, ValueType, Where
 from tests.language.sample import REGISTRY as SAMPLE
 from tests.names import Names
 
@@ -77,6 +77,15 @@ def offered(
         ("if !a == 5 th", {"then"}),
         ("do get sta", {"status"}),
         ("else if not !a then get sta", {"status"}),
+        ("blockchain get device bri", {"bring", *(f"bring.{name}" for name in BRING_MODIFIERS)}),
+        ("blockchain get device bring.re", {"bring.recent"}),
+        ("blockchain get device where name = d1 bring.ta", {"bring.table"}),
+        ("from !x bring.json.un", {"bring.json.unique"}),
+        ("from !x bring.json.js", set()),
+        ("from !x bring ", {"separator"}),
+        ("from !x bring [a] separator ", {"="}),
+        ("from !x bring [a] separator = ", set()),
+        ('json {"a":1} ', {"test"}),
         ("nosuch ", set()),
         ("print a # ge", set()),
         ("# ge", set()),
