@@ -44,7 +44,8 @@ def brought(
     found = bring(objects, wanted, own_addresses=_own_addresses(context))
     text = render_table(found.table) if found.table is not None else found.text
     # Existing nodes take the answer of a peer for text, whatever its form is.
-    return Result(found.data, text, json=found.json and context.origin.local)
+    json = found.json and context.origin.local
+    return Result(found.data, text, json=json, shown=found.table)
 
 
 def addresses(context: Context, objects: Sequence[Any], wanted: Bring) -> tuple[str, ...]:

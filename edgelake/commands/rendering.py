@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from edgelake.interfaces import Result, Table
+from edgelake.interfaces import Page, Result, Table
 from edgelake.language import OneOf, Option
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "console_text",
     "is_number",
     "json_text",
+    "render_page",
     "render_table",
 ]
 
@@ -62,6 +63,20 @@ def render_table(table: Table) -> str:
     return "".join("\r\n" + " " * table.indent + line for line in lines) + "\r\n"
 
 
+def render_page(page: Page) -> str:
+    """Return a page as lines with CR LF, its tables in the form of `render_table`."""
+    parts: list[str] = []
+    for section in page.sections:
+        if section.heading:
+            parts.append(f"\r\n{section.heading}\r\n")
+        if isinstance(section.body, Table):
+            parts.append(render_table(section.body))
+        else:
+            lines = section.body.split("\n")
+            parts.append("".join(f"{line}\r\n" for line in ([""] * (not parts)) + lines))
+    return "".join(parts)
+
+
 def json_text(data: Any) -> str:
     """Return data as indented JSON for people; always valid JSON.
 
@@ -85,14 +100,14 @@ def console_text(text: str) -> str:
     return text.replace("\r\n", "\n").strip("\n").translate(_VISIBLE)
 
 
-def answer(data: Any, shown: Table | str, options: Mapping[str, Any]) -> Result:
+def answer(data: Any, shown: Table | Page | str, options: Mapping[str, Any]) -> Result:
     """Return the result of an information command in the form its ``format`` option asks for.
 
     Parameters
     ----------
     data : Any
         The answer as JSON data.
-    shown : Table or str
+    shown : Table, Page or str
         The same for people.
     options : mapping
         The command's options; ``format`` is ``json``, ``table`` or absent.
@@ -101,6 +116,8 @@ def answer(data: Any, shown: Table | str, options: Mapping[str, Any]) -> Result:
         return Result(data, json_text(data), json=True)
     if isinstance(shown, Table):
         return Result(data, render_table(shown), shown=shown)
+    if isinstance(shown, Page):
+        return Result(data, render_page(shown), shown=shown)
     return Result(data, shown)
 
 

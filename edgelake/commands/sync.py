@@ -133,18 +133,14 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
         data.get("sync_err", 0),
         data.get("pending_policies", 0) + data.get("pending_deletes", 0),
     )
-    table = Table(_COLUMNS, [row])
-    shown = answer(data, table, call.options)
-    if shown.json:
-        return shown
     remarks = []
     if data.get("last_error"):
         remarks.append(f"Last error: {data['last_error']}")
     if damaged:
         remarks.append(f"Damaged lines of the ledger file: {damaged}, {reason}")
-    text = shown.text + "".join(f"{remark}\r\n" for remark in remarks)
-    page = Page((Section("", table), *(Section("", remark) for remark in remarks)))
-    return Result(data, text, shown=page)
+    sections = [Section("", remark) for remark in remarks]
+    page = Page((Section("", Table(_COLUMNS, [row])), *sections))
+    return answer(data, page, call.options)
 
 
 _COLUMNS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgelake.commands.context import Context
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.commands.tcp_figures import info_data, queue_data, stats_data
-from edgelake.commands.tcp_tables import info_text, stats_text
+from edgelake.commands.tcp_tables import info_table, stats_page
 from edgelake.interfaces import Permission, Result, Table
 from edgelake.language import Boolean, Call, CommandSet, Option, Where
 from edgelake.services.tcp import TcpService
@@ -30,7 +30,7 @@ def _get_tcp_info(context: Context, call: Call) -> Result:
     data = info_data(tcp) if tcp else None
     if data is None:
         return _absent("Server", call)
-    return answer(data, info_text(data), call.options)
+    return answer(data, info_table(data), call.options)
 
 
 @commands.command(
@@ -102,7 +102,7 @@ def _get_tcp_stats(context: Context, call: Call) -> Result:
     data = stats_data(tcp) if tcp else None
     if data is None:
         return _absent("Server", call)
-    return answer(data, stats_text(data), call.options)
+    return answer(data, stats_page(data), call.options)
 
 
 def _absent(what: str, call: Call) -> Result:

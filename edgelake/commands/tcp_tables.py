@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from edgelake.commands.rendering import render_table
 from edgelake.commands.tcp_figures import DROPPED, EXPIRED, REFUSED
-from edgelake.interfaces import Table
+from edgelake.interfaces import Page, Section, Table
 
-__all__ = ["info_text", "stats_text"]
+__all__ = ["info_table", "stats_page"]
 
 _TRAFFIC = ("messages", "blocks", "bytes")
 _LATENCIES = {
@@ -22,7 +21,7 @@ _ENDED = {"dropped": DROPPED, "expired": EXPIRED, "refused": REFUSED}
 _KIB = 1024
 
 
-def info_text(data: dict[str, Any]) -> str:
+def info_table(data: dict[str, Any]) -> Table:
     """Return the answer of ``get tcp info``."""
     limits, sessions, peers = data["limits"], data["sessions"], data["peers"]
     rows = [
@@ -60,13 +59,13 @@ def info_text(data: dict[str, Any]) -> str:
             f" {peers['without_session']:,} without",
         ),
     ]
-    return render_table(Table(("TCP Server", ""), rows))
+    return Table(("TCP Server", ""), rows)
 
 
-def stats_text(data: dict[str, Any]) -> str:
+def stats_page(data: dict[str, Any]) -> Page:
     """Return the answer of ``get tcp stats``; counts of what never happened are left out."""
-    head = f"\r\nTCP server on {data['bind']}, up {_time(data['uptime_s'])}\r\n"
-    return head + "".join(map(render_table, _tables(data)))
+    head = f"TCP server on {data['bind']}, up {_time(data['uptime_s'])}"
+    return Page((Section("", head), *(Section("", table) for table in _tables(data))))
 
 
 def _tables(data: dict[str, Any]) -> Iterator[Table]:

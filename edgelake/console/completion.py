@@ -39,6 +39,7 @@ _SIZES = ("KB", "MB", "GB", "TB")
 _SIZE_BEGUN = re.compile(r"(\d+)\s*([KMGTB]*)", re.IGNORECASE)
 _NEEDS_QUOTES = re.compile(r"[\s\"'`{}\[\](),=+&<>!$#]")
 _META_CHARS = 60
+_SECRET = re.compile(r"passw|secret|token|key|credential", re.IGNORECASE)
 
 _DATABASES = ("dbms", "database")
 _TABLES = ("table", "tables")
@@ -124,7 +125,8 @@ def candidates(text: str, registry: CommandRegistry, names: NodeNames) -> list[C
         return []
     expected = read_tokens(before, registry).expected
     found: dict[str, Candidate] = {}
-    for offer in expected.offers:
+    # Words of the language come before the many names that a value may have.
+    for offer in sorted(expected.offers, key=lambda offer: not isinstance(offer, Names)):
         for candidate in _offered(offer, begun, quote, registry, names):
             found.setdefault(candidate.text, candidate)
     return _limited(found.values())
@@ -144,7 +146,8 @@ def _references(match: re.Match[str], names: NodeNames) -> Iterator[Candidate]:
     for name in sorted(known):
         if name.startswith(begun) and name != begun and not _NEEDS_QUOTES.search(name):
             # Values of the environment are often secrets: they are not shown.
-            meta = "" if mark == "$" else known[name][:_META_CHARS]
+            secret = mark == "$" or _SECRET.search(name)
+            meta = "" if secret else known[name][:_META_CHARS]
             yield Candidate(mark + name, len(match[0]), meta)
 
 
@@ -208,9 +211,9 @@ def _values(offer: Value, begun: str, names: NodeNames) -> Iterator[tuple[str, s
     yield from ((word, "") for word in kind.choices())
     key = getattr(offer.of, "key", None) or getattr(offer.of, "name", "")
     if isinstance(kind, Reference):
-        yield from ((f"!{name}", value) for name, value in names.variables().items())
+        yield from ((f"!{name}", "") for name in names.variables())
     elif isinstance(kind, VariableName):
-        yield from names.variables().items()
+        yield from ((name, "") for name in names.variables())
     elif key in _DATABASES:
         yield from ((name, "database") for name in names.databases())
     elif key in _TABLES:
