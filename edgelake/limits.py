@@ -333,7 +333,7 @@ MAX_TYPED_CHARS: Final = 32 * 1024
 MAX_PASTED_CHARS: Final = 8 * 1024
 """Pasted text that the prompt shows; a longer one is kept aside, and a mark stands for it."""
 
-MAX_LISTED_FILES: Final = 2000
+MAX_SCANNED_FILES: Final = 2000
 """Entries of a folder that completion looks at."""
 
 MAX_OFFERED: Final = 500

@@ -23,6 +23,7 @@ from edgelake.language import (
     Reference,
     Where,
     Words,
+    shortened,
 )
 
 __all__ = ["Reading", "read", "read_tokens"]
@@ -169,8 +170,11 @@ class _Reader(Elements):
         if token is not None:
             begun = self._begun(token, tuple(words[:known]))
             shown = " ".join(words[: known + 1]) if len(words) > known else token.text
-            fault = "" if begun else f"no command '{shown[:80]}'"
-            self._mark(token, Role.COMMAND if begun else Role.UNKNOWN, fault)
+            absent = self._registry.absent(words)
+            fault = f"'{absent}' is not available in this version" if absent else ""
+            fault = fault or f"no command '{shortened(shown)}'"
+            role = Role.COMMAND if begun else Role.UNKNOWN
+            self._mark(token, role, "" if begun else fault)
             self._free()
         return None
 

@@ -53,7 +53,7 @@ class _Listing:
         try:
             with os.scandir(self.folder) as entries:
                 for count, entry in enumerate(entries):
-                    if count >= limits.MAX_LISTED_FILES or len(self.found) >= limits.MAX_OFFERED:
+                    if count >= limits.MAX_SCANNED_FILES or len(self.found) >= limits.MAX_OFFERED:
                         break
                     if entry.name.startswith(self.begun) and _shown(entry.name, self.begun):
                         self.found.append(Entry(entry.name, entry.is_dir()))
@@ -69,7 +69,7 @@ _running: list[_Listing] = []
 def listing(folder: str, begun: str) -> list[Entry]:
     """Return the entries of a folder whose names begin so, in alphabetical order.
 
-    Waits `limits.LISTING_WAIT_S` at most and looks at `limits.MAX_LISTED_FILES`
+    Waits `limits.LISTING_WAIT_S` at most and looks at `limits.MAX_SCANNED_FILES`
     entries at most; while a look hangs, no other is begun.
     """
     _running[:] = [look for look in _running if not look.done.is_set()]
