@@ -236,3 +236,12 @@ def test_a_fault_of_the_completion_does_not_reach_the_console(caplog):
     completer = CommandCompleter(REGISTRY, Broken())
     assert list(completer.get_completions(Document("print !a"), CompleteEvent())) == []
     assert "a command failed inside" in caplog.text
+
+
+def test_only_so_many_entries_of_a_folder_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_SCANNED_FILES", 5)
+    for number in range(5):
+        (tmp_path / f"f{number}").touch()
+    assert len(offered(f"process {tmp_path}/f")) == 5
+    (tmp_path / "f5").touch()
+    assert len(offered(f"process {tmp_path}/f")) == 5

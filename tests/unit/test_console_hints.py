@@ -79,3 +79,15 @@ def test_nothing_is_said_of_a_long_text():
     long = "get nosuch " + "x" * limits.MAX_STYLED_CHARS
     assert hint(long, REGISTRY) == ""
     assert hint(long[: limits.MAX_STYLED_CHARS], REGISTRY) != ""
+
+
+def test_only_values_of_a_reasonable_length_are_checked():
+    begun = "run tcp server where bind = "
+    edge = limits.MAX_CHECKED_CHARS
+    assert "is not true or false" in hint(f"{begun}{'x' * edge} ", REGISTRY)
+    assert "is not true or false" not in hint(f"{begun}{'x' * (edge + 1)} ", REGISTRY)
+
+
+def test_statements_inside_statements_are_read_as_deep_as_the_language_takes_them():
+    assert hint("do " * limits.MAX_NESTING + "nosuch ", REGISTRY) == "no command 'nosuch'"
+    assert hint("do " * (limits.MAX_NESTING + 1) + "nosuch ", REGISTRY) == ""

@@ -142,8 +142,11 @@ def test_json_is_coloured_and_stays_valid():
 
 
 def test_large_json_is_plain():
-    result = answer(["x" * limits.MAX_DRAWN_CHARS], "", {"format": "json"})
-    assert shown(result) == result.text
+    around = len(json_text([""]))
+    for length, coloured in ((limits.MAX_DRAWN_CHARS, True), (limits.MAX_DRAWN_CHARS + 1, False)):
+        result = answer(["x" * (length - around)], "", {"format": "json"})
+        assert len(result.text) == length
+        assert ("\x1b" in shown(result)) is coloured
 
 
 def test_numbers_that_json_does_not_have():
