@@ -15,8 +15,9 @@
     │ │ ├ DuplicateOption                   197
     │ │ ├ WrongValue                        175
     │ │ ├ BadJson                           6
-    │ │ └ BadDestination                    20
-    │ │   └ NoDestination                   155
+    │ │ ├ BadDestination                    20
+    │ │ │ └ NoDestination                   155
+    │ │ └ ExpressionFailed                  34
     │ ├ UndefinedVariable (KeyError)        138
     │ ├ KeyMissing (KeyError)               184
     │ ├ NotPermitted (PermissionError)      212
@@ -50,6 +51,7 @@
     │ ├ FileWriteFailed                     48
     │ ├ FileTooLarge                        9
     │ ├ FolderMissing                       35
+    │ ├ FolderNotWritable                   63
     │ ├ DecompressionFailed                 100
     │ ├ DecodingFailed                      200
     │ ├ HomeLocked                          198
@@ -57,6 +59,8 @@
     │   ├ DatabaseUnknown                   5
     │   ├ DatabaseTypeWrong                 104
     │   └ TableMissing                      109
+    ├ SystemCallFailed                      61
+    │ └ SystemCallTimeout (TimeoutError)      26
     └ ServiceError                          3
       ├ NotRunning                          267
       │ ├ TcpNotRunning                     135
@@ -95,11 +99,13 @@ __all__ = [
     "DuplicateOption",
     "EdgeLakeError",
     "EventMissing",
+    "ExpressionFailed",
     "FileMissing",
     "FileNotPermitted",
     "FileTooLarge",
     "FileWriteFailed",
     "FolderMissing",
+    "FolderNotWritable",
     "HomeLocked",
     "KeyMissing",
     "LedgerError",
@@ -130,6 +136,8 @@ __all__ = [
     "ServiceError",
     "StorageError",
     "SynchronizerNotRunning",
+    "SystemCallFailed",
+    "SystemCallTimeout",
     "TableMissing",
     "TcpNotRunning",
     "Truncated",
@@ -162,6 +170,9 @@ class EdgeLakeError(Exception):
         2 bad command, 3 peer, 4 storage.
     line : int or None
         1-based line of a script or block in which ``column`` counts.
+    offset : int or None
+        Where the fault is in the parsed text, from 0, until somebody who has that text
+        says in which column.
     excerpt : tuple of str and int or None, or None
         For a fault elsewhere than in the command itself, such as in a script it ran: the
         faulty line, and the 1-based column of the fault in it.
@@ -176,6 +187,7 @@ class EdgeLakeError(Exception):
         self.hint = hint
         self.column = column
         self.line: int | None = None
+        self.offset: int | None = None
         self.excerpt: tuple[str, int | None] | None = None
 
     def __str__(self) -> str:
@@ -261,6 +273,12 @@ class BadDestination(BadArgument):
     """A destination is not ``ip:port``."""
 
     code = 20
+
+
+class ExpressionFailed(BadArgument):
+    """A Python expression has no value, or is not permitted."""
+
+    code = 34
 
 
 class NoDestination(BadDestination):
@@ -489,6 +507,12 @@ class FolderMissing(StorageError):
     code = 35
 
 
+class FolderNotWritable(StorageError):
+    """Nothing can be written into a folder."""
+
+    code = 63
+
+
 class DecompressionFailed(StorageError):
     """A file is not what compression makes, or is damaged."""
 
@@ -529,6 +553,21 @@ class TableMissing(DatabaseError):
     """A table does not exist in the database."""
 
     code = 109
+
+
+# ----------------------------------------------------------- the system
+
+
+class SystemCallFailed(EdgeLakeError):
+    """A command of the shell failed, or was ended."""
+
+    code = 61
+
+
+class SystemCallTimeout(SystemCallFailed, TimeoutError):
+    """A command of the shell took longer than it may; it was ended."""
+
+    code = 26
 
 
 # --------------------------------------------------------------- services

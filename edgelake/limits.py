@@ -250,6 +250,41 @@ MAX_CHECK_FAULTS: Final = 1000
 MAX_CHECK_RESTARTS: Final = 20
 """Blocks that are never closed, after each of which the check goes on with the next line."""
 
+# --------------------------------------------------------- local tools
+
+SYSTEM_TIMEOUT_S: Final = 5.0
+"""Longest time of a ``system`` command without ``timeout``."""
+
+MAX_SYSTEM_TIMEOUT_S: Final = 86_400
+"""Largest ``timeout`` of a ``system`` command: a day; what takes longer is for ``subprocess``."""
+
+MAX_SYSTEM_OUTPUT_BYTES: Final = 4 * 1024 * 1024
+"""Output of a ``system`` command, which becomes an answer; above it the command is ended."""
+
+MAX_SYSTEM_ERROR_BYTES: Final = 64 * 1024
+"""End of its error output that is kept."""
+
+MAX_SHELL_TEXT_BYTES: Final = 120_000
+"""Text of a shell command, or one value in it; the kernel takes 128 KiB for one argument."""
+
+MAX_EXPRESSION_CHARS: Final = 64 * 1024
+"""Text of a Python expression."""
+
+EXPRESSION_TIMEOUT_S: Final = 5.0
+"""Longest time for which an expression is evaluated, the start of its process included."""
+
+MAX_EXPRESSION_MEMORY_BYTES: Final = 256 * 1024 * 1024
+"""Address space of the process that evaluates an expression; Python itself needs a tenth."""
+
+MAX_EXPRESSION_RESULT_BYTES: Final = 1024 * 1024
+"""Value of an expression as JSON."""
+
+MAX_NODE_NAME_CHARS: Final = 64
+"""Name of a node, which travels in every status."""
+
+NETWORK_TEST_TIMEOUT_S: Final = 10.0
+"""Wait of ``test network`` for the answers of all nodes."""
+
 # -------------------------------------------------------------- ledger
 
 MAX_POLICY_BYTES: Final = 1024 * 1024

@@ -208,6 +208,7 @@ class Node:
             return True
         self._closed = True
         self._parts.stopping.set()
+        self._parts.children.close()
         finished = self._parts.scripts.stop(timeout_s)
         finished = self._parts.services.stop_all(timeout_s) and finished
         self._parts.databases.close()

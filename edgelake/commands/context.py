@@ -17,6 +17,7 @@ from edgelake.services.base import Service, ServiceRegistry
 from edgelake.services.jobs import Jobs
 from edgelake.services.master import MasterLedger
 from edgelake.services.notices import Notices
+from edgelake.services.processes import ChildProcesses
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.services.transfers import Transfers
@@ -69,6 +70,8 @@ class NodeParts:
 
     Attributes
     ----------
+    name, default_name : str
+        What the node is called now, and was when it was made.
     permission : Permission
         Highest level of commands that peers may call.
     scripts : Running
@@ -87,16 +90,22 @@ class NodeParts:
     ledger: LocalLedger
     jobs: Jobs = field(default_factory=Jobs)
     notices: Notices = field(default_factory=Notices)
+    children: ChildProcesses = field(default_factory=ChildProcesses)
     transfers: Transfers = field(default_factory=Transfers)
     permission: Permission = Permission.METADATA
     scripts: Running = field(default_factory=Running)
     name: str = "edgelake"
+    default_name: str = field(init=False)
     on_exit: Callable[[], None] | None = None
     ask: Callable[[str], str | None] | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     _masters: dict[int, MasterLedger] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _served: int = 0
+
+    def __post_init__(self) -> None:
+        """Keep the name that the node was made with."""
+        self.default_name = self.name
 
     def end(self) -> None:
         """Ask the node to end; returns at once, services stop when the node closes."""

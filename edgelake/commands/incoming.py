@@ -18,6 +18,7 @@ from edgelake.interfaces import Notice, Result
 from edgelake.language import from_wire
 from edgelake.services.jobs import Answer, answer_from
 from edgelake.services.synchronizer import Synchronizer
+from edgelake.services.tcp import TcpService
 from edgelake.wire import (
     Endpoint,
     FileFlag,
@@ -81,6 +82,11 @@ class PeerMessages:
             "event metadata_ping",
             Reply("event metadata_pong", flag=TextFlag.NONE, info_type=InfoType.REQUEST),
         )
+
+    def answer_natively(self, service: TcpService) -> None:
+        """Let the I/O threads give the standing replies, as they are now."""
+        for command, reply in self.standing_replies():
+            service.route(command, reply)
 
     # ------------------------------------------------------------- answers
 

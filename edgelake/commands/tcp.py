@@ -69,8 +69,7 @@ def _run_tcp_server(context: Context, call: Call) -> Result:
     messages = PeerMessages(context.node, context.interpreter)
     service = TcpService(options, messages)
     context.node.services.start(service)
-    for command, reply in messages.standing_replies():
-        service.route(command, reply)
+    messages.answer_natively(service)
     context.node.variables.set("anylog_server_port", str(service.options.external.port))
     context.node.variables.set("ip", service.options.internal.host)
     context.node.variables.set("external_ip", service.options.external.host)

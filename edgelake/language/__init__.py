@@ -36,7 +36,8 @@ from edgelake.language.destinations import (
     HostedTable,
     PolicyQuery,
 )
-from edgelake.language.diagnostics import format_error, format_error_block, shortened
+from edgelake.language.diagnostics import format_error, format_error_block, nearest, shortened
+from edgelake.language.expressiontext import Expression, ExpressionText
 from edgelake.language.forms import (
     Json,
     JsonText,
@@ -48,13 +49,24 @@ from edgelake.language.forms import (
     Words,
     reference_in,
 )
+from edgelake.language.groups import (
+    Dotted,
+    DottedValue,
+    GroupValue,
+    OptionGroup,
+    Sort,
+    SortKey,
+)
 from edgelake.language.help import help_page, markdown_page, page_text
+from edgelake.language.hosts import Address, AddressType, Host, IpAddress
+from edgelake.language.identifiers import PolicyId, TableName, TableType
 from edgelake.language.keys import JsonPairs, JsonValue, KeyPath, KeyValue, index_keys, json_value
 from edgelake.language.lines import LogicalLines
 from edgelake.language.numbers import Number
 from edgelake.language.parser import parse, parse_remote
 from edgelake.language.plans import bind_and_learn, read_remote, recall
 from edgelake.language.script import Script, ScriptLine, parameters_of, read_script
+from edgelake.language.shelltext import ShellCommand, ShellText
 from edgelake.language.syntax import (
     And,
     Assignment,
@@ -77,18 +89,26 @@ from edgelake.language.syntax import (
     Test,
     Word,
 )
+from edgelake.language.times import (
+    DateTime,
+    Duration,
+    Frequency,
+    Hertz,
+    Moment,
+    MomentType,
+    Seconds,
+    Timezone,
+    date_text,
+    local_zone,
+)
 from edgelake.language.values import (
-    Address,
-    AddressType,
     Boolean,
     Bytes,
-    Duration,
     Integer,
     Name,
     OneOf,
     PathType,
     Port,
-    Seconds,
     Size,
     Text,
     ValueType,
@@ -98,15 +118,13 @@ from edgelake.language.wiretext import from_wire, remote_text
 from edgelake.language.words import item_of
 
 __all__ = [
-    "BRING_MODIFIERS",
-    "BRING_USAGE",
-    "IP_PORT",
-    "shortened",
     "Address",
     "AddressType",
     "And",
     "Argument",
     "Assignment",
+    "BRING_MODIFIERS",
+    "BRING_USAGE",
     "Boolean",
     "Brings",
     "Bytes",
@@ -116,35 +134,50 @@ __all__ = [
     "CommandSet",
     "CommandStatement",
     "Condition",
+    "DateTime",
     "Destination",
     "Destinations",
+    "Dotted",
+    "DottedValue",
     "Duration",
+    "Expression",
+    "ExpressionText",
     "Filtered",
     "Form",
+    "Frequency",
     "Group",
+    "GroupValue",
     "GrowingValue",
     "Handler",
+    "Hertz",
+    "Host",
     "HostedTable",
+    "IP_PORT",
     "Integer",
+    "IpAddress",
     "Item",
     "Json",
     "JsonItem",
     "JsonPairs",
     "JsonText",
-    "Label",
     "JsonValue",
     "KeyPath",
     "KeyValue",
+    "Label",
     "Literal",
     "LogicalLines",
     "Mark",
+    "Moment",
+    "MomentType",
     "Name",
     "Not",
     "Number",
     "OneOf",
     "Option",
+    "OptionGroup",
     "Or",
     "PathType",
+    "PolicyId",
     "PolicyQuery",
     "PolicyTypes",
     "Port",
@@ -157,11 +190,18 @@ __all__ = [
     "ScriptLine",
     "Seconds",
     "Shape",
+    "ShellCommand",
+    "ShellText",
     "Show",
     "Size",
+    "Sort",
+    "SortKey",
     "Statement",
+    "TableName",
+    "TableType",
     "Test",
     "Text",
+    "Timezone",
     "ValueType",
     "VariableName",
     "Variables",
@@ -171,6 +211,7 @@ __all__ = [
     "bind",
     "bind_and_learn",
     "bring_of_text",
+    "date_text",
     "expand_json",
     "expand_text",
     "format_error",
@@ -178,11 +219,13 @@ __all__ = [
     "from_wire",
     "help_page",
     "holds",
-    "item_of",
     "index_keys",
+    "item_of",
     "json_value",
+    "local_zone",
     "markdown_page",
     "page_text",
+    "nearest",
     "parameters_of",
     "parse",
     "parse_remote",
@@ -193,4 +236,5 @@ __all__ = [
     "recall",
     "reference_in",
     "remote_text",
+    "shortened",
 ]

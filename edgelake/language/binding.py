@@ -237,7 +237,8 @@ class Binder:
         """Return the words as they belong together: ``a + b`` is one value."""
         destination = self._statement.destination
         units: list[list[Item]] = [[*destination]] if destination else []
-        if self._command.text or self._command.remote:
+        last = self._command.arguments[-1].type if self._command.arguments else None
+        if self._command.text or self._command.remote or (last is not None and last.takes_plus):
             return [*map(tuple, units), *((item,) for item in self._rest)]
         glue = False
         for item in self._rest:
@@ -292,7 +293,8 @@ class Binder:
                 raise (exc if exc.line is not None else self._fault(exc, exc.column - 1)) from None
             if isinstance(exc, WrongValue | BadJson):
                 exc.message = f"{name}: {exc.message}"
-            raise self._fault(exc, items[0].start) from exc.__cause__
+            offset = items[0].start if exc.offset is None else exc.offset
+            raise self._fault(exc, offset) from exc.__cause__
 
     def _options(self) -> Given:
         """Return the typed options."""
@@ -325,7 +327,8 @@ class Binder:
         return None
 
     def _reader(self) -> OptionReader:
-        return OptionReader(self._command, self._statement, self._typed)
+        statement = self._statement
+        return OptionReader(self._command, statement.end, self._typed, text=statement.text)
 
     # ----------------------------------------------------------- clauses
 

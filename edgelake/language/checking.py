@@ -408,7 +408,7 @@ class _CollectingOptions(OptionReader):
         typed: Callable[..., Any],
         failed: Callable[[EdgeLakeError], None],
     ) -> None:
-        super().__init__(command, statement, typed)
+        super().__init__(command, statement.end, typed, text=statement.text)
         self._failed = failed
 
     def _pair(self, part: Condition) -> None:

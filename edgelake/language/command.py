@@ -12,6 +12,7 @@ from edgelake.errors import ConfigurationError
 from edgelake.interfaces import Permission, Result
 from edgelake.language.bring import BRING_USAGE
 from edgelake.language.forms import Remote
+from edgelake.language.source import Source
 from edgelake.language.values import ValueType
 
 if TYPE_CHECKING:
@@ -60,13 +61,15 @@ class Brings(Enum):
 class Form(Enum):
     """How the words of a command are arranged; the grammar has a rule for each.
 
-    ``FREE`` takes free text; ``REMOTE`` destinations and a command for them; ``VERB``
-    arguments, a value and options; ``IF`` a condition and, behind ``then``, a
-    statement; ``BRANCH`` a statement; ``WAIT`` arguments and, behind ``for``, a
-    condition; ``SCHEDULE`` options and, behind ``task``, a statement.
+    ``FREE`` takes free text; ``SOURCE`` text in another language; ``REMOTE``
+    destinations and a command for them; ``VERB`` arguments, a value and options;
+    ``IF`` a condition and, behind ``then``, a statement; ``BRANCH`` a statement;
+    ``WAIT`` arguments and, behind ``for``, a condition; ``SCHEDULE`` options and,
+    behind ``task``, a statement.
     """
 
     FREE = "free"
+    SOURCE = "source"
     REMOTE = "remote"
     VERB = "verb"
     IF = "if"
@@ -197,6 +200,9 @@ class Command:
         remote = bool(self.arguments) and isinstance(self.arguments[-1].type, Remote)
         if remote != self.remote:
             raise ConfigurationError(f"'{self.name}' must be of the form of commands for others")
+        source = len(self.arguments) == 1 and isinstance(self.arguments[0].type, Source)
+        if source != (self.form is Form.SOURCE):
+            raise ConfigurationError(f"'{self.name}' must be of the form of source text")
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from edgelake.errors import EdgeLakeError
 
-__all__ = ["format_error", "format_error_block", "shortened"]
+__all__ = ["format_error", "format_error_block", "nearest", "shortened"]
 
 _NEAR_CHARS = 30
 _LINE_CHARS = 160
@@ -18,6 +20,13 @@ _LONG_WORD = re.compile(r"\S{257,}")
 def shortened(text: str) -> str:
     """Return what somebody wrote as a message quotes it: at most 80 characters, then …."""
     return text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}…"
+
+
+def nearest(text: str, known: Iterable[str]) -> str | None:
+    """Return the known text that was probably meant, ``None`` if none is like it."""
+    by_folded = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(text[:_QUOTED_CHARS].casefold(), by_folded, n=1)
+    return by_folded[found[0]] if found else None
 
 
 def format_error(error: BaseException, text: str | None = None) -> str:

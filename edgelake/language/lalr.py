@@ -17,7 +17,7 @@ from edgelake.language.command import CommandRegistry, Form
 from edgelake.language.faults import explain
 from edgelake.language.machine import Machine, Stuck, too_many_references
 from edgelake.language.places import place
-from edgelake.language.scan import json_end, too_deep
+from edgelake.language.scan import SOURCE_TEXT, json_end, too_deep
 from edgelake.language.syntax import Statement
 
 __all__ = ["Reader", "reader_of", "statements"]
@@ -135,6 +135,7 @@ def _build(registry: CommandRegistry) -> Lark:
         name = command.name.partition(" ")[0] if form is Form.VERB else command.name
         by_form[form].append(name)
     patterns = {form.name: _names(names) for form, names in by_form.items()}
+    patterns["SOURCE_TEXT"] = SOURCE_TEXT
 
     def fill(terminal: TerminalDef) -> None:
         pattern = patterns.get(terminal.name)

@@ -10,7 +10,7 @@ from edgelake.language.values import ValueType
 
 __all__ = ["Number"]
 
-_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?")
 
 
 class Number(ValueType):
@@ -18,26 +18,35 @@ class Number(ValueType):
 
     Parameters
     ----------
-    minimum, maximum : float
-        Bounds, both allowed.
+    minimum, maximum : float or None
+        Bounds, both allowed; without a negative minimum no sign is accepted.
     """
 
     metavar = "<number>"
 
-    def __init__(self, minimum: float, maximum: float) -> None:
+    def __init__(self, minimum: float | None = 0.0, maximum: float | None = None) -> None:
         self._minimum = minimum
         self._maximum = maximum
 
     def parse(self, text: str) -> float:
         """Return the number."""
-        hint = f"write a {self.describe()}"
         if not _NUMBER.fullmatch(text):
-            raise WrongValue(f"'{shortened(text)}' is not a number", hint=hint)
+            raise WrongValue(
+                f"'{shortened(text)}' is not a number", hint=f"write a {self.describe()}"
+            )
         value = float(text)
-        if not self._minimum <= value <= self._maximum:
-            raise WrongValue(f"{text} is out of range", hint=hint)
+        if (self._minimum is not None and value < self._minimum) or (
+            self._maximum is not None and value > self._maximum
+        ):
+            raise WrongValue(
+                f"{shortened(text)} is out of range", hint=f"write a {self.describe()}"
+            )
         return value
 
     def describe(self) -> str:
         """Return what is accepted."""
-        return f"number from {self._minimum:,} to {self._maximum:,}"
+        if self._minimum is not None and self._maximum is not None:
+            return f"number from {self._minimum:,g} to {self._maximum:,g}"
+        if self._minimum is not None:
+            return f"number {self._minimum:g} or more"
+        return "number" if self._maximum is None else f"number {self._maximum:g} or less"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from edgelake.errors import (
     CommandSyntaxError,
@@ -13,13 +12,13 @@ from edgelake.errors import (
     EdgeLakeError,
     MissingOption,
     UnknownOption,
+    WrongValue,
 )
-from edgelake.language.command import Command, Option
-from edgelake.language.diagnostics import shortened
+from edgelake.language.command import Option
+from edgelake.language.diagnostics import nearest, shortened
 from edgelake.language.places import place
 from edgelake.language.syntax import (
     And,
-    CommandStatement,
     Condition,
     Group,
     Item,
@@ -31,7 +30,7 @@ from edgelake.language.syntax import (
 )
 from edgelake.language.variables import Variables
 
-__all__ = ["Given", "OptionReader"]
+__all__ = ["Given", "OptionReader", "Schema"]
 
 _E = TypeVar("_E", bound=EdgeLakeError)
 _Items: TypeAlias = tuple[Item, ...]
@@ -55,21 +54,50 @@ class Given:
     given: dict[str, tuple[_Items, ...]]
 
 
+class Schema(Protocol):
+    """What an option list is checked against: a command, or an option that holds options."""
+
+    @property
+    def name(self) -> str:
+        """What has the options."""
+
+    @property
+    def options(self) -> Sequence[Option]:
+        """The options."""
+
+    @property
+    def any_option(self) -> Option | None:
+        """What every key stands for that is not declared, ``None`` if there must be none."""
+
+    def option(self, key: str) -> Option | None:
+        """Return the option of that key, ``None`` if there is none."""
+
+
 class OptionReader:
-    """Reads the option list of one statement.
+    """Reads one option list.
 
     Parameters
     ----------
-    command : Command
-    statement : CommandStatement
+    schema : Schema
+    end : int
+        Where the list ends in the text, for what is missing.
     typed : callable
         Returns the typed value of words, its errors placed.
+    text : str
+        The text that was parsed, or a part of it.
+    begin : int or None
+        Where that part begins: the columns of errors are then left to whoever has the
+        whole text.
     """
 
-    def __init__(self, command: Command, statement: CommandStatement, typed: _Typed) -> None:
-        self._command = command
-        self._statement = statement
+    def __init__(
+        self, schema: Schema, end: int, typed: _Typed, *, text: str, begin: int | None = None
+    ) -> None:
+        self._schema = schema
+        self._end = end
         self._typed = typed
+        self._source = text
+        self._begin = begin
         self._values: dict[str, list[Any]] = {}
         self._items: dict[str, list[_Items]] = {}
 
@@ -83,9 +111,9 @@ class OptionReader:
         for part in self._parts(where):
             self._pair(part)
         values: dict[str, Any] = {}
-        if self._command.any_option is not None:
+        if self._schema.any_option is not None:
             values.update((key, found[0]) for key, found in self._values.items())
-        for option in self._command.options:
+        for option in self._schema.options:
             found = self._values.get(option.key)
             if found is None:
                 if option.required:
@@ -93,12 +121,14 @@ class OptionReader:
                         MissingOption(
                             f"option '{option.key}' is required", hint=f"add: {option.usage}"
                         ),
-                        self._statement.end,
+                        self._end,
                     )
                 empty = option.repeatable and option.default is None
                 values[option.key] = () if empty else option.default
             else:
                 values[option.key] = tuple(found) if option.repeatable else found[0]
+        for key, more in self._values.items():
+            values.setdefault(key, more[0])  # a key that stands for a family of them
         return Given(values, {key: tuple(items) for key, items in self._items.items()})
 
     # --------------------------------------------------------------- pairs
@@ -149,18 +179,21 @@ class OptionReader:
     def _option(self, part: Test) -> Option:
         """Return the declared option of a pair."""
         key = self._text(part.left)
-        if self._command.any_option is not None and not all(map(_is_name, part.left)):
+        if self._schema.any_option is not None and not all(map(_is_name, part.left)):
             raise self._fault(
                 CommandSyntaxError(f"'{shortened(key)}' is no key", hint="write key = value"),
                 part.start,
             )
-        option = self._command.option(key)
+        try:
+            option = self._schema.option(key)
+        except WrongValue as exc:
+            raise self._fault(exc, part.left[0].start) from exc
         if option is not None:
             return option
-        name, keys = self._command.name, [option.key for option in self._command.options]
-        nearest = difflib.get_close_matches(key.lower(), keys, n=1)
+        name, keys = self._schema.name, [option.key for option in self._schema.options]
+        near = nearest(key, keys)
         listed = "options: " + ", ".join(keys) if keys else "it has none"
-        hint = f"did you mean '{nearest[0]}'? {listed}" if nearest else listed
+        hint = f"did you mean '{near}'? {listed}" if near else listed
         raise self._fault(
             UnknownOption(f"'{name}' has no option '{shortened(key)}'", hint=hint),
             part.left[0].start,
@@ -219,12 +252,15 @@ class OptionReader:
             if isinstance(item, Quoted)
             else item.literal
             if isinstance(item, Word) and item.literal is not None
-            else self._statement.text[item.start : item.end]
+            else self._source[item.start - (self._begin or 0) : item.end - (self._begin or 0)]
             for item in items
         )
 
     def _fault(self, error: _E, offset: int) -> _E:
-        return place(error, self._statement.text, offset)
+        if self._begin is None:
+            return place(error, self._source, offset)
+        error.offset = offset
+        return error
 
 
 def _is_name(item: Item) -> bool:

@@ -13,7 +13,7 @@ from edgelake import limits
 from edgelake.errors import UnbalancedInput
 from edgelake.language.places import place
 
-__all__ = ["SHALLOW_OBJECT", "json_end", "parts", "too_deep"]
+__all__ = ["SHALLOW_OBJECT", "SOURCE_TEXT", "json_end", "parts", "too_deep"]
 
 _CLOSING = {"[": "]", "{": "}"}
 _SKIPPED_DEPTH = 3
@@ -34,6 +34,31 @@ _SKIP_FLAT = re.compile(_balanced(0), re.DOTALL)
 
 SHALLOW_OBJECT = rf"\{{{_balanced(_SKIPPED_DEPTH)}\}}"
 """Pattern of what `json_end` takes for an object, if brackets in it are few; needs ``DOTALL``."""
+
+
+_QUOTED = r"""'[^']*+'|"[^"\\]*+(?:\\[\s\S][^"\\]*+)*+"|`[^`]*+`|\\[\s\S]"""
+
+
+def _bracketed(depth: int) -> str:
+    """Return the pattern of brackets with brackets inside brackets up to a depth."""
+    inside = rf"""[^"'`\\(){{}}\[\]]++|{_QUOTED}"""
+    if depth:
+        inside += f"|{_bracketed(depth - 1)}"
+    return rf"[({{\[](?:{inside})*+[)}}\]]"
+
+
+_SOURCE_PIECE = (
+    rf"{_QUOTED}|{_bracketed(_SKIPPED_DEPTH)}|&&|&(?=>)|(?<=[<>|])&"
+    r"""|(?!(?<=\s)\#)[^\s&"'`\\(){}\[\]]++|["'`\\(){}\[\]]"""
+)
+_INNER_COMMENT = r"(?<=\s)#[^\n]*+(?=\n\s*+[^\s&])"
+SOURCE_TEXT = rf"(?![#&\s])(?:{_SOURCE_PIECE})(?:\s*+(?:{_INNER_COMMENT}|{_SOURCE_PIECE}))*+"
+"""Pattern of text in another language, to be handed on as it is written.
+
+It ends before a comment that nothing follows, and before an ``&`` that stands outside quotes,
+comments and brackets (counted a few deep) and is no part of ``&&``, ``>&``, ``<&``, ``|&``
+or ``&>``.
+"""
 
 
 def json_end(text: str, start: int, *, outer: int = 0) -> int | None:

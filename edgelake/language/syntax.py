@@ -257,6 +257,7 @@ class Shape(Enum):
     """How the words of a command are arranged; its first word decides."""
 
     TEXT = "free"
+    SOURCE = "source"
     VERB = "verb"
     REMOTE = "remote"
     IF = "if"

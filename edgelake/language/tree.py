@@ -55,6 +55,11 @@ def _free(text: str, parts: _Parts, end: int) -> CommandStatement:
     return CommandStatement(Shape.TEXT, words, text, name[0].start, end)
 
 
+def _source(text: str, parts: _Parts, end: int) -> CommandStatement:
+    name, *source = parts
+    return CommandStatement(Shape.SOURCE, (*name, *source), text, name[0].start, end)
+
+
 def _remote(text: str, parts: _Parts, end: int) -> CommandStatement:
     name = parts[0]
     start = name[0].start
@@ -333,6 +338,7 @@ def _literal(item: Item) -> str | None:
 BUILDERS: Mapping[str, Callable[[str, _Parts, int], Any]] = {
     "start": _statements,
     "free_command": _free,
+    "source_command": _source,
     "remote_command": _remote,
     "verb_command": _verb,
     "equal_tail": _equal_tail,

@@ -2,15 +2,14 @@
 
 Each type says how it is shown (`ValueType.metavar`), what it accepts
 (`ValueType.describe`), reads one text (`ValueType.parse`) and, where the form
-of the words matters, the words themselves (`ValueType.take`). Durations come
-out in seconds, sizes in bytes.
+of the words matters, the words themselves (`ValueType.take`). Values carry their
+unit in their type: sizes are `Bytes`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NewType
 
 from edgelake.errors import WrongValue
@@ -19,34 +18,24 @@ from edgelake.language.syntax import Item
 from edgelake.language.variables import Variables, expand_text
 
 __all__ = [
-    "Address",
-    "AddressType",
     "Boolean",
     "Bytes",
-    "Duration",
     "Integer",
     "Name",
     "OneOf",
     "PathType",
     "Port",
-    "Seconds",
     "Size",
     "Text",
     "ValueType",
 ]
 
-Seconds = NewType("Seconds", float)
-"""A time span in seconds."""
-
 Bytes = NewType("Bytes", int)
 """A size in bytes."""
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) (second|minute|hour|day|week)s?")
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 _SIZE = re.compile(r"([0-9]{1,12}) ?(|[kmgt]b)", re.IGNORECASE)
 _FACTORS = {"": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
 _NAME = re.compile(r"[^\s\"'`{}\[\](),=+&<>!$:/;#]+")
 
 
@@ -61,6 +50,8 @@ class ValueType:
         As last argument it takes all words that are left.
     takes_groups : bool
         Parentheses belong to the value; otherwise they list several values.
+    takes_plus : bool
+        A ``+`` belongs to the value; otherwise it joins the words around it.
     by_text : bool
         Of words without references, groups and ``+``, `take` returns what `parse`
         returns of their texts, joined by blanks.
@@ -69,6 +60,7 @@ class ValueType:
     metavar: str = "<value>"
     greedy: bool = False
     takes_groups: bool = False
+    takes_plus: bool = False
     by_text: bool = True
 
     def parse(self, text: str) -> Any:
@@ -275,36 +267,6 @@ class OneOf(ValueType):
         return self._words
 
 
-class Duration(ValueType):
-    """A time span: ``30 seconds``, ``1 minute``, ``2 hours``, ``1 day``, ``2 weeks``.
-
-    Parameters
-    ----------
-    zero : bool
-        Whether no time at all is accepted.
-    """
-
-    metavar = "<time>"
-    greedy = True
-
-    def __init__(self, *, zero: bool = False) -> None:
-        self._zero = zero
-
-    def parse(self, text: str) -> Seconds:
-        """Return the span in seconds."""
-        match = _DURATION.fullmatch(text)
-        if match is None:
-            raise WrongValue(f"'{shortened(text)}' is not a time", hint=f"write {self.describe()}")
-        value = Seconds(float(match[1]) * _SECONDS[match[2]])
-        if value <= 0 and not self._zero:
-            raise WrongValue(f"'{shortened(text)}' is no time at all", hint="write a time above 0")
-        return value
-
-    def describe(self) -> str:
-        """Return what is accepted."""
-        return "a number and seconds, minutes, hours, days or weeks, for example 30 seconds"
-
-
 class Size(ValueType):
     """An amount of data: ``5000``, ``10KB``, ``10 MB``; units count in steps of 1024."""
 
@@ -321,38 +283,3 @@ class Size(ValueType):
     def describe(self) -> str:
         """Return what is accepted."""
         return "bytes, or a number with KB, MB, GB or TB, for example 10MB"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a node listens: host name or IP, and port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        """Return ``host:port``."""
-        return f"{self.host}:{self.port}"
-
-
-class AddressType(ValueType):
-    """``host:port``."""
-
-    metavar = "<ip:port>"
-
-    def parse(self, text: str) -> Address:
-        """Return host and port."""
-        host, colon, port = text.rpartition(":")
-        hint = f"write {self.describe()}"
-        if not colon or not _HOST.fullmatch(host):
-            raise WrongValue(f"'{shortened(text)}' is not ip:port", hint=hint)
-        try:
-            return Address(host, Port().parse(port))
-        except WrongValue as exc:
-            raise WrongValue(
-                f"port '{shortened(port)}' of '{shortened(text)}' is not in 1..65535", hint=hint
-            ) from exc
-
-    def describe(self) -> str:
-        """Return what is accepted."""
-        return "ip:port, for example 10.0.0.7:32048"

@@ -170,8 +170,16 @@ def _as_pieces(item: Word | JsonItem) -> tuple[Piece, ...]:
     return (Literal(item.source, item.start, item.end),)
 
 
+def _source(token: str, start: int) -> Word:
+    """Return text in another language as one word, whatever is in it."""
+    end = start + len(token)
+    return Word((Literal(token, start, end),), start, end)
+
+
 MAKERS: Mapping[str, Callable[[str, int], Any]] = {
-    **dict.fromkeys(("FREE", "REMOTE", "VERB", "IF", "BRANCH", "WAIT", "SCHEDULE"), _name),
+    "SOURCE_TEXT": _source,
+    **dict.fromkeys(("FREE", "SOURCE", "REMOTE", "VERB"), _name),
+    **dict.fromkeys(("IF", "BRANCH", "WAIT", "SCHEDULE"), _name),
     **dict.fromkeys(("AND", "OR", "WHERE", "USING", "BRING", "PORT"), split_word),
     **dict.fromkeys(("THEN", "FOR", "TASK", "POINT"), split_word),
     **dict.fromkeys(("WORD", "GROUP_WORD", "REFERENCE", "GROUP_REFERENCE"), split_word),

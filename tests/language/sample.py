@@ -14,24 +14,33 @@ from edgelake.language import (
     Call,
     CommandRegistry,
     CommandSet,
+    DateTime,
     Destination,
+    Dotted,
     Duration,
+    ExpressionText,
     Form,
+    Frequency,
     Integer,
     Json,
     JsonPairs,
     JsonValue,
     KeyPath,
+    MomentType,
     Name,
     OneOf,
     Option,
+    OptionGroup,
     PathType,
     PolicyTypes,
     Port,
     Reference,
     Remote,
+    ShellText,
     Size,
+    Sort,
     Text,
+    Timezone,
     VariableName,
     Where,
     Words,
@@ -238,6 +247,71 @@ commands.command(
     form=Form.SCHEDULE,
     where=Where.REQUIRED,
     options=(Option("time", Duration(), required=True), Option("name", Name())),
+)(_handler)
+commands.command(
+    "system",
+    summary="run a command of the shell",
+    form=Form.SOURCE,
+    arguments=(Argument("command", ShellText(timeout=True)),),
+)(_handler)
+commands.command(
+    "python",
+    summary="evaluate an expression",
+    form=Form.SOURCE,
+    arguments=(Argument("expression", ExpressionText()),),
+)(_handler)
+commands.command(
+    "get datetime",
+    summary="show a date",
+    arguments=(Argument("timezone", Timezone()), Argument("date", MomentType())),
+    where=Where.OPTIONAL,
+    options=(FORMAT,),
+)(_handler)
+commands.command(
+    "collect data",
+    summary="take rows",
+    where=Where.REQUIRED,
+    options=(
+        Option("start_date", DateTime(), required=True),
+        Option("rate", Frequency()),
+        Option("order", Sort()),
+    ),
+)(_handler)
+COLUMN_TYPE = OneOf("int", "float", "str", "bool", "timestamp")
+TOPIC = OptionGroup(
+    "topic",
+    (
+        Option("name", Text(), required=True),
+        Option("dbms", Text()),
+        Option("table", Text()),
+        Option("qos", Integer(0, 2), default=0),
+        Option("tag", Name(), repeatable=True),
+    ),
+    (
+        Dotted(
+            "column",
+            {
+                1: OptionGroup(
+                    "column",
+                    (
+                        Option("type", COLUMN_TYPE, required=True),
+                        Option("value", Text()),
+                        Option("optional", Boolean(), default=False),
+                    ),
+                ),
+                2: Text(),
+            },
+            ("name", "type"),
+            last=COLUMN_TYPE,
+            required=True,
+        ),
+    ),
+)
+commands.command(
+    "subscribe",
+    summary="subscribe to topics",
+    where=Where.REQUIRED,
+    options=(Option("broker", Text(), required=True), Option("topic", TOPIC, repeatable=True)),
 )(_handler)
 
 commands.command(

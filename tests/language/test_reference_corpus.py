@@ -48,8 +48,18 @@ FAULTS: dict[str, tuple[type[EdgeLakeError], ...]] = {
         errors.BadArgument,
         errors.KeyMissing,
     ),
-    "failed": (errors.PeerError, errors.StorageError, errors.ServiceError),
-    "timeout": (errors.PeerTimeout, errors.ServiceError, errors.CommandError),
+    "failed": (
+        errors.PeerError,
+        errors.StorageError,
+        errors.ServiceError,
+        errors.SystemCallFailed,
+    ),
+    "timeout": (
+        errors.PeerTimeout,
+        errors.ServiceError,
+        errors.CommandError,
+        errors.SystemCallTimeout,
+    ),
 }
 """Which of our errors name the fault of a class."""
 
@@ -86,6 +96,18 @@ REFUSED: dict[str, tuple[type[EdgeLakeError], str]] = {
     "run client (127.0.0.1:34911) set remote_flag = on": (
         RemoteError,
         "a peer changes a node's variables only at the level admin",
+    ),
+    "run client (127.0.0.1:34911) file copy !tmp_dir/a1.txt !!tmp_dir/a7.txt": (
+        RemoteError,
+        "a peer writes files only at the level admin",
+    ),
+    "run client (127.0.0.1:34911) file get !!tmp_dir/a1.txt !tmp_dir/a6.txt": (
+        RemoteError,
+        "a peer reads files only at the level admin",
+    ),
+    "process !local_scripts/demo1.al one two": (
+        errors.ArgumentMismatch,
+        "a script without 'variables (…)' has no use for arguments",
     ),
     "help juggle": (errors.UnknownCommand, "help for what is no command is an error"),
 }

@@ -41,7 +41,7 @@ def test_every_command_is_explained(command):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_example_works_as_written(command, example):
-    variables = Variables({"blockchain_file": "/f", "local_scripts": "/s"})
+    variables = Variables({"blockchain_file": "/f", "local_scripts": "/s", "berth": "7"})
     (statement,) = parse(example, REGISTRY)
     if isinstance(statement, CommandStatement) or statement.command:
         inner = statement if isinstance(statement, CommandStatement) else statement.command
@@ -65,8 +65,11 @@ def test_peers_may_call_only_what_is_meant():
         "get",
         "get connections",
         "get databases",
+        "get datetime",
         "get dictionary",
+        "get hostname",
         "get json file struct",
+        "get node name",
         "get processes",
         "get remote permission",
         "get status",
@@ -74,9 +77,14 @@ def test_peers_may_call_only_what_is_meant():
         "get tcp info",
         "get tcp pool",
         "get tcp stats",
+        "get timezone info",
+        "get version",
         "help",
+        "incr",
         "json",
         "print",
+        "random substr",
+        "test process",
     }
 
 
