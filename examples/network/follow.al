@@ -3,6 +3,8 @@
 #   process examples/network/follow.al
 
 on error goto not-following
+follows = test process blockchain sync
+if !follows == true then goto wait
 if !node_type == master then goto own-table
 
 :master:

@@ -2,22 +2,21 @@
 #
 #   process examples/network/listen.al
 
-tcp_state = get connections where format = json
-if !tcp_state contains !own_ip:!own_port then goto listening
+listens = test process tcp
+if !listens == true then goto listening
 
 :start:
 on error call busy
 tries = 0
 
 :again:
-listens = false
 <run tcp server where
     external_ip = !own_ip and external_port = !own_port and     # for other networks
     internal_ip = !overlay_ip and internal_port = !own_port and # inside this one
     bind = !tcp_bind and
     threads = !tcp_threads>
-tcp_state = get connections where format = json
-if !tcp_state contains !own_ip:!own_port then goto listening
+listens = test process tcp
+if !listens == true then goto listening
 if !tries.len < 4 then goto again
 print "gave up: the port" !own_port "stays taken"
 exit scripts
