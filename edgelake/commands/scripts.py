@@ -48,7 +48,7 @@ _ARGUMENTS = Argument(
     Text(empty=True),
     required=False,
     repeatable=True,
-    help="values of the names that the script declares with variables (…)",
+    help="values of the names that the script declares with variables (…), if it does",
 )
 
 
@@ -182,14 +182,13 @@ def _go(context: Context, run: ScriptRun, arguments: tuple[str, ...]) -> None:
 
 
 def _check_arguments(script: Script, path: Path, arguments: tuple[str, ...]) -> None:
-    """Refuse a call whose arguments are not those that the script declares."""
-    names = script.parameters or ()
-    if len(arguments) == len(names):
+    """Refuse a call whose arguments are not those that the script declares, if it does."""
+    names = script.parameters
+    if names is None or len(arguments) == len(names):
         return
-    shown = f"({', '.join(names)})" if names else "none"
     raise ArgumentMismatch(
         f"script '{path}' takes {len(names)} arguments and got {len(arguments)}",
-        hint=f"its arguments: {shown}",
+        hint=f"its arguments: ({', '.join(names)})",
     )
 
 

@@ -180,7 +180,7 @@ def test_wait_gives_whether_the_condition_came_true(node: Node) -> None:
     assert said(node, "wait 0") == []
 
 
-@pytest.mark.parametrize("seconds", ["soon", "-1", str(limits.MAX_WAIT_S + 1), "1e3"])
+@pytest.mark.parametrize("seconds", ["soon", "-1", str(limits.MAX_WAIT_S + 1), "1e9"])
 def test_wait_needs_seconds(node: Node, seconds: str) -> None:
     with pytest.raises(WrongValue, match="seconds"):
         node.run(f"wait {seconds}")
@@ -256,9 +256,8 @@ def test_arguments_are_counted(node: Node, script: Write, given: str, wanted: st
     assert shown == []
 
 
-def test_script_without_parameters_takes_no_arguments(node: Node, script: Write) -> None:
-    error, _ = failed(node, f"process {script('print x')} extra")
-    assert isinstance(error, ArgumentMismatch)
+def test_script_that_declares_no_parameters_may_get_arguments(node: Node, script: Write) -> None:
+    assert said(node, f"process {script('print x')} extra words") == ["x"]
 
 
 @pytest.mark.parametrize(

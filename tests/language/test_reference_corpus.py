@@ -105,10 +105,6 @@ REFUSED: dict[str, tuple[type[EdgeLakeError], str]] = {
         RemoteError,
         "a peer reads files only at the level admin",
     ),
-    "process !local_scripts/demo1.al one two": (
-        errors.ArgumentMismatch,
-        "a script without 'variables (…)' has no use for arguments",
-    ),
     "help juggle": (errors.UnknownCommand, "help for what is no command is an error"),
 }
 """Correct lines of the reference that we refuse, and why."""
