@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from edgelake.commands.context import NodeParts, Origin
 from edgelake.commands.interpreter import Interpreter
 from edgelake.commands.transfers import take_file
-from edgelake.errors import EdgeLakeError, UnknownCommand
+from edgelake.errors import EdgeLakeError, NotPermitted, UnknownCommand
 from edgelake.interfaces import Notice, Result
 from edgelake.language import from_wire
 from edgelake.services.jobs import Answer, answer_from
@@ -134,6 +134,8 @@ class PeerMessages:
         except UnknownCommand as exc:
             return self._unknown(text, exc)
         except EdgeLakeError as exc:
+            if isinstance(exc, NotPermitted) and _is_event(text):
+                return None  # scripts that run at events here are named alike
             return _refusal(text, exc)
         spoken = [answer for answer in answers if answer.text]
         if not spoken:
@@ -146,11 +148,16 @@ class PeerMessages:
         """Return the answer to a command nobody declared; events of others mean nothing here."""
         shown = text.replace("\t", " ").strip()
         first = shown.partition(" ")[0]
-        if first == "event":
+        if _is_event(text):
             return None
         if first in self._interpreter.registry.first_words():
             return Reply.failed(2, f"{short_text(2)}: {error}")
         return Reply(f"echo Command '{shown}' not recoginzed", error=1, flag=TextFlag.NONE)
+
+
+def _is_event(text: str) -> bool:
+    """Return whether a message tells of an event; one that means nothing here has no answer."""
+    return text.replace("\t", " ").split(" ", 1)[0] == "event"
 
 
 def _refusal(text: str, error: EdgeLakeError) -> Reply:

@@ -119,8 +119,9 @@ def _get_script(context: Context, call: Call) -> Result:
         except UnicodeDecodeError as exc:
             raise ScriptError(f"script '{path}' is not UTF-8 text") from exc
         return Result(text, text)
+    shown = os.path.join(folder, name if os.path.splitext(name)[1] else f"{name}.al")
     raise ScriptMissing(
-        f"script '{name}' is not in '{folder}'", hint="'get files !local_scripts' lists them"
+        f"script '{shown}' does not exist", hint="'get files !local_scripts' lists them"
     )
 
 
