@@ -21,6 +21,7 @@ from edgelake.commands import (
     json_data,
     local_scripts,
     output,
+    peer_files,
     peers,
     permission,
     script_flow,
@@ -32,7 +33,6 @@ from edgelake.commands import (
     tcp,
     tcp_status,
     texts,
-    transfers,
     variables,
 )
 from edgelake.commands.context import SERVICE_KINDS, Context, NodeParts, Origin
@@ -80,7 +80,7 @@ def build_registry() -> CommandRegistry:
                 files,
                 folders,
                 archive,
-                transfers,
+                peer_files,
                 tcp,
                 tcp_status,
                 peers,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from edgelake.commands.context import NodeParts, Origin
 from edgelake.commands.interpreter import Interpreter
-from edgelake.commands.transfers import take_file
+from edgelake.commands.peer_files import take_file
 from edgelake.errors import EdgeLakeError, NotPermitted, UnknownCommand
 from edgelake.interfaces import Notice, Result
 from edgelake.language import from_wire

@@ -19,6 +19,7 @@ from edgelake.storage.files import (
     landing,
     matching_files,
     move_file,
+    name_pattern,
     require_place,
     store_file,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "matching_files",
     "modified_s",
     "move_file",
+    "name_pattern",
     "read_file",
     "remove_stale_temporaries",
     "replace_file",

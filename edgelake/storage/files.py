@@ -28,6 +28,7 @@ __all__ = [
     "landing",
     "matching_files",
     "move_file",
+    "name_pattern",
     "pieces",
     "require_place",
     "store_file",
@@ -190,8 +191,8 @@ def require_place(path: str, reach: Reach = EVERYWHERE) -> None:
 def matching_files(pattern: str, reach: Reach = EVERYWHERE) -> list[str]:
     """Return the paths of the files that a pattern names, in alphabetical order.
 
-    ``*`` in the last part of the path stands for any characters. A name that begins
-    with a dot is only named by a pattern that does; symbolic links are left out.
+    ``*`` in the last part of the path stands for any characters, see `name_pattern`.
+    Symbolic links are left out.
 
     Raises
     ------
@@ -201,18 +202,25 @@ def matching_files(pattern: str, reach: Reach = EVERYWHERE) -> list[str]:
         More than `limits.MAX_LISTED_FILES` names, or the folder cannot be read.
     """
     folder, name = os.path.split(pattern)
-    wanted = re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)
+    wanted = name_pattern(name)
     with reach.folder(folder or ".") as descriptor:
         found = [
             entry.name
             for entry in entries_of(descriptor, folder)
-            if wanted.fullmatch(entry.name)
-            and (name.startswith(".") or not entry.name.startswith("."))
-            and entry.is_file(follow_symlinks=False)
+            if wanted.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
         ]
     if not found:
         raise FileMissing(f"no file matches '{pattern}'")
     return [os.path.join(folder, name) for name in sorted(found)]
+
+
+def name_pattern(name: str) -> re.Pattern[str]:
+    """Return what fits the names that a name with ``*`` stands for.
+
+    A name that begins with a dot is only meant by one that does.
+    """
+    text = ".*".join(map(re.escape, name.split("*")))
+    return re.compile(text if name.startswith(".") else rf"(?!\.){text}", re.DOTALL)
 
 
 # ------------------------------------------------------------------- parts
