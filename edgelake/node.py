@@ -22,6 +22,8 @@ from edgelake.storage import Databases, Home, LedgerFile
 
 __all__ = ["Node"]
 
+_NODE_TYPES = ("master", "operator", "query", "publisher")
+
 
 class Node:
     """One node: variables, databases, ledger and services, driven by commands.
@@ -156,6 +158,19 @@ class Node:
         """Return the names of the tables that policies describe; never waits."""
         found = (policy.body.get("name") for policy in self._parts.ledger.known(("table",)))
         return sorted({name for name in found if isinstance(name, str)} | {"ledger"})
+
+    def policy_types(self) -> list[str]:
+        """Return the types of the policies in memory; never waits."""
+        return self._parts.ledger.known_types()
+
+    def addresses(self) -> dict[str, str]:
+        """Return the addresses of nodes that policies describe, with their names; never waits."""
+        found: dict[str, str] = {}
+        for policy in self._parts.ledger.known(_NODE_TYPES):
+            ip, port, name = (policy.body.get(key) for key in ("ip", "port", "name"))
+            if isinstance(ip, str) and isinstance(port, int):
+                found[f"{ip}:{port}"] = f"{policy.type} {name}" if name else policy.type
+        return found
 
     def service_names(self) -> list[str]:
         """Return the names that ``exit`` takes."""

@@ -27,5 +27,11 @@ class Names:
     def tables(self) -> list[str]:
         return ["gate", "ledger"]
 
+    def policy_types(self) -> list[str]:
+        return ["device", "operator"]
+
+    def addresses(self) -> Mapping[str, str]:
+        return {"10.0.0.7:32048": "operator op7"}
+
     def service_names(self) -> list[str]:
         return ["tcp", "synchronizer"]

@@ -20,9 +20,12 @@ from edgelake.console.steps import next_words
 from edgelake.console.tokens import Kind, scan
 from edgelake.language import (
     BRING_MODIFIERS,
+    AddressType,
     CommandRegistry,
+    Destination,
     Duration,
     PathType,
+    PolicyTypes,
     Reference,
     Size,
     VariableName,
@@ -214,6 +217,10 @@ def _values(offer: Value, begun: str, names: NodeNames) -> Iterator[tuple[str, s
         yield from ((f"!{name}", "") for name in names.variables())
     elif isinstance(kind, VariableName):
         yield from ((name, "") for name in names.variables())
+    elif isinstance(kind, AddressType | Destination):
+        yield from names.addresses().items()
+    elif isinstance(kind, PolicyTypes):
+        yield from ((name, "policies") for name in names.policy_types())
     elif key in _DATABASES:
         yield from ((name, "database") for name in names.databases())
     elif key in _TABLES:

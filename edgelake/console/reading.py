@@ -278,7 +278,8 @@ class _Reader(Elements):
                 return
             waiting.pop(0)
             if token.text == "(":
-                self._group(Value(argument))
+                if not self._group(Value(argument)):
+                    return
             else:
                 self._mark(token, *checked(argument, [token], self._last))
                 self._plus()

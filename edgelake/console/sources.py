@@ -28,6 +28,12 @@ class NodeNames(Protocol):
     def tables(self) -> Iterable[str]:
         """Return the names of the known tables."""
 
+    def policy_types(self) -> Iterable[str]:
+        """Return the types of the known policies."""
+
+    def addresses(self) -> Mapping[str, str]:
+        """Return the addresses of known nodes, and what each is."""
+
     def service_names(self) -> Iterable[str]:
         """Return the names that ``exit`` takes."""
 

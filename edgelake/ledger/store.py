@@ -133,6 +133,11 @@ class LocalLedger:
             return []
         return [policy for kind in types for policy in state.by_type.get(kind, ())]
 
+    def known_types(self) -> list[str]:
+        """Return the types of the policies that are in memory."""
+        state = self._state
+        return [] if state is None else sorted(state.by_type)
+
     def get(self, policy_id: str) -> Policy | None:
         """Return the policy of an id, ``None`` if there is none or it was deleted here."""
         return self._current().by_id.get(policy_id)

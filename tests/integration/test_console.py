@@ -94,3 +94,22 @@ def test_more_keys_than_the_prompt_takes_are_not_run_by_halves(typed, monkeypatc
     assert "\nfits\n" in out
     out = typed("print 45678901234567\rexit node\r")
     assert "\n45678901234567\n" in out
+
+
+def test_names_that_a_node_offers(tmp_path):
+    with Node(tmp_path) as made:
+        assert made.tables() == ["ledger"]
+        assert made.databases() == made.policy_types() == []
+        made.run("connect dbms orchard where type = sqlite and memory = true")
+        for policy in (
+            '{"operator": {"name": "op7", "ip": "10.0.0.7", "port": 32048}}',
+            '{"operator": {"name": "odd", "ip": 7}}',
+            '{"table": {"name": "gate", "dbms": "orchard"}}',
+        ):
+            made.run(f"blockchain insert where policy = {policy} and local = true")
+        assert made.databases() == ["orchard"]
+        assert made.tables() == ["gate", "ledger"]
+        assert made.policy_types() == ["operator", "table"]
+        assert made.addresses() == {"10.0.0.7:32048": "operator op7"}
+        assert "tcp" in made.service_names()
+        assert made.variables()["edgelake_path"] == str(tmp_path)
