@@ -24,6 +24,7 @@ from edgelake.language import (
     CommandRegistry,
     Destination,
     Duration,
+    Frequency,
     PathType,
     PolicyTypes,
     Reference,
@@ -202,6 +203,10 @@ def _values(offer: Value, begun: str, names: NodeNames) -> Iterator[tuple[str, s
     if isinstance(kind, Duration):
         if len(given) == 1 and given[0].replace(".", "", 1).isdecimal():
             yield from ((unit, "") for unit in _UNITS)
+        return
+    if isinstance(kind, Frequency):
+        if len(given) == 1 and given[0].isdecimal():
+            yield "hz", ""
         return
     if isinstance(kind, Size):
         if len(given) == 1 and given[0].isdecimal():

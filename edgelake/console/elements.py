@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from edgelake import limits
 from edgelake.console.places import Fixed, Free, Keys, Offer, Part, Role, Value
 from edgelake.console.steps import Steps
 from edgelake.console.tokens import Kind, Token
 from edgelake.errors import EdgeLakeError
-from edgelake.language import Argument, Command, Destination, Duration, Option, PathType, Size
+from edgelake.language import (
+    Argument,
+    Command,
+    Destination,
+    Duration,
+    Option,
+    OptionGroup,
+    PathType,
+    Size,
+    Timezone,
+)
 
 __all__ = ["Elements", "checked", "keyword"]
 
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "contains", "startswith", "endswith", "childfrom")
 _JOINS = ("and", "or")
+
+Find: TypeAlias = Callable[[str], Option | None]
 
 
 def keyword(token: Token) -> str:
@@ -41,20 +54,16 @@ class Elements(Steps):
         while True:
             self._needs(command.options, given)
             ends = ("and", link) if link else ("and",)
-            self._pair(command.options, given, ends, command.any_option)
+            self._pair(command.options, command.option, given, ends)
             token = self._stop()
             if token is None or token.text != "and":
                 return
             self._mark(token, Role.KEYWORD)
 
     def _pair(
-        self,
-        options: tuple[Option, ...],
-        given: set[str],
-        ends: tuple[str, ...],
-        other: Option | None = None,
+        self, options: tuple[Option, ...], find: Find, given: set[str], ends: tuple[str, ...]
     ) -> None:
-        """Read one option; ``other`` stands for those of any key."""
+        """Read one option; ``find`` returns it by its key, also one that is not listed."""
         keys = Keys(options, frozenset(given))
         self._expect(keys)
         words: list[Token] = []
@@ -70,7 +79,10 @@ class Elements(Steps):
                 self._free_value(depth, ends)
             return
         key = " ".join(word.text for word in words)
-        option = next((option for option in options if option.key == key), other)
+        try:
+            option = find(key)
+        except EdgeLakeError:
+            option = None  # a part of a key with points does not fit
         self._key(words, key, option, options, given)
         self._expect(Fixed(("=",)), about=option)
         given.add(key)
@@ -81,13 +93,14 @@ class Elements(Steps):
         self._missing = tuple(left)
         if option is None:
             self._expect(Free("a value"))
+            begin = self._at
             self._free_value(depth, ends)
-            self._expect(Fixed(ends))
+            if self._at > begin:
+                self._expect(Fixed(ends))
             return
-        nested = tuple(getattr(option.type, "options", ()))
         token = self._stop(depth)
-        if nested and token is not None and token.text == "(":
-            if self._nested(nested):
+        if isinstance(option.type, OptionGroup) and token is not None and token.text == "(":
+            if self._nested(option.type):
                 self._expect(Fixed(ends))
         else:
             self._value(option, ends, ends, depth=depth)
@@ -104,20 +117,20 @@ class Elements(Steps):
         fault = ""
         if option is None:
             begun = words[-1] is self._last and any(o.key.startswith(key) for o in options)
-            if options and not begun and not _dotted(key, options):
+            if options and not begun:
                 fault = f"no option '{key[:80]}'"
         elif key in given and not option.repeatable:
             fault = f"option '{key}' is given twice"
         for word in words:
             self.parts.append(Part(word.start, word.end, Role.WRONG if fault else Role.KEY, fault))
 
-    def _nested(self, options: tuple[Option, ...]) -> bool:
+    def _nested(self, group: OptionGroup) -> bool:
         """Read ``( key = value and … )``; return whether it is closed."""
         depth = self._tokens[self._at].depth
         self._mark(self._tokens[self._at], Role.SIGN)
         given: set[str] = set()
         while True:
-            self._pair(options, given, ("and", ")"))
+            self._pair(group.options, group.option, given, ("and", ")"))
             token = self._peek()
             if token is None or token.kind is Kind.END or token.depth < depth:
                 return token is not None
@@ -234,19 +247,13 @@ class Elements(Steps):
 # ------------------------------------------------------------------- parts
 
 
-def _dotted(key: str, options: tuple[Option, ...]) -> bool:
-    """Return whether a key such as ``column.level`` goes with a key ``column``."""
-    stem, dot, _ = key.partition(".")
-    return bool(dot) and any(option.key.split(".")[0] == stem for option in options)
-
-
 def checked(of: Argument | Option, words: Sequence[Token], last: Token | None) -> tuple[Role, str]:
     """Return the role of a value's words, and what its type says against them.
 
     Only what needs no look at variables or files is checked, and nothing that
     is still being typed.
     """
-    if not words or words[-1] is last or isinstance(of.type, PathType | Destination):
+    if not words or words[-1] is last or isinstance(of.type, PathType | Destination | Timezone):
         return Role.VALUE, ""
     if not of.type.by_text or not all(w.plain or w.kind is Kind.QUOTED for w in words):
         return Role.VALUE, ""

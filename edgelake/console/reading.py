@@ -131,7 +131,7 @@ class _Reader(Elements):
         if command is None:
             return
         self._command, self._missing = command, ()
-        if command.form is Form.FREE:
+        if command.form in (Form.FREE, Form.SOURCE):
             self._text_of(command)
         elif command.form is Form.REMOTE:
             self._remote(command, depth)

@@ -13,21 +13,31 @@ from edgelake.console.hints import hint
 from edgelake.console.keys import unfinished
 from edgelake.console.reading import read
 from edgelake.console.tokens import scan
-from edgelake.language import CommandRegistry, CommandSet, Option, ValueType, Where
+from edgelake.language import (
+    Boolean,
+    CommandRegistry,
+    CommandSet,
+    Dotted,
+    OneOf,
+    Option,
+    OptionGroup,
+    Text,
+    Where,
+)
 from tests.language.sample import REGISTRY as SAMPLE
 from tests.names import Names
 
-
-class Nested(ValueType):
-    options = (Option("name", ValueType()), Option("column", ValueType(), repeatable=True))
-
-
+TOPIC = OptionGroup(
+    "topic",
+    (Option("name", Text()), Option("path", Text(), repeatable=True)),
+    (Dotted("column", {1: Boolean(), 2: Boolean()}, ("name", "type"), OneOf("int", "float")),),
+)
 nested = CommandSet(group="nested")
 nested.command(
     "run msg client",
     summary="subscribe",
     where=Where.REQUIRED,
-    options=(Option("topic", Nested(), repeatable=True), Option("broker", ValueType())),
+    options=(Option("topic", TOPIC, repeatable=True), Option("broker", Text())),
 )(lambda context, call: None)
 
 REGISTRIES = (build_registry(), SAMPLE, CommandRegistry([nested]))
@@ -37,7 +47,21 @@ WORDS = sorted(
     | {option.key for registry in REGISTRIES for c in registry for option in c.options}
 )
 SIGNS = [*"()[]{}<>=&+,#!$.:;\"'`\\\n\t", "!a", "!!b", "$C", "==", "!=", "->", "x{}", ":l:"]
-KEYWORDS = ["where", "using", "and", "or", "not", "then", "for", "task", "bring.json", "contains"]
+KEYWORDS = [
+    "column.a",
+    "column.a.b",
+    "column.",
+    "where",
+    "using",
+    "and",
+    "or",
+    "not",
+    "then",
+    "for",
+    "task",
+    "bring.json",
+    "contains",
+]
 VALUES = [
     "true",
     "5",
@@ -64,7 +88,8 @@ typed = st.one_of(
 
 @settings(deadline=None)
 @given(typed)
-@example("run msg client where topic = (name = a and column = (")
+@example("run msg client where topic = (name = a and column.x = (")
+@example("run msg client where topic = (column.x.odd = 5 and column. = 1")
 @example("if if if then then else do do wait 5 for")
 @example("x[][][] = {")
 def test_nothing_is_refused(text):

@@ -14,7 +14,19 @@ from edgelake import limits
 from edgelake.commands import build_registry
 from edgelake.console import sources
 from edgelake.console.completion import CommandCompleter, candidates
-from edgelake.language import BRING_MODIFIERS, CommandRegistry, CommandSet, Option, ValueType, Where
+from edgelake.language import (
+    BRING_MODIFIERS,
+    Boolean,
+    CommandRegistry,
+    CommandSet,
+    Dotted,
+    Name,
+    OneOf,
+    Option,
+    OptionGroup,
+    Text,
+    Where,
+)
 from tests.language.sample import REGISTRY as SAMPLE
 from tests.names import Names
 
@@ -122,8 +134,11 @@ def test_forms_and_units(text, expected):
     assert offered(text, SAMPLE) == expected
 
 
-class Nested(ValueType):
-    options = (Option("name", ValueType()), Option("dbms", ValueType()))
+TOPIC = OptionGroup(
+    "topic",
+    (Option("name", Text()), Option("dbms", Name())),
+    (Dotted("column", {1: Boolean(), 2: Boolean()}, ("name", "type"), OneOf("int", "float")),),
+)
 
 
 def test_options_inside_options():
@@ -132,13 +147,16 @@ def test_options_inside_options():
         "run msg client",
         summary="subscribe",
         where=Where.REQUIRED,
-        options=(Option("topic", Nested(), repeatable=True), Option("broker", ValueType())),
+        options=(Option("topic", TOPIC, repeatable=True), Option("broker", Text())),
     )(lambda context, call: None)
     registry = CommandRegistry([commands])
     begun = "run msg client where topic = ("
     assert offered(begun, registry) == {"name", "dbms"}
     assert offered(begun + "name = a and ", registry) == {"dbms"}
     assert offered(begun + "name = a and dbms = o", registry) == {"orchard"}
+    assert offered(begun + "name = a and column.level = ", registry) == {"true", "false"}
+    assert offered(begun + "column.level.int = ", registry) == {"true", "false"}
+    assert offered(begun + "column.level.odd = ", registry) == set()
     assert offered(begun + "name = a) and b", registry) == {"broker"}
     assert offered(begun + "name = a) and ", registry) == {"broker", "topic"}
 
