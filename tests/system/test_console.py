@@ -314,6 +314,13 @@ def test_the_prompt_names_the_nodes_that_get_the_commands(terminal):
     eventually(lambda: "\nEL >" in terminal.screen().split("run client .")[-1], "the own prompt")
 
 
+def test_the_prompt_has_the_name_of_the_node(terminal):
+    terminal.type("set node name fen-01", "Enter")
+    terminal.shows("\nEL fen-01 >")
+    terminal.type('set node name ""', "Enter")
+    eventually(lambda: terminal.screen().rstrip().endswith("\nEL >"), "the plain prompt")
+
+
 def test_a_script_that_is_watched_asks(terminal, tmp_path):
     script = tmp_path / "home" / "w.al"
     script.parent.mkdir(exist_ok=True)
