@@ -187,7 +187,7 @@ class _Script:
         if not statements:
             self._lines += [indent + comment.text for comment in comments]
             return
-        written = _written(source, statements, comments, indent)
+        written = _written(source, statements, comments, indent, self._registry)
         if not self._same(written, statements, comments):
             self._keep(source)
             return
@@ -231,10 +231,14 @@ def _opens_branch(statement: CommandStatement) -> bool:
 
 
 def _written(
-    source: _Source, statements: Sequence[Statement], comments: list[_Comment], indent: str
+    source: _Source,
+    statements: Sequence[Statement],
+    comments: list[_Comment],
+    indent: str,
+    registry: CommandRegistry,
 ) -> list[str]:
     """Return the lines of a command."""
-    parts = _parts(statements, indent, tall=False)
+    parts = _parts(statements, registry, indent, tall=False)
     end = max(statement.end for statement in statements)
     inner = [comment for comment in comments if comment.whole or comment.start < end]
     behind = "".join(f" {comment.text}" for comment in comments if comment not in inner)
@@ -245,13 +249,15 @@ def _written(
         return (line + behind).split("\n")
     if len(parts) == 1 and not over_lines:
         return [*(indent + comment.text for comment in inner), *(line + behind).split("\n")]
-    return _block(_parts(statements, indent, tall=True), inner, indent, behind)
+    return _block(_parts(statements, registry, indent, tall=True), inner, indent, behind)
 
 
-def _parts(statements: Sequence[Statement], indent: str, *, tall: bool) -> list[Part]:
+def _parts(
+    statements: Sequence[Statement], registry: CommandRegistry, indent: str, *, tall: bool
+) -> list[Part]:
     parts: list[Part] = []
     for number, statement in enumerate(statements):
-        found = statement_parts(statement, indent, tall=tall)
+        found = statement_parts(statement, registry, indent, tall=tall)
         if number:
             found[0] = Part(found[0].start, f"& {found[0].text}", 0)
         parts += found

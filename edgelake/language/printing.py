@@ -6,9 +6,11 @@ texts, where parentheses and JSON keep theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from edgelake.language.command import CommandRegistry
 from edgelake.language.jsontext import tidy_json
 from edgelake.language.syntax import (
     And,
@@ -26,6 +28,7 @@ from edgelake.language.syntax import (
     Show,
     Statement,
     Test,
+    Word,
 )
 
 __all__ = ["INDENT", "LINE_CHARS", "Part", "canonical", "statement_parts"]
@@ -35,7 +38,8 @@ INDENT = "    "
 LINE_CHARS = 100
 """A command that is longer stands in a block, an option a line."""
 
-_TEXTS = (Shape.TEXT, Shape.REMOTE, Shape.UNKNOWN)
+_KEYWORD = re.compile(r"and|or|where|using|then|for|task|bring(?:\.\S*)?")
+_TEXTS = (Shape.TEXT, Shape.REMOTE)
 
 
 class Part(NamedTuple):
@@ -55,23 +59,34 @@ class Part(NamedTuple):
     depth: int
 
 
-def canonical(statement: Statement) -> str:
-    """Return the statement as text, in one line unless a value holds line ends."""
-    return " ".join(part.text for part in statement_parts(statement))
+def canonical(statement: Statement, registry: CommandRegistry) -> str:
+    """Return the statement as text, in one line unless a value holds line ends.
+
+    Parameters
+    ----------
+    statement : Statement
+    registry : CommandRegistry
+        With which it was parsed.
+    """
+    return " ".join(part.text for part in statement_parts(statement, registry))
 
 
-def statement_parts(statement: Statement, indent: str = "", *, tall: bool = False) -> list[Part]:
+def statement_parts(
+    statement: Statement, registry: CommandRegistry, indent: str = "", *, tall: bool = False
+) -> list[Part]:
     """Return the pieces of a statement; blanks between them give its text.
 
     Parameters
     ----------
     statement : Statement
+    registry : CommandRegistry
+        With which it was parsed.
     indent : str
         What stands before the first of them; values over several lines get it, too.
     tall : bool
         Whether long groups in parentheses go over several lines, as blocks allow.
     """
-    writer = _Writer(statement.text, indent, tall)
+    writer = _Writer(statement.text, registry, indent, tall)
     inner: Statement | None = statement
     while inner is not None:
         inner = writer.statement(inner)
@@ -85,12 +100,14 @@ class _Writer:
     ----------
     source : str
         The text that was parsed.
+    registry : CommandRegistry
     indent : str
     tall : bool
     """
 
-    def __init__(self, source: str, indent: str, tall: bool) -> None:
+    def __init__(self, source: str, registry: CommandRegistry, indent: str, tall: bool) -> None:
         self._source = source
+        self._names = registry.first_words()
         self._indent = indent
         self._tall = tall
         self._parts: list[Part] = []
@@ -129,6 +146,9 @@ class _Writer:
     def _command(self, statement: CommandStatement) -> None:
         if statement.local:
             self._add(statement.start, ".")
+        if statement.shape is Shape.UNKNOWN:
+            self._add(statement.start, statement.source)
+            return
         text = statement.shape in _TEXTS
         words = statement.words
         if statement.destination:
@@ -233,18 +253,30 @@ class _Writer:
     # --------------------------------------------------------------- items
 
     def _items(self, items: Iterable[Item], *, verbatim: bool = False, json: bool = True) -> str:
-        return " ".join(self._written(items, verbatim, json))
-
-    def _written(self, items: Iterable[Item], verbatim: bool, json: bool) -> Iterator[str]:
+        text = ""
+        before: Item | None = None
         for item in items:
-            if isinstance(item, Mark):
-                yield item.text
-            elif isinstance(item, Group) and not verbatim:
-                yield self._group(item)
-            elif isinstance(item, JsonItem) and json:
-                yield tidy_json(item.source, self._margin())
-            else:
-                yield self._source[item.start : item.end]
+            if before is not None and not self._is_part(before, item):
+                text += " "
+            text += self._item(item, verbatim, json)
+            before = item
+        return text
+
+    def _item(self, item: Item, verbatim: bool, json: bool) -> str:
+        if isinstance(item, Mark):
+            return item.text
+        if isinstance(item, Group) and not verbatim:
+            return self._group(item)
+        if isinstance(item, JsonItem) and json:
+            return tidy_json(item.source, self._margin())
+        return self._source[item.start : item.end]
+
+    def _is_part(self, before: Item, item: Item) -> bool:
+        """Return whether a word is no keyword, nor a name, only because something touches it."""
+        if before.end != item.start or not isinstance(before, Word):
+            return False
+        word = self._source[before.start : before.end]
+        return word in self._names or _KEYWORD.fullmatch(word) is not None
 
     # -------------------------------------------------------------- pieces
 

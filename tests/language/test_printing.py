@@ -17,7 +17,7 @@ TEXTS = sorted({*(text for text, _ in cases(CORPUS)), *(line.text for line in li
 
 def printed(text: str, registry: CommandRegistry = REGISTRY) -> str:
     """Return a text in canonical form."""
-    return " & ".join(canonical(statement) for statement in parse(text, registry))
+    return " & ".join(canonical(statement, registry) for statement in parse(text, registry))
 
 
 @pytest.mark.parametrize("registry", [REGISTRY, NETWORK], ids=["sample", "network"])

@@ -218,7 +218,7 @@ class Run:
         if assigned is not None:
             self._lost.add(f"!{assigned[1]}")
         if line.text.startswith("system "):
-            self._lost.update(re.findall(r"/\w+\.\w+", line.text))
+            self._lost.update(re.findall(r"/(\w+)\.\w+", line.text))
         self._lost.update(re.findall(r"!tmp_dir/\w+\.\w+", line.text))
 
     def _correct(self, line: Line, error: EdgeLakeError | None) -> None:

@@ -194,10 +194,10 @@ def test_what_is_printed_means_the_same(text: str) -> None:
             statements = parse(text, registry)
         except CommandError:
             continue
-        out = " & ".join(canonical(statement) for statement in statements)
+        out = " & ".join(canonical(statement, registry) for statement in statements)
         again = parse(out, registry)
         assert meaning(again) == meaning(statements)
-        assert " & ".join(canonical(statement) for statement in again) == out
+        assert " & ".join(canonical(statement, registry) for statement in again) == out
 
 
 def commands_of(text: str) -> list[object]:
