@@ -18,6 +18,7 @@ from edgelake.errors import (
     CommandError,
     CommandSyntaxError,
     EdgeLakeError,
+    StorageError,
     UndefinedVariable,
 )
 from edgelake.interfaces import Bring
@@ -367,7 +368,8 @@ class _Collecting(Binder):
             return unknown  # type: ignore[no-any-return]
         try:
             value = super()._typed(name, take, items)
-        except UndefinedVariable:
+        except (UndefinedVariable, StorageError):
+            # Files and folders are those of the node that will run the script.
             return unknown  # type: ignore[no-any-return]
         except EdgeLakeError as exc:
             self.faults.append(exc)

@@ -455,7 +455,8 @@ class CommandRegistry:
                 continue  # was looked up already and did not fit
             given = " ".join(words[: len(name)]).lower()[:_COMPARED_CHARS]
             matcher = difflib.SequenceMatcher(None, given, " ".join(name))
-            if matcher.quick_ratio() >= _LIKENESS and matcher.ratio() >= _LIKENESS:
+            bounds = matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio
+            if all(bound() >= _LIKENESS for bound in bounds):
                 likeness[" ".join(name)] = matcher.ratio()
         best = sorted(likeness, key=lambda name: (-likeness[name], name))
         return best[:_SUGGESTIONS]
