@@ -65,10 +65,11 @@ bench-report: dev  ## measure, and write docs/performance.md (FROM=results.json:
 cli: .venv/installed  ## compile the native command line into .venv/bin
 	$(RUN)/python setup.py -q build_scripts --build-dir $(RUN)
 
-docs: dev  ## write docs/commands.md from the command registry
+docs: dev  ## write docs/commands.md and docs/errors.md from what is declared
 	@mkdir -p build
 	$(RUN)/python -m edgelake.commands > build/commands.md
-	cp build/commands.md docs/commands.md
+	$(RUN)/python -m edgelake.commands errors > build/errors.md
+	cp build/commands.md build/errors.md docs
 
 sanitize: dev  ## run the native tests under the address and undefined-behaviour sanitizers
 	EDGELAKE_SANITIZE=address $(RUN)/python setup.py -q build -b build/sanitize --build-lib build/sanitize/lib

@@ -176,6 +176,8 @@ class EdgeLakeError(Exception):
     excerpt : tuple of str and int or None, or None
         For a fault elsewhere than in the command itself, such as in a script it ran: the
         faulty line, and the 1-based column of the fault in it.
+    log_entry : object or None
+        The line of the node's error log that tells of it.
     """
 
     code: int = 3
@@ -189,6 +191,7 @@ class EdgeLakeError(Exception):
         self.line: int | None = None
         self.offset: int | None = None
         self.excerpt: tuple[str, int | None] | None = None
+        self.log_entry: object | None = None
 
     def __str__(self) -> str:
         """Return the message alone; a ``KeyError`` or ``OSError`` base must not reshape it."""

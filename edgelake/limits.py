@@ -190,6 +190,35 @@ LOG_REPEAT_S: Final = 10.0
 MAX_LOG_LINES: Final = 50
 """Log lines shown in that time; peers must not fill a disk with them."""
 
+# ---------------------------------------------------------------- logs
+
+EVENT_LOG_ENTRIES: Final = 100
+"""Commands that the event log keeps, and as many of peers: they cannot push out the node's own."""
+
+ERROR_LOG_ENTRIES: Final = 20
+"""Failures that the error log keeps, and as many that peers caused."""
+
+MAX_LOG_CHARS: Final = 2000
+"""Characters of a command or failure that a log keeps; the rest is cut off."""
+
+MAX_CONCEALED_CHARS: Final = 64 * 1024
+"""Text around a fault that is looked through for secrets its error might quote."""
+
+ECHO_MESSAGES: Final = 20
+"""Messages that the echo queue keeps unless told otherwise."""
+
+MAX_ECHO_MESSAGES: Final = 1000
+"""Most messages that it can be told to keep."""
+
+MAX_ECHO_BYTES: Final = 16 * 1024 * 1024
+"""Memory of its messages together; a single one is cut at `MAX_NOTICE_CHARS`."""
+
+MAX_TRACED: Final = 100
+"""Commands that are traced at a time."""
+
+MAX_TRACE_CHARS: Final = 2000
+"""Characters of arguments, and of an answer, that a trace shows."""
+
 # ------------------------------------------------------------ language
 
 MAX_COMMAND_CHARS: Final = 4 * 1024 * 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import perf_counter
 
 from edgelake import limits
 from edgelake.commands import (
@@ -13,11 +14,12 @@ from edgelake.commands import (
     NodeParts,
     build_registry,
 )
-from edgelake.errors import NotRunning
+from edgelake.errors import EdgeLakeError, NotRunning
 from edgelake.interfaces import Notice, Result, ServiceStatus
-from edgelake.language import CommandRegistry, LogicalLines, Variables
+from edgelake.language import CommandRegistry, LogicalLines, Variables, conceal
 from edgelake.ledger import LocalLedger
 from edgelake.services.base import ServiceRegistry
+from edgelake.services.logs import Logs
 from edgelake.storage import Databases, Home, LedgerFile
 
 __all__ = ["Node"]
@@ -60,10 +62,12 @@ class Node:
         variables = Variables(self.home.variables())
         databases = Databases(self.home.databases_dir)
         ledger = LocalLedger(LedgerFile(self.home.ledger_file))
+        logs = Logs()
         self._parts = NodeParts(
             home=self.home,
             variables=variables,
-            services=ServiceRegistry(*SERVICE_KINDS),
+            services=ServiceRegistry(*SERVICE_KINDS, report=logs.trouble),
+            logs=logs,
             databases=databases,
             ledger=ledger,
             name=name,
@@ -117,10 +121,19 @@ class Node:
         if not text.lstrip().startswith("<"):
             self._interpreter.execute(text, emit)
             return
-        lines = LogicalLines()
-        ready = [found for line in text.splitlines(keepends=True) for found in lines.feed(line)]
-        for _, command in [*ready, *lines.finish()]:
+        for command in self._block(text):
             self._interpreter.execute(command, emit)
+
+    def _block(self, text: str) -> list[str]:
+        """Return the commands of a block."""
+        lines = LogicalLines()
+        try:
+            ready = [found for line in text.splitlines(keepends=True) for found in lines.feed(line)]
+            return [command for _, command in (*ready, *lines.finish())]
+        except EdgeLakeError as exc:
+            conceal(exc, text, self.registry)
+            self._parts.logs.failed(text, "", exc, perf_counter())
+            raise
 
     # ----------------------------------------------------------------- life
 
@@ -202,6 +215,10 @@ class Node:
             Shows a prompt and returns what was typed, ``None`` at the end of the input.
         """
         self._parts.ask = ask
+
+    def unread(self) -> bool:
+        """Return whether the echo queue holds messages that nobody has looked at."""
+        return self._parts.echoes.unread
 
     def history_path(self) -> Path:
         """Return the file of the console's history, its folder made.

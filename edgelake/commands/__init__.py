@@ -12,6 +12,7 @@ from edgelake.commands import (
     checks,
     clock,
     debugging,
+    echoes,
     events,
     expressions,
     files,
@@ -20,6 +21,7 @@ from edgelake.commands import (
     identity,
     json_data,
     local_scripts,
+    logs,
     output,
     peer_files,
     peers,
@@ -33,6 +35,7 @@ from edgelake.commands import (
     tcp,
     tcp_status,
     texts,
+    traces,
     variables,
 )
 from edgelake.commands.context import SERVICE_KINDS, Context, NodeParts, Origin
@@ -69,6 +72,9 @@ def build_registry() -> CommandRegistry:
             module.commands
             for module in (
                 output,
+                echoes,
+                logs,
+                traces,
                 variables,
                 flow,
                 json_data,

@@ -84,7 +84,7 @@ def _answers(statement: Assignment, context: Context) -> list[Result]:
     """Return what the command of an assignment answers."""
     assert statement.command is not None
     answers: list[Result] = []
-    quiet = replace(context, emit=answers.append)
+    quiet = replace(context, emit=answers.append, stored=True)
     answers.append(context.interpreter.call(statement.command, quiet))
     return [answer for answer in answers if answer.text or isinstance(answer.data, bool)]
 

@@ -12,8 +12,14 @@ from edgelake.commands.conditions import equalities, predicate
 from edgelake.commands.context import Context
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.rendering import answer
-from edgelake.errors import CommandSyntaxError, EdgeLakeError, MissingOption, PolicyInvalid
-from edgelake.interfaces import Notice, Permission, Result
+from edgelake.errors import (
+    CommandSyntaxError,
+    EdgeLakeError,
+    MissingOption,
+    PeerError,
+    PolicyInvalid,
+)
+from edgelake.interfaces import Permission, Result
 from edgelake.language import (
     AddressType,
     Argument,
@@ -38,11 +44,11 @@ from edgelake.ledger import AllOf, Predicate, complete, parse_policy, pretty, py
 from edgelake.services.sources import drop_command
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
-from edgelake.wire import Endpoint
+from edgelake.wire import Endpoint, wire_code
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="blockchain")
+commands = CommandSet(group="blockchain", topics=("ledger", "policies"))
 
 _LOCAL = Option("local", Boolean(), help="write it to this node's ledger, until the master has it")
 _MASTER = Option("master", AddressType(), repeatable=True, help="the node that keeps the ledger")
@@ -329,8 +335,9 @@ def _wake(context: Context) -> None:
 def _warn(context: Context, error: BaseException | None) -> None:
     """Tell the console that a master did not get a change that is kept here."""
     if error is not None:
-        text = f"the change is kept here but did not reach the master: {error}"
-        context.node.notices.post(Notice(text))
+        told = PeerError(f"the change is kept here but did not reach the master: {error}")
+        told.code = wire_code(error)
+        context.node.report("blockchain insert", told)
 
 
 def _store(context: Context, call: Call, *, ignore: bool) -> Result:

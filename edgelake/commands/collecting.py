@@ -9,8 +9,7 @@ from typing import Any
 from edgelake.commands.asking import Asked, ask
 from edgelake.commands.context import Context
 from edgelake.commands.destinations import destination_options, resolve
-from edgelake.commands.replies import data_of, unreached
-from edgelake.interfaces import Notice
+from edgelake.commands.replies import as_peer_error, data_of
 from edgelake.language import Call
 
 __all__ = ["Collection", "collect"]
@@ -61,14 +60,13 @@ def collect(context: Context, call: Call, *, keyed: bool) -> Collection:
     """
     _, timeout_s = destination_options(call)
     asked = ask(context, resolve(context, call), call.arguments["command"], timeout_s)
-    notices = context.node.notices
 
     def attend() -> None:
         with asked:
             for index in asked.job.arrivals(asked.timeout_s):
                 failure = asked.job.failures.get(index)
                 if failure is not None:
-                    notices.post(Notice(unreached(asked.nodes[index], failure)))
+                    context.node.report("run client", as_peer_error(failure))
 
     threading.Thread(target=attend, name="replies", daemon=True).start()
     return Collection(asked, keyed=keyed)

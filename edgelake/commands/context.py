@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 
 from edgelake.commands.frames import Frame
 from edgelake.commands.runs import Running
-from edgelake.errors import ScriptStopped, TcpNotRunning
-from edgelake.interfaces import Permission, Result
+from edgelake.errors import EdgeLakeError, ScriptStopped, TcpNotRunning
+from edgelake.interfaces import Notice, Permission, Result
+from edgelake.language import format_error
 from edgelake.ledger import LocalLedger, Snapshot
 from edgelake.services.base import Service, ServiceRegistry
+from edgelake.services.echoes import EchoQueue
 from edgelake.services.jobs import Jobs
+from edgelake.services.logs import Logs
 from edgelake.services.master import MasterLedger
 from edgelake.services.notices import Notices
 from edgelake.services.processes import ChildProcesses
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
+from edgelake.services.traces import Traces
 from edgelake.services.transfers import Transfers
 from edgelake.storage import Databases, Home, LedgerTable
 from edgelake.wire import Endpoint, FileFlag
@@ -92,6 +96,9 @@ class NodeParts:
     notices: Notices = field(default_factory=Notices)
     children: ChildProcesses = field(default_factory=ChildProcesses)
     transfers: Transfers = field(default_factory=Transfers)
+    logs: Logs = field(default_factory=Logs)
+    echoes: EchoQueue = field(default_factory=EchoQueue)
+    traces: Traces = field(default_factory=Traces)
     permission: Permission = Permission.METADATA
     scripts: Running = field(default_factory=Running)
     name: str = "edgelake"
@@ -113,6 +120,17 @@ class NodeParts:
         self.stopping.set()
         if first and self.on_exit is not None:
             self.on_exit()
+
+    def report(self, where: str, error: EdgeLakeError) -> None:
+        """Tell the console and the error log of a failure that no command answers with.
+
+        Parameters
+        ----------
+        where : str
+            Which part of the node failed, or the command that left it behind.
+        """
+        self.logs.trouble(where, error)
+        self.notices.post(Notice(format_error(error)))
 
     def tcp(self) -> TcpService:
         """Return the running TCP service.
@@ -219,6 +237,8 @@ class Context:
         Takes each `Result` as soon as it is there.
     frame : Frame
         Where the command stands among others.
+    stored : bool
+        Answers are stored in a variable, not shown.
     """
 
     node: NodeParts
@@ -226,6 +246,7 @@ class Context:
     origin: Origin
     emit: Callable[[Result], None]
     frame: Frame = field(default_factory=Frame)
+    stored: bool = False
 
     @property
     def variables(self) -> Variables:

@@ -12,7 +12,7 @@ from edgelake.language import Argument, Call, CommandSet, Integer, OneOf, Text
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="scripts")
+commands = CommandSet(group="scripts", topics=("automation", "debugging"))
 
 _NUMBER = Argument("script", Integer(1), required=False, help="its number in 'get scripts'")
 

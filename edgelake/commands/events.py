@@ -9,7 +9,7 @@ from edgelake.language import Call, CommandSet
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="network")
+commands = CommandSet(group="network", topics=("peers",))
 
 
 @commands.command(

@@ -21,7 +21,7 @@ from edgelake.services.synchronizer import Synchronizer
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="flow")
+commands = CommandSet(group="flow", topics=("automation",))
 
 _CONDITION = (
     "A condition is a value, which holds if it is not empty, or a comparison with ==, !=, <, <=,\n"

@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 from edgelake.commands.context import NodeParts, Origin
 from edgelake.commands.interpreter import Interpreter
 from edgelake.commands.peer_files import take_file
-from edgelake.errors import EdgeLakeError, NotPermitted, UnknownCommand
+from edgelake.errors import EdgeLakeError, NotPermitted, RemoteProtocolError, UnknownCommand
 from edgelake.interfaces import Notice, Result
-from edgelake.language import from_wire
+from edgelake.language import from_wire, redacted
 from edgelake.services.jobs import Answer, answer_from
+from edgelake.services.logs import Logs
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
+from edgelake.services.traces import Traces
 from edgelake.wire import (
     Endpoint,
     FileFlag,
@@ -58,7 +61,20 @@ class PeerMessages:
         self._interpreter = interpreter
 
     def __call__(self, message: Message) -> Reply | None:
-        """Act on one message and return its reply, if it has one."""
+        """Act on one message and return its reply, if it has one.
+
+        Raises
+        ------
+        RemoteProtocolError
+            Its text is not UTF-8; the error log has it.
+        """
+        try:
+            return self._act(message)
+        except RemoteProtocolError as exc:
+            self._node.logs.trouble("tcp", exc, message.peer_ip)
+            raise
+
+    def _act(self, message: Message) -> Reply | None:
         command = command_text(message)
         if command.startswith(_NO_COMMANDS):
             answer = answer_from(message)
@@ -74,8 +90,11 @@ class PeerMessages:
 
         Every level of permission allows them, so that I/O threads may answer by themselves.
         """
+        # With logs of its own: nobody sent these.
+        unlogged = replace(self._node, logs=Logs(), traces=Traces())
+        messages = PeerMessages(unlogged, Interpreter(self._interpreter.registry, unlogged))
         for command in _STANDING:
-            reply = self._command_from(_ANYBODY, command)
+            reply = messages._command_from(_ANYBODY, command)
             if reply is not None:
                 yield command, reply
         yield (
@@ -93,7 +112,8 @@ class PeerMessages:
     def _answer(self, message: Message, answer: Answer) -> None:
         """Hand a text to the job that waits for it; what nobody waits for, to the console."""
         if message.job_id == 0 or message.info_type == InfoType.REQUEST:
-            self._node.notices.post(Notice(answer.text, answer.source, answer.error))
+            if not self._node.echoes.add(answer.text, answer.source):
+                self._node.notices.post(Notice(answer.text, answer.source, answer.error))
             return
         self._node.jobs.deliver(
             message.job_location, message.job_id, message.receiver_index, answer
@@ -116,6 +136,7 @@ class PeerMessages:
             stored = take_file(self._node, name, message.generic_flag, message.data)
         except EdgeLakeError as exc:
             _log.warning("file from %s refused: %r: %s", message.peer_ip, name, exc)
+            self._node.logs.trouble("tcp", exc, message.peer_ip)
             return _file_failed("write", exc)
         # Nodes of this kind ask whether it arrived; others expect silence.
         return Reply.ok(stored) if message.job_id else None
@@ -152,6 +173,7 @@ class PeerMessages:
             return None
         if first in self._interpreter.registry.first_words():
             return Reply.failed(2, f"{short_text(2)}: {error}")
+        shown = redacted(shown, self._interpreter.registry)
         return Reply(f"echo Command '{shown}' not recoginzed", error=1, flag=TextFlag.NONE)
 
 

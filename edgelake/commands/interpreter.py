@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from time import perf_counter
 
 from edgelake.commands.assigned import elsewhere
 from edgelake.commands.assignments import assign
 from edgelake.commands.context import Context, NodeParts, Origin
 from edgelake.commands.frames import Frame
+from edgelake.commands.traces import traced
 from edgelake.errors import NotPermitted
 from edgelake.interfaces import Permission, Result
 from edgelake.language import (
@@ -21,10 +23,14 @@ from edgelake.language import (
     Show,
     Statement,
     bind_and_learn,
+    conceal,
+    conceal_values,
     expand_text,
+    masked,
     parse,
     read_remote,
     recall,
+    redacted,
 )
 
 __all__ = ["Interpreter"]
@@ -74,13 +80,9 @@ class Interpreter:
         """
         context = parent or Context(self.node, self, Origin(), emit, self._root())
         if parent is None and context.frame.assigned:
-            self._run_all(elsewhere(text, context.frame.assigned, self.registry), context)
-            return
-        call = recall(text, self.registry, self.node.variables)
-        if call is not None:
-            context.emit(call.command.handler(context, call))
-            return
-        self._run_all(parse(text, self.registry), context)
+            self._run_all(self._parsed(text, context, context.frame.assigned), context)
+        elif not self._recalled(text, context):
+            self._run_all(self._parsed(text, context), context)
 
     def execute_line(self, line: ScriptLine, context: Context) -> None:
         """Run a line of a script; it is parsed once, however often it runs.
@@ -91,11 +93,9 @@ class Interpreter:
             A statement failed; those after it did not run.
         """
         if line.statements is None:
-            call = recall(line.text, self.registry, self.node.variables)
-            if call is not None:
-                context.emit(call.command.handler(context, call))
+            if self._recalled(line.text, context):
                 return
-            line.statements = parse(line.text, self.registry)
+            line.statements = self._parsed(line.text, context)
         self._run_all(line.statements, context)
 
     def run(self, statement: Statement, context: Context) -> None:
@@ -122,12 +122,15 @@ class Interpreter:
         EdgeLakeError
             It failed.
         """
-        call = bind_and_learn(statement, self.registry, self.node.variables)
-        return call.command.handler(context, call)
+        return self._handled(bind_and_learn(statement, self.registry, self.node.variables), context)
 
     def shown(self, text: str) -> str:
-        """Return a command as logs and people may see it."""
-        return text
+        """Return a command as logs and people may see it: without what is secret in it."""
+        return redacted(text, self.registry)
+
+    def masked(self, text: str) -> str:
+        """Return a command as `shown` does, each character in its column."""
+        return masked(text, self.registry)
 
     def execute_remote(self, text: str, origin: Origin, emit: Emit) -> Call:
         """Run the one command that a peer sent; return it as it was understood.
@@ -142,8 +145,21 @@ class Interpreter:
             The command failed.
         """
         variables = self.node.variables.for_peers()
-        call = read_remote(text, self.registry, variables, check=self._permit)
-        emit(call.command.handler(Context(self.node, self, origin, emit), call))
+        started = perf_counter()
+        call = None
+        try:
+            call = read_remote(text, self.registry, variables, check=self._permit)
+            context = Context(self.node, self, origin, emit)
+            if self.node.traces.active:
+                emit(traced(context, call))
+            else:
+                emit(call.command.handler(context, call))
+        except BaseException as exc:
+            if call is not None:
+                conceal_values(exc, call.secret_values())
+            self._failed(text, origin, exc, started)
+            raise
+        self.node.logs.events.add(text, origin.ip, started)
         return call
 
     # ------------------------------------------------------------------- parts
@@ -152,7 +168,53 @@ class Interpreter:
         for number, statement in enumerate(statements):
             if number and (self.node.stopping.is_set() or context.frame.moved):
                 return
-            self.run(statement, context)
+            started = perf_counter()
+            try:
+                self.run(statement, context)
+            except BaseException as exc:
+                self._failed(statement.source, context.origin, exc, started)
+                raise
+            self.node.logs.events.add(statement.source, context.origin.ip, started)
+
+    def _parsed(self, text: str, context: Context, assigned: str = "") -> tuple[Statement, ...]:
+        """Return the statements of a text, as they go to nodes if some are assigned."""
+        started = perf_counter()
+        try:
+            if assigned:
+                return tuple(elsewhere(text, assigned, self.registry))
+            return parse(text, self.registry)
+        except BaseException as exc:
+            self._failed(text, context.origin, exc, started)
+            raise
+
+    def _recalled(self, text: str, context: Context) -> bool:
+        """Run a command of a known shape; return whether it is one."""
+        started = perf_counter()
+        call = recall(text, self.registry, self.node.variables)
+        if call is None:
+            return False
+        try:
+            context.emit(self._handled(call, context))
+        except BaseException as exc:
+            self._failed(text, context.origin, exc, started)
+            raise
+        self.node.logs.events.add(text, context.origin.ip, started)
+        return True
+
+    def _handled(self, call: Call, context: Context) -> Result:
+        """Call the handler; its errors do not quote the secrets it was given."""
+        try:
+            if self.node.traces.active:
+                return traced(context, call)
+            return call.command.handler(context, call)
+        except BaseException as exc:
+            conceal_values(exc, call.secret_values())
+            raise
+
+    def _failed(self, text: str, origin: Origin, error: BaseException, started: float) -> None:
+        """Note a failure in the logs, after what is secret in its command left its text."""
+        conceal(error, text, self.registry)
+        self.node.logs.failed(text, origin.ip, error, started)
 
     def _root(self) -> Frame:
         """Return the frame of what this thread was given to run, command by command."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgelake.commands.context import NodeParts
-from edgelake.interfaces import Notice
+from edgelake.errors import LedgerInvalid
 
 __all__ = ["ready_ledger"]
 
@@ -24,6 +24,5 @@ def ready_ledger(node: NodeParts) -> None:
     if damage:
         lines = "1 line was" if len(damage) == 1 else f"{len(damage)} lines were"
         name = node.ledger.path.with_suffix(".damaged").name
-        node.notices.post(
-            Notice(f"the ledger file was damaged: {lines} set aside in {name}; {damage[0]}")
-        )
+        told = f"the ledger file was damaged: {lines} set aside in {name}; {damage[0]}"
+        node.report("ledger", LedgerInvalid(told))

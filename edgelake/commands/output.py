@@ -31,20 +31,27 @@ def _print(context: Context, call: Call) -> Result:
     arguments=(Argument("text", Words(), help="what to print"),),
     form=Form.FREE,
     permission=Permission.READ,
+    details="While the echo queue is on, they wait there until 'get echo queue' shows them.",
     examples=("echo loading complete",),
-    related=("print",),
+    related=("print", "set echo queue"),
 )
 def _echo(context: Context, call: Call) -> Result:
+    if not context.stored and context.node.echoes.add(call.text, context.origin.ip):
+        return Result()
     return Result(call.text, call.text)
 
 
 @commands.command(
     "help",
-    summary="list the commands, or explain one",
+    summary="list the commands, explain some, or list those of a topic",
     arguments=(Argument("command", Words(), required=False, help="words of a command"),),
     form=Form.FREE,
     permission=Permission.READ,
-    examples=("help", "help run tcp server"),
+    details=(
+        "'help index' lists the topics, 'help index <topic>' the commands of one. Words that\n"
+        "name no command give suggestions."
+    ),
+    examples=("help", "help run tcp server", "help get", "help index", "help index ledger"),
 )
 def _help(context: Context, call: Call) -> Result:
     registry = context.interpreter.registry

@@ -13,7 +13,7 @@ from edgelake.language import Argument, Call, CommandSet, Destination, Destinati
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="network")
+commands = CommandSet(group="network", topics=("peers",))
 
 
 @commands.command(
@@ -93,6 +93,8 @@ def _shown(context: Context, asked: Asked, *, subset: bool) -> Result:
     faults: dict[int, EdgeLakeError] = {}
 
     def tell(index: int, text: str) -> None:
+        if not context.stored and context.node.echoes.add(text.strip(), str(nodes[index])):
+            return
         if len(nodes) > 1:
             context.emit(Result(None, text))
         else:
@@ -114,6 +116,9 @@ def _shown(context: Context, asked: Asked, *, subset: bool) -> Result:
             tell(index, f"[Message to Node {to}] [Not responding]")
             data[index] = {"node": str(to), "reply": None, "failure": "no reply"}
             faults[index] = NoReply(f"{to} did not answer within {asked.timeout_s:g} seconds")
-    if faults and not (subset and job.answers):
-        raise faults[min(faults)]
+    raised = None if subset and job.answers else faults.pop(min(faults, default=-1), None)
+    for index in sorted(faults):
+        context.node.logs.trouble(f"run client {nodes[index]}", faults[index])
+    if raised is not None:
+        raise raised
     return Result([data[index] for index in sorted(data)] or None, "\n".join(texts))

@@ -9,7 +9,7 @@ from edgelake.language import Argument, Call, CommandSet, OneOf, Where
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="security")
+commands = CommandSet(group="security", topics=("peers",))
 
 _LEVELS = {
     "read": Permission.READ,

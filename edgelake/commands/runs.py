@@ -126,7 +126,7 @@ class ScriptRun:
                 raise
             except EdgeLakeError as exc:
                 self._tell(inner, line, exc)
-                self._failed(exc, line)
+                self._failed(exc, replace(line, text=inner.interpreter.masked(line.text)))
             else:
                 self._tell(inner, line, None)
 

@@ -9,7 +9,7 @@ from edgelake.language import Argument, Call, CommandSet, Label
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="scripts")
+commands = CommandSet(group="scripts", topics=("automation",))
 
 _LABEL = Argument("label", Label(), help="a place in the script, declared by the line :label:")
 _ELSEWHERE = "Outside scripts it has no effect."

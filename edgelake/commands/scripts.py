@@ -6,6 +6,7 @@ import logging
 import threading
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from edgelake import limits
@@ -39,7 +40,7 @@ from edgelake.language import (
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="scripts")
+commands = CommandSet(group="scripts", topics=("automation",))
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def _thread(context: Context, call: Call) -> Result:
         try:
             _go(background, run, arguments)
         except EdgeLakeError as exc:
+            context.node.logs.failed(f"thread {path}", context.origin.ip, exc, perf_counter())
             notices.post(Notice(format_error(exc)))
         except Exception:
             _log.exception("script %s failed inside", path)

@@ -13,7 +13,7 @@ from edgelake.services.tcp import TcpService
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="node")
+commands = CommandSet(group="node", topics=("monitoring",))
 
 _NOT_DECLARED = "Not declared"
 

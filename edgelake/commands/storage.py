@@ -12,7 +12,7 @@ from edgelake.storage import LedgerTable
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="storage")
+commands = CommandSet(group="storage", topics=("databases",))
 
 
 @commands.command(

@@ -29,7 +29,7 @@ from edgelake.wire import Endpoint
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="blockchain")
+commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
 
 
 @commands.command(

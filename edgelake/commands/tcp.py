@@ -13,7 +13,7 @@ from edgelake.wire import Endpoint
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="network")
+commands = CommandSet(group="network", topics=("servers",))
 
 
 @commands.command(

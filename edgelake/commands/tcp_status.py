@@ -12,7 +12,7 @@ from edgelake.services.tcp import TcpService
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="network")
+commands = CommandSet(group="network", topics=("servers", "monitoring"))
 
 
 @commands.command(

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
+
 from edgelake.commands.context import Context
 from edgelake.commands.environment import set_environment
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.interfaces import Permission, Result, Table
-from edgelake.language import Argument, Call, CommandSet, Reference, Text, VariableName, Where
+from edgelake.language import (
+    HIDDEN,
+    Argument,
+    Call,
+    CommandSet,
+    Reference,
+    Text,
+    VariableName,
+    Where,
+    is_secret_name,
+    redacted,
+)
 
 __all__ = ["commands"]
 
-commands = CommandSet(group="variables")
+commands = CommandSet(group="variables", topics=("dictionary",))
 
 
 @commands.command(
@@ -56,9 +69,33 @@ def _get(context: Context, call: Call) -> Result:
     options=(FORMAT,),
     permission=Permission.READ,
     examples=("get dictionary", "get dictionary dir", "get dictionary where format = json"),
-    related=("set", "get"),
+    related=("set", "get", "get env var"),
 )
 def _get_dictionary(context: Context, call: Call) -> Result:
     part = call.arguments.get("part") or ""
     data = {name: value for name, value in context.node.variables.items() if part in name}
     return answer(data, Table(("Name", "Value"), sorted(data.items())), call.options)
+
+
+@commands.command(
+    "get env var",
+    summary="list the variables of the environment",
+    arguments=(Argument("part", Text(), required=False, help="only names that contain this text"),),
+    where=Where.OPTIONAL,
+    options=(FORMAT,),
+    details=(
+        "Values whose names look like those of passwords, tokens and keys are shown as ***;\n"
+        "'get $NAME' shows a single one as it is."
+    ),
+    examples=("get env var", "get env var HOME", "get env var where format = json"),
+    related=("get", "get dictionary"),
+)
+def _get_env_var(context: Context, call: Call) -> Result:
+    part = call.arguments.get("part") or ""
+    registry = context.interpreter.registry
+    data = {
+        name: HIDDEN if is_secret_name(name) else redacted(value, registry)
+        for name, value in sorted(os.environ.items())
+        if part in name
+    }
+    return answer(data, Table(("Name", "Value"), list(data.items())), call.options)

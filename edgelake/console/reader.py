@@ -42,6 +42,7 @@ edgelake: 'help' lists the commands, 'exit node' or Ctrl-D ends the node.
 Tab completes, Up and Ctrl-R find what was typed, Alt-Enter adds a line."""
 _TOO_LONG = f"more than {limits.MAX_TYPED_CHARS:,} characters: Ctrl-C, and put it into a script"
 _UNNAMED = "edgelake"
+_REFRESH_S = 1.0
 _TAKEN_S = 0.5
 
 
@@ -121,7 +122,9 @@ class _Reader:
         """Run what is typed until Enter; return whether there may be more."""
         self._pasted.forget()
         try:
-            typed = self._session.prompt(lambda: prompt(_state(self._node)))
+            typed = self._session.prompt(
+                lambda: prompt(_state(self._node)), refresh_interval=_REFRESH_S
+            )
         except KeyboardInterrupt:
             return True
         except EOFError:
@@ -175,7 +178,7 @@ def _session(node: Node, history: History, pasted: Pasted) -> PromptSession[str]
 def _state(node: Node) -> PromptState:
     """Return what the prompt tells at this moment."""
     name = "" if node.name == _UNNAMED else node.name
-    return PromptState(name=name, assigned=node.assigned)
+    return PromptState(name=name, unread=node.unread(), assigned=node.assigned)
 
 
 def _toolbar(node: Node, pasted: Pasted) -> StyleAndTextTuples:

@@ -66,6 +66,14 @@ from edgelake.language.numbers import Number
 from edgelake.language.parser import parse, parse_remote
 from edgelake.language.plans import bind_and_learn, read_remote, recall
 from edgelake.language.script import Script, ScriptLine, parameters_of, read_script
+from edgelake.language.secrets import (
+    HIDDEN,
+    conceal,
+    conceal_values,
+    is_secret_name,
+    masked,
+    redacted,
+)
 from edgelake.language.shelltext import ShellCommand, ShellText
 from edgelake.language.syntax import (
     And,
@@ -148,6 +156,7 @@ __all__ = [
     "Group",
     "GroupValue",
     "GrowingValue",
+    "HIDDEN",
     "Handler",
     "Hertz",
     "Host",
@@ -212,6 +221,8 @@ __all__ = [
     "bind_and_learn",
     "bring_of_text",
     "date_text",
+    "conceal",
+    "conceal_values",
     "expand_json",
     "expand_text",
     "format_error",
@@ -224,6 +235,8 @@ __all__ = [
     "json_value",
     "local_zone",
     "markdown_page",
+    "is_secret_name",
+    "masked",
     "page_text",
     "nearest",
     "parameters_of",
@@ -235,6 +248,7 @@ __all__ = [
     "read_script",
     "recall",
     "reference_in",
+    "redacted",
     "remote_text",
     "shortened",
 ]

@@ -22,6 +22,7 @@ from edgelake.language.diagnostics import shortened
 from edgelake.language.names import find_command
 from edgelake.language.options import Given, OptionReader
 from edgelake.language.places import place
+from edgelake.language.secrets import take_of
 from edgelake.language.syntax import CommandStatement, Item, Mark, Statement
 from edgelake.language.variables import Variables, join_words
 
@@ -228,7 +229,7 @@ class Binder:
             )
         if given:
             self._items[argument.name] = given
-        values = [self._typed(argument.name, argument.type.take, items) for items in given]
+        values = [self._typed(argument.name, take_of(argument), items) for items in given]
         if argument.repeatable:
             return tuple(values)
         return values[0] if values else None
@@ -278,7 +279,7 @@ class Binder:
                 tail[1].start,
             )
         self._items[declared.name] = (tail,)
-        return self._typed(declared.name, declared.type.take, tail)
+        return self._typed(declared.name, take_of(declared), tail)
 
     def _typed(
         self, name: str, take: Callable[[Sequence[Item], Variables], _T], items: tuple[Item, ...]

@@ -109,13 +109,26 @@ class Call:
         source, start = statement.source, statement.start
         spans = [
             (written[0].start - start, written[-1].end - start)
-            for option in self.command.options
-            if option.secret
-            for written in items.get(option.key, ())
+            for name in self.command.secrets
+            for written in items.get(name, ())
         ]
         for first, last in sorted(spans, reverse=True):
             source = f"{source[:first]}***{source[last:]}"
         return source
+
+    def secret_values(self) -> list[str]:
+        """Return the texts of the values that must not be shown."""
+        found: list[Any] = []
+        for argument in self.command.taken_words:
+            if argument.secret:
+                is_value = argument is self.command.value
+                found.append(self.value if is_value else self.arguments.get(argument.name))
+        found += (self.options.get(o.key) for o in self.command.options if o.secret)
+        texts: list[str] = []
+        for value in found:
+            several = value if isinstance(value, tuple) else (value,)
+            texts += (str(one) for one in several if one is not None)
+        return texts
 
     def column(self, name: str) -> int | None:
         """Return the column, from 1, where the value of a name stands, if it was given."""

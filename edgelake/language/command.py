@@ -98,6 +98,8 @@ class Argument:
         Takes all words that are left; its value is a tuple.
     shown : str or None
         How usage lines show it; by default by its name.
+    secret : bool
+        The value is never shown, logged or kept in a history.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Argument:
     repeatable: bool = False
     help: str = ""
     shown: str | None = None
+    secret: bool = False
 
     @property
     def metavar(self) -> str:
@@ -162,6 +165,8 @@ class Command:
     any_option : Option or None
         What the option list takes besides the declared options: pairs of any key, with
         the type, the help and the usage of this one.
+    topics : tuple of str
+        Under which ``help index`` lists it, besides its group.
     permission : Permission
         Level a peer needs to call it.
     """
@@ -182,6 +187,7 @@ class Command:
     keyword: str = "where"
     bring: Brings = Brings.NONE
     any_option: Option | None = None
+    topics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse declarations that contradict themselves."""
@@ -213,6 +219,17 @@ class Command:
     def text(self) -> bool:
         """Whether everything behind the name is free text."""
         return self.form is Form.FREE
+
+    @property
+    def taken_words(self) -> tuple[Argument, ...]:
+        """What it takes without a key: its arguments, and the value behind ``=``."""
+        return (*self.arguments, self.value) if self.value is not None else self.arguments
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the arguments and keys of the options whose values are secret."""
+        words = (argument.name for argument in self.taken_words if argument.secret)
+        return (*words, *(option.key for option in self.options if option.secret))
 
     @property
     def remote(self) -> bool:
@@ -258,6 +275,8 @@ class CommandSet:
     ----------
     group : str
         Heading under which ``help`` lists them.
+    topics : tuple of str
+        Topics of ``help index`` that all of them belong to, besides their own and the group.
 
     Examples
     --------
@@ -267,8 +286,9 @@ class CommandSet:
     ...     return Result("1.0", "1.0")
     """
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, topics: tuple[str, ...] = ()) -> None:
         self.group = group
+        self.topics = topics
         self._commands: list[Command] = []
 
     def command(
@@ -288,6 +308,7 @@ class CommandSet:
         keyword: str = "where",
         bring: Brings = Brings.NONE,
         any_option: Option | None = None,
+        topics: tuple[str, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that declares a command and leaves its handler as it is.
 
@@ -313,6 +334,7 @@ class CommandSet:
                     keyword=keyword,
                     bring=bring,
                     any_option=any_option,
+                    topics=(*self.topics, *topics),
                 )
             )
             return handler
@@ -370,6 +392,7 @@ class CommandRegistry:
         # Made when they are first needed, by the modules that alone use them.
         self.reader: object | None = None  # edgelake.language.parser
         self.plans: object | None = None  # edgelake.language.plans
+        self.secrets: object | None = None  # edgelake.language.secrets
 
     def __iter__(self) -> Iterator[Command]:
         """Yield the commands in the order of their declaration."""
@@ -442,13 +465,26 @@ class CommandRegistry:
             found.setdefault(command.group, []).append(command)
         return dict(sorted(found.items()))
 
+    def topics(self) -> dict[str, list[Command]]:
+        """Return the commands by topic: their groups, and the keywords declared with them."""
+        found: dict[str, list[Command]] = {}
+        for command in sorted(self, key=lambda command: command.name):
+            for topic in dict.fromkeys((command.group, *command.topics)):
+                found.setdefault(topic, []).append(command)
+        return dict(sorted(found.items()))
+
     def first_words(self) -> frozenset[str]:
         """Return the words that commands begin with; they cannot name variables."""
         return self._first_words
 
     def nearest(self, words: Sequence[str]) -> list[str]:
-        """Return up to three names that the words probably meant, best first."""
+        """Return up to three names that the words probably meant, best first.
+
+        Names whose words begin with the given ones, if there are few, come before those
+        that are only alike.
+        """
         words = [word[:_COMPARED_CHARS] for word in words[: self._longest]]
+        begun = self._begun(words)
         likeness = {}
         for name in self._commands:
             if tuple(words[: len(name)]) == name:
@@ -459,4 +495,20 @@ class CommandRegistry:
             if all(bound() >= _LIKENESS for bound in bounds):
                 likeness[" ".join(name)] = matcher.ratio()
         best = sorted(likeness, key=lambda name: (-likeness[name], name))
-        return best[:_SUGGESTIONS]
+        return list(dict.fromkeys((*begun, *best)))[:_SUGGESTIONS]
+
+    def _begun(self, words: Sequence[str]) -> list[str]:
+        """Return the few names whose words begin with these, as ``get conn`` begins one."""
+        if not all(words):
+            return []
+        for count in range(len(words), 0, -1):
+            found = sorted(
+                " ".join(name)
+                for name in self._commands
+                if (len(name) >= count if count == len(words) else len(name) == count)
+                and all(part.startswith(word) for word, part in zip(words, name, strict=False))
+                and name[:count] != tuple(words[:count])
+            )
+            if found:
+                return found if len(found) <= _SUGGESTIONS else []
+        return []

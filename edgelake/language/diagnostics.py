@@ -23,8 +23,14 @@ def shortened(text: str) -> str:
 
 
 def nearest(text: str, known: Iterable[str]) -> str | None:
-    """Return the known text that was probably meant, ``None`` if none is like it."""
+    """Return the known text that was probably meant, ``None`` if none is like it.
+
+    The only one that begins with the text is meant; else the one that is most like it.
+    """
     by_folded = {one.casefold(): one for one in known}
+    begun = [one for one in by_folded if text and one.startswith(text.casefold())]
+    if len(begun) == 1:
+        return by_folded[begun[0]]
     found = difflib.get_close_matches(text[:_QUOTED_CHARS].casefold(), by_folded, n=1)
     return by_folded[found[0]] if found else None
 

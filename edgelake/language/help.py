@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from edgelake.errors import CommandNotAvailable, UnknownCommand
 from edgelake.interfaces import Page, Permission, Section, Table
 from edgelake.language.bring import BRING_MODIFIERS, BRING_USAGE
 from edgelake.language.command import (
@@ -38,6 +38,11 @@ _BRING_ITEMS = (
 )
 _BRING_ANCHOR = "bring"
 
+_MAYBE = 5
+_LIKENESS = 0.6
+_COMPARED_CHARS = 80
+_COMPARED_WORDS = 4
+
 _FORMS = (
     ("name = words", "gives a variable a value; `name = command` keeps the command's answer"),
     ("!name", "shows a value; in a command it stands for the value"),
@@ -49,40 +54,27 @@ _FORMS = (
 
 
 def help_page(registry: CommandRegistry, words: Sequence[str] = ()) -> Page:
-    """Return the help of a command, or the list of the commands that begin with the words.
+    """Return the help of a command and of the commands that begin with the words.
 
-    Raises
-    ------
-    UnknownCommand
-        Nothing begins with the words; the hint names the nearest commands.
-    CommandNotAvailable
-        Only other nodes of the network have that command.
+    Without words, that is the list of all commands; ``index`` gives the list of topics,
+    ``index <topic>`` the commands of one. Words that name nothing give a page that says
+    so and what may be meant.
     """
     if not words:
         return _overview(registry)
-    command = registry.get(" ".join(words))
-    if command is not None:
-        return _page(command)
+    if words[0] == "index":
+        return _topic(registry, " ".join(words[1:]).lower()) if words[1:] else _topics(registry)
     prefix = " ".join(words)
-    family = registry.family(words)
+    command, family = registry.get(prefix), registry.family(words)
+    if command is None and not family:
+        command = registry.longest(words)
+        if command is None:
+            return _unrecognized(registry, words)
+    sections = _page(command).sections if command is not None else ()
     if family:
-        rows = [(name, _summary(registry, name)) for name in family]
-        return Page((Section(f"commands that begin with '{prefix}':", Table((), rows)),))
-    longest = registry.longest(words)
-    if longest is not None:
-        return _page(longest)
-    absent = registry.absent(words)
-    if absent is not None:
-        raise CommandNotAvailable(
-            f"'{absent}' is not available in this version", hint="'help' lists the commands"
-        )
-    nearest = registry.nearest(words)
-    hint = (
-        "did you mean " + " or ".join(f"'help {name}'" for name in nearest) + "?"
-        if nearest
-        else "'help' lists the commands"
-    )
-    raise UnknownCommand(f"no command '{shortened(prefix)}'", hint=hint)
+        rows = _listed(registry, family)
+        sections += (Section(f"commands that begin with '{prefix}':", rows),)
+    return Page(sections)
 
 
 def page_text(page: Page) -> str:
@@ -132,6 +124,61 @@ def _bring_section() -> Iterator[str]:
         yield _row(f"`.{name}`", meaning)
 
 
+def _topics(registry: CommandRegistry) -> Page:
+    """Return the list of topics."""
+    rows = [
+        (topic, f"{len(commands)} command{'s' if len(commands) > 1 else ''}")
+        for topic, commands in registry.topics().items()
+    ]
+    end = "'help index <topic>' lists the commands of one."
+    return Page((Section("topics:", Table((), rows)), Section("", end)))
+
+
+def _topic(registry: CommandRegistry, topic: str) -> Page:
+    """Return the commands of a topic, or the topics that may be meant."""
+    topics = registry.topics()
+    found = topics.get(topic)
+    if found is not None:
+        rows = _listed(registry, [command.name for command in found])
+        return Page((Section(f"commands of the topic '{topic}':", rows),))
+    near = [name for name in topics if name.startswith(topic)]
+    near += difflib.get_close_matches(topic[:_COMPARED_CHARS], topics, n=3)
+    maybe = [f"Maybe: help index {name}" for name in dict.fromkeys(near)]
+    lines = (f"Unrecognized topic '{shortened(topic)}'", *maybe, "'help index' lists the topics.")
+    return Page((Section("", "\n".join(lines)),))
+
+
+def _unrecognized(registry: CommandRegistry, words: Sequence[str]) -> Page:
+    """Return what to say of words that name no command, with those they may mean."""
+    absent = registry.absent(words)
+    if absent is not None:
+        told = f"'{absent}' is not available in this version."
+    else:
+        told = f"Unrecognized command '{shortened(' '.join(words))}'"
+    near = dict.fromkeys((*registry.nearest(words), *_alike(registry, words)))
+    maybe = [f"Maybe: help {name}" for name in [*near][:_MAYBE]]
+    maybe += [f"Maybe: help index {name}" for name in registry.topics() if name == words[0].lower()]
+    lines = (told, *maybe, "'help' lists the commands, 'help index' the topics.")
+    return Page((Section("", "\n".join(lines)),))
+
+
+def _alike(registry: CommandRegistry, words: Sequence[str]) -> list[str]:
+    """Return names of commands by how much any of their words is like any of the given."""
+    given = [word.lower()[:_COMPARED_CHARS] for word in words[:_COMPARED_WORDS]]
+    known = {part for name in registry.names() for part in name.split()}
+    likeness = {
+        part: max(difflib.SequenceMatcher(None, word, part).ratio() for word in given)
+        for part in known
+    }
+    scored = {name: max(likeness[part] for part in name.split()) for name in registry.names()}
+    best = sorted(scored, key=lambda name: (-scored[name], name))
+    return [name for name in best if scored[name] >= _LIKENESS][:_MAYBE]
+
+
+def _listed(registry: CommandRegistry, names: Sequence[str]) -> Table:
+    return Table((), [(name, _summary(registry, name)) for name in names])
+
+
 def _overview(registry: CommandRegistry) -> Page:
     """Return the list of all commands by group, one line each."""
     width = max((len(name) for name in registry.names()), default=0)
@@ -139,7 +186,12 @@ def _overview(registry: CommandRegistry) -> Page:
         Section(group, Table((), [(c.name.ljust(width), c.summary) for c in commands]))
         for group, commands in registry.groups().items()
     ]
-    return Page((*sections, Section("", "'help <command>' explains one of them.")))
+    return Page(
+        (
+            *sections,
+            Section("", "'help <command>' explains one of them, 'help index' lists topics."),
+        )
+    )
 
 
 def _page(command: Command) -> Page:
@@ -163,6 +215,9 @@ def _page(command: Command) -> Page:
     if command.examples:
         sections.append(Section("Examples:", "\n".join(command.examples)))
     sections.append(Section("", f"May be called by: {_CALLERS[command.permission]}."))
+    topics = [topic for topic in dict.fromkeys((command.group, *command.topics)) if topic]
+    if topics:
+        sections.append(Section("", f"Index: {', '.join(topics)}"))
     if command.related:
         sections.append(Section("", f"See also: {', '.join(command.related)}"))
     return Page(tuple(sections))
@@ -229,7 +284,7 @@ def _arguments(command: Command) -> list[Argument]:
 def _argument_row(argument: Argument) -> tuple[str, str, str, str]:
     required = "required" if argument.required else "optional"
     kind = argument.type.describe() + (", may be repeated" if argument.repeatable else "")
-    return argument.name, kind, required, argument.help
+    return argument.name, kind, required, _meaning(argument)
 
 
 def _options(command: Command) -> list[Option]:
@@ -239,8 +294,11 @@ def _options(command: Command) -> list[Option]:
 def _option_row(option: Option) -> tuple[str, str, str, str]:
     kind = option.type.describe() + (", may be repeated" if option.repeatable else "")
     default = "required" if option.required else _shown(option.default)
-    meaning = option.help + (" (never shown)" if option.secret else "")
-    return option.key, kind, default, meaning.strip()
+    return option.key, kind, default, _meaning(option)
+
+
+def _meaning(declared: Argument | Option) -> str:
+    return (declared.help + (" (never shown)" if declared.secret else "")).strip()
 
 
 def _shown(value: Any) -> str:

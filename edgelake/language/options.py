@@ -17,6 +17,7 @@ from edgelake.errors import (
 from edgelake.language.command import Option
 from edgelake.language.diagnostics import nearest, shortened
 from edgelake.language.places import place
+from edgelake.language.secrets import HIDDEN, take_of
 from edgelake.language.syntax import (
     And,
     Condition,
@@ -153,7 +154,7 @@ class OptionReader:
             raise self._no_equals(part)
         option = self._option(part)
         for items in self._single_values(option, part.right):
-            value = self._typed(option.key, option.type.take, items)
+            value = self._typed(option.key, take_of(option), items)
             self._add(option, value, items)
 
     def _no_equals(self, part: Test) -> CommandSyntaxError:
@@ -227,10 +228,9 @@ class OptionReader:
         key = option.key
         before = self._values.setdefault(key, [])
         if value in before:
+            shown = HIDDEN if option.secret else shortened(self._text(items))
             raise self._fault(
-                DuplicateOption(
-                    f"{key} = {self._text(items)} is given twice", hint="leave one of them out"
-                ),
+                DuplicateOption(f"{key} = {shown} is given twice", hint="leave one of them out"),
                 items[0].start,
             )
         if before and not option.repeatable:

@@ -12,17 +12,24 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from edgelake import limits
-from edgelake.errors import AlreadyRunning, BadArgument, NotRunning
+from edgelake.errors import AlreadyRunning, BadArgument, NotRunning, ServiceError
 from edgelake.interfaces import ServiceState, ServiceStatus
 
 __all__ = ["Service", "ServiceRegistry"]
 
 
 S = TypeVar("S", bound="Service")
+
+Report: TypeAlias = Callable[[str, BaseException], None]
+"""Takes the name of a service and what failed in its background; must not block or raise."""
+
+
+def _unheard(name: str, error: BaseException) -> None:
+    pass
 
 
 class Service(ABC):
@@ -40,6 +47,8 @@ class Service(ABC):
         Its row in ``get processes``.
     absent : str
         Details of that row while it does not run.
+    report : callable
+        Gets the service's name and what failed in its background.
     """
 
     name: ClassVar[str]
@@ -50,6 +59,7 @@ class Service(ABC):
         self._life = threading.RLock()
         self._state = ServiceState.NOT_DECLARED
         self._failure = ""
+        self.report: Report = _unheard
 
     @property
     def state(self) -> ServiceState:
@@ -104,6 +114,7 @@ class Service(ABC):
         """Note that the service broke by itself; called by its own threads."""
         self._failure = reason
         self._state = ServiceState.FAILED
+        self.report(self.name, ServiceError(reason))
 
     @abstractmethod
     def describe(self) -> str:
@@ -129,9 +140,12 @@ class ServiceRegistry:
     ----------
     *kinds : type of Service
         In the order of ``get processes``.
+    report : callable or None
+        Gets what fails in the background of the services, with their names.
     """
 
-    def __init__(self, *kinds: type[Service]) -> None:
+    def __init__(self, *kinds: type[Service], report: Report | None = None) -> None:
+        self._report = report or _unheard
         self._lock = threading.Lock()
         self._kinds = {kind.name: kind for kind in kinds}
         self._running: dict[str, Service] = {}
@@ -156,6 +170,7 @@ class ServiceRegistry:
                     f"{service.title} is active already", hint=f"exit {service.name} ends it"
                 )
             self._running[service.name] = service
+        service.report = self._report
         try:
             service.start()
         except BaseException:

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError, PeerTimeout, PolicyInvalid, PolicyRowMissing
+from edgelake.errors import (
+    EdgeLakeError,
+    LedgerError,
+    PeerTimeout,
+    PolicyInvalid,
+    PolicyRowMissing,
+)
 from edgelake.interfaces import LedgerRows
 from edgelake.ledger import LocalLedger, Policy
 from edgelake.services.jobs import Jobs, PendingJob
@@ -181,12 +187,14 @@ class MasterSource:
                 continue
             self._refused(
                 f"master {self.master} refused {entry.what}, error {answer.error}: "
-                + " ".join(answer.text.split())
+                + " ".join(answer.text.split()),
+                answer.error,
             )
 
-    def _refused(self, reason: str) -> None:
+    def _refused(self, reason: str, code: int) -> None:
+        """Report what was not taken, with the number of what kept it."""
         if self._sync is not None:
-            self._sync.refused(reason)
+            self._sync.refused(_refusal(reason, code))
 
     def _await(self, sent: Future[bool]) -> None:
         deadline = time.monotonic() + limits.CONNECT_TIMEOUT_S + limits.BLOCK_SEND_TIMEOUT_S
@@ -206,7 +214,7 @@ class MasterSource:
             try:
                 line = policy.with_ledger("global").to_line()
             except PolicyInvalid as exc:
-                self._refused(f"policy {policy.id} not sent: {exc}")
+                self._refused(f"policy {policy.id} not sent: {exc}", exc.code)
                 continue
             sent = self._ask(tcp, f"blockchain push\tignore {line}", f"policy {policy.id}")
             self._outbox.sent(policy, sent)
@@ -236,7 +244,7 @@ class MasterSource:
                 if adoption.changed and self._sync is not None:
                     self._sync.loaded()
             except EdgeLakeError as exc:
-                self._refused(f"ledger of {self.master} not adopted: {exc}")
+                self._refused(f"ledger of {self.master} not adopted: {exc}", exc.code)
         self._project()
         return True
 
@@ -257,7 +265,7 @@ class MasterSource:
             with self._adopting:
                 self._fill(self._table())
         except EdgeLakeError as exc:
-            self._refused(f"table ledger not brought up to date: {exc}")
+            self._refused(f"table ledger not brought up to date: {exc}", exc.code)
 
     def _fill(self, table: LedgerRows) -> None:
         done = self._projection
@@ -403,4 +411,10 @@ class TableSource:
             table.push(policy.with_ledger("global"), self._host, ignore=True)
         except PolicyInvalid as exc:
             if self._sync is not None:
-                self._sync.refused(f"policy {policy.id} not shared: {exc}")
+                self._sync.refused(_refusal(f"policy {policy.id} not shared: {exc}", exc.code))
+
+
+def _refusal(reason: str, code: int) -> LedgerError:
+    error = LedgerError(reason)
+    error.code = code
+    return error

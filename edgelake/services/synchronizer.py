@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError
+from edgelake.errors import EdgeLakeError, ServiceError
+from edgelake.language import format_error
 from edgelake.services.base import Service
 from edgelake.wire import Endpoint
 
@@ -130,14 +131,14 @@ class Synchronizer(Service):
             self._last_load = time.monotonic()
             self._last_success = datetime.now(UTC)
 
-    def refused(self, reason: str) -> None:
+    def refused(self, error: EdgeLakeError) -> None:
         """Note something received that was not adopted; called by the source."""
         with self._wake:
             self._errors += 1
-            new = reason != self._last_error
-            self._last_error = reason
+            new = str(error) != self._last_error
+            self._last_error = str(error)
         if new:
-            _log.warning("synchronizer: %s", reason)
+            self._tell(error)
 
     # ----------------------------------------------------------- reports
 
@@ -175,11 +176,11 @@ class Synchronizer(Service):
             try:
                 wanted = self.source.cycle()
             except EdgeLakeError as exc:
-                self._failed(str(exc))
+                self._failed(exc)
             except Exception as exc:
                 # A fault of ours in one cycle must not end the loop for good.
                 _log.exception("synchronizer cycle failed")
-                self._failed(f"internal error: {exc!r}")
+                self._failed(ServiceError(f"internal error: {exc!r}"))
             else:
                 with self._wake:
                     self._failures = 0
@@ -198,11 +199,17 @@ class Synchronizer(Service):
         grown = self.interval_s * 2.0 ** min(self._failures - 1, 16)
         return min(grown, max(self.interval_s, limits.SYNC_BACKOFF_MAX_S))
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, error: EdgeLakeError) -> None:
+        reason = str(error)
         with self._wake:
             self._failures += 1
             self._errors += 1
             new = self._failures == 1 or reason != self._last_error
             self._last_error = reason
         if new:
-            _log.warning("synchronizer: %s", reason)
+            self._tell(error)
+
+    def _tell(self, error: EdgeLakeError) -> None:
+        """Tell the console and the error log what failed."""
+        _log.warning("%s: %s", self.name, format_error(error))
+        self.report(self.name, error)

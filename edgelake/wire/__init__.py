@@ -19,7 +19,7 @@ from edgelake._native import (
     encode_rows,
 )
 from edgelake.wire.addresses import Endpoint, is_private, numeric_ip, parse_endpoint, route_to
-from edgelake.wire.codes import error_from_peer, short_text, wire_code
+from edgelake.wire.codes import error_from_peer, known_codes, short_text, wire_code
 from edgelake.wire.latencies import Latency, bucket_bounds, counts_of, percentile
 from edgelake.wire.messages import (
     FileFlag,
@@ -75,6 +75,7 @@ __all__ = [
     "fixed_reply_blocks",
     "header_view",
     "is_private",
+    "known_codes",
     "latency_arrays",
     "numeric_ip",
     "parse_endpoint",

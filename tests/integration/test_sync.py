@@ -334,7 +334,8 @@ class TestCommands:
         node.run('blockchain insert where policy = {"device": {"id": "x"}} and local = true')
         (notice,) = node.notices()
         assert notice.text.startswith(
-            "the ledger file was damaged: 2 lines were set aside in blockchain.damaged; line 2: "
+            "error 69: the ledger file was damaged: 2 lines were set aside in blockchain.damaged;"
+            " line 2: "
         )
         assert path.with_suffix(".damaged").read_text() == '{"torn\n{"again\n'
         assert "torn" not in path.read_text()

@@ -9,9 +9,12 @@ import pytest
 
 from edgelake import limits
 from edgelake.commands import build_registry
+from edgelake.commands.advice import error_classes, errors_page
+from edgelake.errors import RemoteError
 from edgelake.interfaces import Permission
 from edgelake.language import Variables, bind, help_page, markdown_page, page_text, parse
 from edgelake.language.syntax import CommandStatement
+from edgelake.wire import known_codes, short_text
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = build_registry()
@@ -67,6 +70,7 @@ def test_peers_may_call_only_what_is_meant():
         "get databases",
         "get datetime",
         "get dictionary",
+        "get error",
         "get hostname",
         "get json file struct",
         "get node name",
@@ -86,6 +90,26 @@ def test_peers_may_call_only_what_is_meant():
         "random substr",
         "test process",
     }
+
+
+def test_the_page_of_errors_is_up_to_date():
+    assert (ROOT / "docs" / "errors.md").read_text() == errors_page(), "run: make docs"
+
+
+@pytest.mark.parametrize("kind", error_classes(), ids=lambda kind: kind.__name__)
+def test_every_error_is_explained(kind):
+    page = (ROOT / "docs" / "errors.md").read_text()
+    cells = [[cell.strip() for cell in line.split("|")] for line in page.splitlines()]
+    (row,) = (found for found in cells if found[3:4] == [f"`{kind.__name__}`"])
+    _, number, text, _, meaning, advice, _ = row
+    assert number == ("the peer's" if kind is RemoteError else str(kind.code))
+    assert all((text, meaning, advice))
+
+
+def test_every_number_has_a_row():
+    page = (ROOT / "docs" / "errors.md").read_text()
+    for code in known_codes():
+        assert f"| {code} | {short_text(code)} |" in page
 
 
 def test_every_limit_says_why():

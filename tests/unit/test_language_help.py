@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from edgelake.errors import CommandError, StorageError, UnknownCommand
+from edgelake.errors import CommandError, StorageError, UnknownOption
+from edgelake.interfaces import Result
 from edgelake.language import (
     CommandRegistry,
+    CommandSet,
+    Variables,
+    bind,
     format_error,
     format_error_block,
     help_page,
@@ -14,7 +18,7 @@ from edgelake.language import (
     page_text,
     parse,
 )
-from tests.language.sample import REGISTRY
+from tests.language.sample import REGISTRY, commands
 
 
 def help_for(registry: CommandRegistry, words: list[str]) -> str:
@@ -48,6 +52,8 @@ Examples:
 
 May be called by: other nodes at level admin.
 
+Index: sample
+
 See also: create table"""
 
 
@@ -66,13 +72,78 @@ def test_family() -> None:
     ]
 
 
-def test_unknown_command_names_the_nearest() -> None:
-    with pytest.raises(UnknownCommand) as caught:
-        help_for(REGISTRY, ["conect", "dbms"])
-    assert caught.value.hint == "did you mean 'help connect dbms' or 'help disconnect dbms'?"
-    with pytest.raises(UnknownCommand) as caught:
-        help_for(REGISTRY, ["juggle"])
-    assert caught.value.hint == "'help' lists the commands"
+def test_a_command_of_a_family_is_explained_before_it() -> None:
+    shown = help_for(REGISTRY, ["get"])
+    assert shown.startswith("Usage:\n  get <reference>\n")
+    page, family = shown.split("\n\ncommands that begin with 'get':\n")
+    assert "Show a value." in page
+    assert "  get connections  " in family
+
+
+def test_unknown_words_give_suggestions() -> None:
+    lines = help_for(REGISTRY, ["conect", "dbms"]).split("\n")
+    assert lines[0] == "Unrecognized command 'conect dbms'"
+    assert lines[1:3] == ["Maybe: help connect dbms", "Maybe: help disconnect dbms"]
+    assert lines[-1] == "'help' lists the commands, 'help index' the topics."
+    assert "Maybe: help get status" in help_for(REGISTRY, ["statsu"])
+    lines = help_for(REGISTRY, ["zzz"]).split("\n")
+    assert lines == [
+        "Unrecognized command 'zzz'",
+        "'help' lists the commands, 'help index' the topics.",
+    ]
+    assert len(help_for(REGISTRY, ["x" * 100_000] * 50)) < 300
+
+
+def test_index_of_topics() -> None:
+    topics = CommandSet(group="one", topics=("shared",))
+    for name in ("alpha", "beta two"):
+        topics.command(name, summary=f"do {name}", topics=("shared", name[:1]))(lambda *_: Result())
+    registry = CommandRegistry([commands, topics])
+    lines = help_for(registry, ["index"]).split("\n")
+    assert lines[0] == "topics:"
+    assert lines[1:-2] == [
+        "  a       1 command",
+        "  b       1 command",
+        "  one     2 commands",
+        f"  sample  {len(commands)} commands",
+        "  shared  2 commands",
+    ]
+    assert help_for(registry, ["index", "Shared"]).split("\n") == [
+        "commands of the topic 'shared':",
+        "  alpha     do alpha",
+        "  beta two  do beta two",
+    ]
+    assert help_for(registry, ["index", "share"]).split("\n") == [
+        "Unrecognized topic 'share'",
+        "Maybe: help index shared",
+        "'help index' lists the topics.",
+    ]
+    assert help_for(registry, ["index", "zzz"]).split("\n")[1] == "'help index' lists the topics."
+    assert "Maybe: help index shared" in help_for(registry, ["shared"])
+    assert "Index: one, shared, a" in help_for(registry, ["alpha"])
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["get", "conn"], ["get connections"]),
+        (["g", "conn"], ["get connections"]),
+        (["conn"], ["connect dbms"]),
+        (["get"], []),
+        (["run", "b"], ["run blockchain sync"]),
+        (["q" * 1000], []),
+    ],
+)
+def test_prefixes_are_suggested_first(words: list[str], names: list[str]) -> None:
+    assert REGISTRY.nearest(words)[: len(names)] == names
+    with pytest.raises(CommandError):
+        bind(parse(" ".join(words), REGISTRY)[0], REGISTRY, Variables())
+
+
+def test_a_begun_option_is_suggested() -> None:
+    with pytest.raises(UnknownOption) as caught:
+        bind(parse("connect dbms x where passw = y", REGISTRY)[0], REGISTRY, Variables())
+    assert str(caught.value.hint).startswith("did you mean 'password'?")
 
 
 def test_overview_lists_every_command() -> None:
