@@ -20,6 +20,9 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
     errors.CommandSyntaxError: "look at the column named; `help <command>` shows the form",
     errors.UnbalancedInput: "close the bracket or quote at the column named, or quote the text",
     errors.UnknownCommand: "take one of the names suggested, or look it up with `help`",
+    errors.CommandNotAvailable: "do without it, or send it to a node that has it: `run client …`",
+    errors.ExpressionFailed: "correct the expression; `help python` says what it may use",
+    errors.KeyMissing: "look at the keys that the text lists, or set the key first",
     errors.BadArgument: "look at the column named; `help <command>` shows what belongs there",
     errors.UnknownOption: "take one of the options listed; case counts",
     errors.MissingOption: "add the option that the text names",
@@ -67,6 +70,14 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
     errors.StorageError: (
         "look at the file or folder named, its permissions and the space on the disk"
     ),
+    errors.FileNotPermitted: "name a file in the folders that `docs/security.md` lists",
+    errors.FileTooLarge: "work on it in parts, or outside of the node",
+    errors.FolderMissing: "check the path; `create work directories` makes those of the node",
+    errors.FolderNotWritable: "look at the permissions of the folder",
+    errors.DecompressionFailed: "check that the file is the one you mean, and whole",
+    errors.DecodingFailed: "check that the file is the one you mean, and whole",
+    errors.SystemCallFailed: "act on what the command of the shell said",
+    errors.SystemCallTimeout: "give it more time: `system timeout = N …`",
     errors.FileMissing: "check the path",
     errors.FileWriteFailed: (
         "look at the permissions and the space on the disk; the old file is still there"

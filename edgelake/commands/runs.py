@@ -212,9 +212,10 @@ class ScriptRun:
         futile = self._handling == self._next - 1 and self._handling >= 0
         self._handling = -1
         if handler is None or futile or isinstance(error, _BROKEN):
-            raise located(error, self.name, line) from error
+            raise (found := located(error, self.name, line)) from _cause(found, error)
         if handler.action == "end":
-            raise located(error, self.name, line, error.code) from error
+            found = located(error, self.name, line, error.code)
+            raise found from _cause(found, error)
         try:
             (self.goto if handler.action == "goto" else self.call)(handler.label)
         except CommandError as exc:
@@ -324,6 +325,11 @@ class Running:
         for thread in own:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in own)
+
+
+def _cause(found: EdgeLakeError, error: EdgeLakeError) -> BaseException | None:
+    """Return what caused an error with its place: an error that had one keeps its cause."""
+    return error.__cause__ if found is error else error
 
 
 def located(

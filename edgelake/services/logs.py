@@ -234,7 +234,9 @@ def _joined(entries: Iterable[LogEntry]) -> list[LogEntry]:
 def _causes(error: BaseException) -> Iterator[EdgeLakeError]:
     """Yield an error and what caused it, as far as they are errors of the tree."""
     cause: BaseException | None = error
-    while isinstance(cause, EdgeLakeError):
+    seen: set[int] = set()
+    while isinstance(cause, EdgeLakeError) and id(cause) not in seen:
+        seen.add(id(cause))
         yield cause
         cause = cause.__cause__
 

@@ -109,6 +109,14 @@ def test_an_error_that_is_handed_on_counts_once() -> None:
     ]
 
 
+def test_an_error_that_causes_itself_is_taken() -> None:
+    logs = Logs()
+    error = CommandError("wrong")
+    error.__cause__ = error
+    logs.failed("get x", "", error, perf_counter())
+    assert texts(logs.errors) == ["get x"]
+
+
 def test_an_interrupted_command_is_no_error() -> None:
     logs = Logs()
     logs.failed("wait 5", "", KeyboardInterrupt(), perf_counter())
