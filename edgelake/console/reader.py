@@ -44,6 +44,7 @@ _TOO_LONG = f"more than {limits.MAX_TYPED_CHARS:,} characters: Ctrl-C, and put i
 _UNNAMED = "edgelake"
 _REFRESH_S = 1.0
 _TAKEN_S = 0.5
+_REFRESH_S = 1.0  # the prompt tells of messages that came meanwhile
 
 
 def run_console(node: Node, log: LogLines) -> None:
@@ -172,6 +173,7 @@ def _session(node: Node, history: History, pasted: Pasted) -> PromptSession[str]
         prompt_continuation=continuation,
         key_bindings=bindings(pasted),
         bottom_toolbar=lambda: _toolbar(node, pasted),
+        refresh_interval=_REFRESH_S,
     )
 
 

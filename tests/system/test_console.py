@@ -314,6 +314,28 @@ def test_the_prompt_names_the_nodes_that_get_the_commands(terminal):
     eventually(lambda: "\nEL >" in terminal.screen().split("run client .")[-1], "the own prompt")
 
 
+def test_the_prompt_tells_of_messages_that_wait(terminal):
+    terminal.type(LISTEN, "Enter")
+    address = listening_at(terminal)
+    terminal.type("set echo queue on", "Enter")
+    terminal.type("half a com")
+    terminal.shows("EL > half a com")
+    tell(address, b"hello")
+    terminal.shows("EL +> half a com")
+    terminal.type("C-c", "get echo queue", "Enter")
+    eventually(lambda: terminal.screen().rstrip().endswith("\nEL >"), "the plain prompt")
+
+
+def test_secrets_do_not_come_back(terminal, tmp_path):
+    terminal.type("set db_password = open-sesame", "Enter")
+    terminal.type("connect dbms x where type = psql and password = open-sesame", "Enter")
+    terminal.answers("print after", "after")
+    file = tmp_path / "home" / "history"
+    eventually(lambda: "print after" in file.read_text(), "the history")
+    assert "connect dbms x" in file.read_text()
+    assert "open-sesame" not in file.read_text()
+
+
 def test_the_prompt_has_the_name_of_the_node(terminal):
     terminal.type("set node name fen-01", "Enter")
     terminal.shows("\nEL fen-01 >")
