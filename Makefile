@@ -65,11 +65,12 @@ bench-report: dev  ## measure, and write docs/performance.md (FROM=results.json:
 cli: .venv/installed  ## compile the native command line into .venv/bin
 	$(RUN)/python setup.py -q build_scripts --build-dir $(RUN)
 
-docs: dev  ## write docs/commands.md and docs/errors.md from what is declared
+docs: dev  ## write docs/commands.md, docs/errors.md and the grammar in docs/language.md
 	@mkdir -p build
 	$(RUN)/python -m edgelake.commands > build/commands.md
 	$(RUN)/python -m edgelake.commands errors > build/errors.md
 	cp build/commands.md build/errors.md docs
+	$(RUN)/python -m edgelake.language.ebnf docs/language.md
 
 sanitize: dev  ## run the native tests under the address and undefined-behaviour sanitizers
 	EDGELAKE_SANITIZE=address $(RUN)/python setup.py -q build -b build/sanitize --build-lib build/sanitize/lib
