@@ -88,6 +88,10 @@ OTHERWISE: dict[str, tuple[type[EdgeLakeError], str]] = {
         errors.NotRunning,
         "without options it is a command to synchronise now; the hint names the options",
     ),
+    "trace level = 1 run unicycle": (
+        errors.UnknownCommand,
+        "what is traced is a command, so it is one that is unknown",
+    ),
     "run client get status": (errors.BadDestination, "the word that is no destination is named"),
 }
 """Wrong lines for which we name another fault, and why."""
@@ -105,7 +109,6 @@ REFUSED: dict[str, tuple[type[EdgeLakeError], str]] = {
         RemoteError,
         "a peer reads files only at the level admin",
     ),
-    "help juggle": (errors.UnknownCommand, "help for what is no command is an error"),
 }
 """Correct lines of the reference that we refuse, and why."""
 
