@@ -229,10 +229,10 @@ def test_a_long_text_is_looked_through_around_the_fault(extra: int) -> None:
 
 def test_the_line_of_a_script_keeps_its_columns() -> None:
     error = CommandError("wrong", column=3)
-    error.excerpt = f"connect vault v where phrase = {PASSWORD} and pin = x", 50
+    error.excerpt = f"connect vault v where phrase = {PASSWORD} and user = x", 50
     conceal(error, "process x.al", secretive_registry())
     assert error.excerpt == (
-        f"connect vault v where phrase = {'*' * len(PASSWORD)} and pin = x",
+        f"connect vault v where phrase = {'*' * len(PASSWORD)} and user = x",
         50,
     )
 
