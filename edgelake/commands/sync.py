@@ -37,11 +37,12 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
     summary="keep the local ledger in step with a master or with this node's own table",
     where=Where.OPTIONAL,
     options=(
-        Option("source", OneOf("master", "dbms"), help="where policies come from"),
-        Option("time", Duration(), help="pause between two cycles"),
+        Option("source", OneOf("master", "dbms"), required=True, help="where policies come from"),
+        Option("time", Duration(), required=True, help="pause between two cycles"),
         Option(
             "dest",
             OneOf("file", "dbms"),
+            required=True,
             repeatable=True,
             help="file: the ledger file, always written; dbms: also the table ledger",
         ),
@@ -51,8 +52,7 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
     permission=Permission.ADMIN,
     details=(
         "source = dbms makes this node a master: its table ledger is written to its file.\n"
-        "source, time and dest are needed to start. Without options, while it runs, the\n"
-        "command starts a cycle at once."
+        "Without options, while it runs, the command starts a cycle at once."
     ),
     examples=(
         "run blockchain sync where source = master and time = 30 seconds and dest = file"
@@ -67,9 +67,6 @@ def _run_blockchain_sync(context: Context, call: Call) -> Result:
     if not call.given:
         _running(node).trigger()
         return Result("triggered", "")
-    for key in ("source", "time", "dest"):
-        if not call.options[key]:
-            raise MissingOption(f"option '{key}' is required", hint=f"add: {key} = …")
     ready_ledger(node)
     to_table = "dbms" in call.options["dest"]
     if to_table:

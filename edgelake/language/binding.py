@@ -311,6 +311,8 @@ class Binder:
                 CommandSyntaxError(f"missing '{command.keyword}'", hint=hint), statement.end
             )
         where = None if command.where is Where.CONDITION else statement.where
+        if where is None and command.where is Where.OPTIONAL:
+            return reader.defaults()
         return reader.read(where)
 
     def _bring(self) -> Bring | None:

@@ -41,6 +41,7 @@ _COMPARED_CHARS = 80
 class Where(Enum):
     """Whether a command takes an option list after ``where``.
 
+    Where the list is ``OPTIONAL``, required options are required in it, not of the command.
     ``CONDITION`` commands take a condition on data instead of options.
     """
 

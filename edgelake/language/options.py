@@ -124,13 +124,16 @@ class OptionReader:
                         ),
                         self._end,
                     )
-                empty = option.repeatable and option.default is None
-                values[option.key] = () if empty else option.default
+                values[option.key] = _default(option)
             else:
                 values[option.key] = tuple(found) if option.repeatable else found[0]
         for key, more in self._values.items():
             values.setdefault(key, more[0])  # a key that stands for a family of them
         return Given(values, {key: tuple(items) for key, items in self._items.items()})
+
+    def defaults(self) -> Given:
+        """Return what a command gets that may stand without its list, and does."""
+        return Given({option.key: _default(option) for option in self._schema.options}, {})
 
     # --------------------------------------------------------------- pairs
 
@@ -266,3 +269,7 @@ class OptionReader:
 def _is_name(item: Item) -> bool:
     """Return whether a word of a key stands for itself."""
     return isinstance(item, Quoted) or (isinstance(item, Word) and item.literal is not None)
+
+
+def _default(option: Option) -> Any:
+    return () if option.repeatable and option.default is None else option.default
