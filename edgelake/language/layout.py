@@ -113,6 +113,7 @@ class _Script:
         self._registry = registry
         self._lines: list[str] = []
         self._branch = False
+        self._held: list[int] = []  # comments whose place the next command decides
         self.errors: list[CommandError] = []
 
     def text(self) -> str:
@@ -125,6 +126,7 @@ class _Script:
         """Write one command, or a line without one."""
         if source.label:
             self._branch = False
+            self._held = []
             self._lines.append(source.lines[0].strip())
             return
         if not source.text.strip():
@@ -162,7 +164,8 @@ class _Script:
 
     def _line_without_command(self, line: str, *, alone: bool) -> None:
         if line.startswith("#"):
-            self._lines.append((INDENT if self._branch else "") + line)
+            self._held.append(len(self._lines))
+            self._lines.append(line)
         elif line and not alone:
             self._lines.append(line)
         elif not line and any(self._lines[-_MOST_BLANK_LINES:]):
@@ -178,8 +181,15 @@ class _Script:
         self._branch = bool(indent)
 
     def _indent(self, source: _Source) -> str:
-        """Return what stands before a command: the ``do`` lines of an ``if`` are inside it."""
-        return INDENT if self._branch and _DO.match(source.text) else ""
+        """Return what stands before a command: the ``do`` lines of an ``if`` are inside it.
+
+        So are the comments before them.
+        """
+        indent = INDENT if self._branch and _DO.match(source.text) else ""
+        for number in self._held:
+            self._lines[number] = indent + self._lines[number]
+        self._held = []
+        return indent
 
     def _statements(self, source: _Source, statements: tuple[Statement, ...]) -> None:
         indent = self._indent(source)

@@ -13,6 +13,7 @@ from edgelake.language.checking import ScriptCheck
 from tests.language.sample import NETWORK, REGISTRY
 
 SCRIPTS = Path(__file__).parent / "data" / "scripts"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def found(text: str, *known: str, **values: str) -> list[str]:
@@ -119,7 +120,7 @@ def test_blocks_without_end_are_bounded(number: int, complete: bool) -> None:
     assert len(check.diagnostics()) == number
 
 
-LABELS = build_registry()
+REAL = build_registry()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ LABELS = build_registry()
     ],
 )
 def test_labels_and_parameters(script: str, expected: list[str]) -> None:
-    shown = [str(one) for one in ScriptCheck(script, LABELS).diagnostics()]
+    shown = [str(one) for one in ScriptCheck(script, REAL).diagnostics()]
     assert len(shown) == len(expected), shown
     for line, start in zip(shown, expected, strict=True):
         assert line.startswith(start)
@@ -165,6 +166,21 @@ def test_commands_of_other_nodes_are_named_as_such(path: Path) -> None:
         one for one in errors if one.code != CommandNotAvailable.code and not _sample(one)
     ] == []
     assert len(errors) > 5
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.al")), ids=lambda path: path.name)
+def test_deployment_scripts_have_no_error_but_commands_that_are_not_there(path: Path) -> None:
+    check = ScriptCheck(path.read_text(encoding="utf-8"), REAL)
+    errors = [one for one in check.diagnostics() if one.severity == "error"]
+    assert {one.code for one in errors} <= {CommandNotAvailable.code}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(EXAMPLES.glob("**/*.al")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_the_examples_are_right(path: Path) -> None:
+    check = ScriptCheck(path.read_text(encoding="utf-8"), REAL)
+    assert [one for one in check.diagnostics() if one.severity == "error"] == []
 
 
 def _sample(one: object) -> bool:

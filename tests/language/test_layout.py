@@ -65,6 +65,10 @@ def formatted(text: str) -> str:
             "if !a==1 then\ndo print x\n# so\n  do print y\nelse print z\ndo print w",
             "if !a == 1 then\n    do print x\n    # so\n    do print y\nelse print z\ndo print w\n",
         ),
+        (
+            "if !a==1 then\ndo print x\n\n# other\nprint y\n# last",
+            "if !a == 1 then\n    do print x\n\n# other\nprint y\n# last\n",
+        ),
         # JSON keeps its lines, and gets even ones if it holds no references.
         (
             'p = {"a":{"b":1,\n "c":[1,{}]}}',

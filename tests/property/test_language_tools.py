@@ -207,13 +207,16 @@ def commands_of(text: str) -> list[object]:
         script = read_script(text)
     except CommandError:
         return []
+    before = [0]  # commands in front of each line; a block of comments is none
     for line in script.lines:
         try:
             if said := meaning(parse(line.text, NETWORK)):
                 found.append(said)
         except CommandError:
             found.append(" ".join(line.text.split()))
-    return [found, script.labels, script.parameters]
+        before.append(len(found))
+    labels = {name: before[at] for name, at in script.labels.items()}
+    return [found, labels, script.parameters]
 
 
 @given(scripts())
