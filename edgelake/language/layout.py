@@ -7,6 +7,7 @@ the lines it had.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -249,9 +250,11 @@ def _written(
 ) -> list[str]:
     """Return the lines of a command."""
     parts = _parts(statements, registry, indent, tall=False)
-    end = max(statement.end for statement in statements)
-    inner = [comment for comment in comments if comment.whole or comment.start < end]
-    behind = "".join(f" {comment.text}" for comment in comments if comment not in inner)
+    last = [
+        comment for comment in comments if comment.start > parts[-1].start and not comment.whole
+    ]
+    behind = f" {last[-1].text}" if last else ""
+    inner = [comment for comment in comments if comment not in last[-1:]]
     line = indent + " ".join(part.text for part in parts)
     longest = max(map(len, line.split("\n")))
     over_lines = "\n" in line and source.block
@@ -291,16 +294,12 @@ def _block(
                 lines[-1] += f" {comment.text}"
 
     begun = False
-    for part in parts:
-        add_comments(part.start)
+    for number, part in enumerate(parts, 1):
+        add_comments(part.start if number < len(parts) else sys.maxsize)
         mark = "" if begun else "<"
         lines.append(indent + INDENT * part.depth + mark + part.text)
         begun = True
-    if waiting:
-        add_comments(waiting[-1].start + 1)
-        lines.append(f"{indent}>{behind}")
-    else:
-        lines[-1] += f">{behind}"
+    lines[-1] += f">{behind}"
     return "\n".join(lines).split("\n")
 
 

@@ -56,7 +56,7 @@ def formatted(text: str) -> str:
         ),
         (
             "<connect dbms x where type=sqlite\n # third\n>",
-            "<connect dbms x where\n    type = sqlite\n    # third\n>\n",
+            "<connect dbms x where\n    # third\n    type = sqlite>\n",
         ),
         ("< # only\n  # that\n>", "# only\n# that\n"),
         ("<print a\n# odd\n b>", "# odd\nprint a b\n"),
