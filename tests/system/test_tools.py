@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from edgelake import Node
 from edgelake.commands import build_registry, network_commands
 from edgelake.tools import TOOLS
+from edgelake.tools.check import RESERVED
 
 CLEAN = "# fine\nset node_name = fen\nprint !node_name\n"
 WRONG = "set x = 5\nprnt !x\nget status where format = yaml\nprint !nothing\n"
@@ -36,6 +38,12 @@ def test_their_names_are_no_commands() -> None:
     first_words = {name.split()[0] for name in network_commands()}
     assert not first_words & TOOLS.keys()
     assert not build_registry().first_words() & TOOLS.keys()
+
+
+def test_every_variable_of_a_new_node_is_known(tmp_path: Path) -> None:
+    with Node(tmp_path / "home") as node:
+        names = node.run("get dictionary where format = json").data
+    assert set(names) <= set(RESERVED)
 
 
 def test_check_of_a_clean_script_says_nothing(tmp_path: Path) -> None:
