@@ -14,6 +14,7 @@ from edgelake.commands import (
     NodeParts,
     build_registry,
 )
+from edgelake.commands.reserved import reserved_entries
 from edgelake.errors import EdgeLakeError, NotRunning
 from edgelake.interfaces import Notice, Result, ServiceStatus
 from edgelake.language import CommandRegistry, LogicalLines, Variables, conceal
@@ -59,7 +60,7 @@ class Node:
         on_exit: Callable[[], None] | None = None,
     ) -> None:
         self.home = Home(Path(home))
-        variables = Variables(self.home.variables())
+        variables = Variables(reserved_entries(self.home))
         databases = Databases(self.home.databases_dir)
         ledger = LocalLedger(LedgerFile(self.home.ledger_file))
         logs = Logs()

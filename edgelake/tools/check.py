@@ -10,23 +10,16 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from edgelake.commands import build_registry
+from edgelake.commands.reserved import reserved_entries
 from edgelake.errors import CommandNotAvailable, EdgeLakeError
 from edgelake.language.checking import Diagnostic, ScriptCheck
+from edgelake.storage import Home
 from edgelake.tools.files import read_script, shown_name, write_output
 
 __all__ = ["main"]
-
-# Entries that every node has at start, besides those of its home folder.
-RESERVED = (
-    *("edgelake_path", "ip", "external_ip", "dns", "external_dns", "is_vm", "io_buff_size"),
-    *("anylog_server_port", "anylog_rest_port", "db_user", "db_port", "input_thread"),
-    *("blockchain_dir", "blockchain_file", "blockchain_new", "blockchain_sql", "local_scripts"),
-    *("prep_dir", "watch_dir", "bkup_dir", "err_dir", "dbms_dir", "archive_dir", "distr_dir"),
-    *("pem_dir", "test_dir", "blobs_dir", "bwatch_dir", "tmp_dir", "id_dir"),
-)
-"""Variables that have a value at every node before a script runs."""
 
 _EPILOG = """\
 names, options, values, conditions and labels are checked; values with references are not.
@@ -45,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         What follows ``edgelake check``.
     """
     options = _parser().parse_args(arguments)
-    known = {name: "" for name in RESERVED}
+    known = dict.fromkeys(reserved_entries(Home(Path())), "")
     defined = dict(options.define)
     checks: list[tuple[str, ScriptCheck | EdgeLakeError]] = []
     registry = build_registry()

@@ -461,3 +461,22 @@ def test_a_script_names_file_and_line(tmp_path):
             node.run(f"process {script}")
         assert caught.value.code == 141
         assert node.run("print !first !second !third").text.split() == ["1", "2"]
+
+
+def test_dictionary_of_a_new_node(tmp_path):
+    with Node(tmp_path / "home") as node:
+        entries = node.run("get dictionary where format = json").data
+        assert {
+            *("edgelake_path", "ip", "external_ip", "dns", "external_dns", "is_vm"),
+            *("anylog_server_port", "anylog_rest_port", "io_buff_size", "db_port"),
+            *("blockchain_dir", "blockchain_file", "blockchain_new", "blockchain_sql"),
+            *("local_scripts", "prep_dir", "watch_dir", "bkup_dir", "err_dir", "dbms_dir"),
+            *("archive_dir", "distr_dir", "pem_dir", "test_dir", "blobs_dir", "bwatch_dir"),
+            *("tmp_dir", "id_dir"),
+        } == entries.keys()
+        assert entries["anylog_server_port"] == "2048"
+        assert socket.inet_aton(entries["ip"])
+        port = listen(node).split(":")[1]
+        assert node.run("print !ip !external_ip !anylog_server_port").text == (
+            f"127.0.0.1 127.0.0.1 {port}"
+        )

@@ -14,7 +14,6 @@ import pytest
 from edgelake import Node
 from edgelake.commands import build_registry, network_commands
 from edgelake.tools import TOOLS
-from edgelake.tools.check import RESERVED
 
 CLEAN = "# fine\nset node_name = fen\nprint !node_name\n"
 WRONG = "set x = 5\nprnt !x\nget status where format = yaml\nprint !nothing\n"
@@ -43,7 +42,8 @@ def test_their_names_are_no_commands() -> None:
 def test_every_variable_of_a_new_node_is_known(tmp_path: Path) -> None:
     with Node(tmp_path / "home") as node:
         names = node.run("get dictionary where format = json").data
-    assert set(names) <= set(RESERVED)
+    (tmp_path / "a.al").write_text("".join(f"print !{name}\n" for name in names))
+    assert run(tmp_path, "check", "a.al").stdout == ""
 
 
 def test_check_of_a_clean_script_says_nothing(tmp_path: Path) -> None:

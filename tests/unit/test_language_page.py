@@ -6,14 +6,16 @@ import re
 from pathlib import Path
 
 from edgelake.commands import build_registry
+from edgelake.commands.reserved import reserved_entries
 from edgelake.language.checking import ScriptCheck
 from edgelake.language.ebnf import TERMINALS, grammar_table, with_grammar
 from edgelake.language.lalr import reader_of
 from edgelake.language.layout import format_script
-from edgelake.tools.check import RESERVED
+from edgelake.storage import Home
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 REGISTRY = build_registry()
+ENTRIES = reserved_entries(Home(Path()))
 
 
 def test_the_grammar_is_the_present_one() -> None:
@@ -42,7 +44,7 @@ def test_the_examples_are_scripts_in_canonical_form() -> None:
     assert len(found) >= 7
     for text in found:
         errors = [
-            one for one in ScriptCheck(text, REGISTRY).diagnostics(RESERVED) if one.code != 282
+            one for one in ScriptCheck(text, REGISTRY).diagnostics(ENTRIES) if one.code != 282
         ]
         assert errors == [], text
         assert format_script(text, REGISTRY) == (text, [])
