@@ -295,7 +295,8 @@ def test_ping(peer):
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("system_reply", 1), ("no_reply_command", 212), ("file_copy_small", 212)]
+    ("name", "code"),
+    [("system_reply", 212), ("no_reply_command", 212), ("file_copy_small", 212)],
 )
 def test_what_a_peer_may_not(peer, master, name, code, tmp_path):
     eventually(Path(master.home.ledger_file).exists, "the master's first ledger file")
