@@ -81,6 +81,7 @@ class PendingJob:
         self._changed = threading.Condition()
         self._failures: dict[int, BaseException] = {}
         self._excused: set[int] = set()
+        self._abandoned = False
         self.location = location
         self.number = number
         self.receivers = receivers
@@ -129,7 +130,7 @@ class PendingJob:
         Returns
         -------
         bool
-            False when ``timeout_s`` seconds passed first.
+            False when ``timeout_s`` seconds passed first. True also when the node ends.
         """
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -144,11 +145,13 @@ class PendingJob:
         told: set[int] = set()
         while len(told) < self.receivers:
             with self._changed:
-                if not self._changed.wait_for(
-                    lambda: self._done() - told, max(0.0, deadline - time.monotonic())
-                ):
-                    return
+                self._changed.wait_for(
+                    lambda: self._abandoned or self._done() - told,
+                    max(0.0, deadline - time.monotonic()),
+                )
                 new = sorted(self._done() - told)
+            if not new:
+                return
             told.update(new)
             yield from new
 
@@ -156,7 +159,13 @@ class PendingJob:
         return self.answers.keys() | self._failures.keys() | self._excused
 
     def _complete(self) -> bool:
-        return len(self._done()) >= self.receivers
+        return self._abandoned or len(self._done()) >= self.receivers
+
+    def abandon(self) -> None:
+        """End all waits for it now; nobody will answer any more."""
+        with self._changed:
+            self._abandoned = True
+            self._changed.notify_all()
 
     def __enter__(self) -> PendingJob:
         """Return the job."""
@@ -208,6 +217,13 @@ class Jobs:
         with self._lock:
             self.strays += 1
         return False
+
+    def end(self) -> None:
+        """End the waits of all jobs: the node ends."""
+        with self._lock:
+            waiting = list(self._slots.values())
+        for job in waiting:
+            job.abandon()
 
     def close(self, job: PendingJob) -> None:
         """Free the slot of a job; may be called twice."""

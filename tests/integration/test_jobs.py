@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -175,6 +176,19 @@ def test_replies_are_collected_by_node_and_failures_told(
     assert node.run("!r").text == "plain"
     assert node.run("print x!r.diff").text == "x!r.diff"
     assert node.run("!r.diff").text == ""
+
+
+def test_end_of_the_node_ends_what_collects(tmp_path: Path) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+    node, _ = listening(tmp_path / "home")
+    with silent, node:
+        node.run(f"r[] = run client (127.0.0.1:{silent.getsockname()[1]}) get status")
+        assert any(thread.name == "replies" for thread in threading.enumerate())
+    eventually(
+        lambda: not any(thread.name == "replies" for thread in threading.enumerate()),
+        "nobody collects any more",
+        deadline_s=10.0,  # answers are waited for twice as long
+    )
 
 
 def test_only_commands_for_others_are_collected(node: Node) -> None:
