@@ -7,7 +7,7 @@ from edgelake.commands.context import Context
 from edgelake.commands.destinations import destination_options, resolve
 from edgelake.commands.replies import as_peer_error, from_node, remote_error, unreached
 from edgelake.commands.transfers import carry
-from edgelake.errors import CommandSyntaxError, EdgeLakeError, NoReply
+from edgelake.errors import CommandNotAvailable, CommandSyntaxError, EdgeLakeError, NoReply
 from edgelake.interfaces import Permission, Result
 from edgelake.language import Argument, Call, CommandSet, Destination, Destinations, Form, Remote
 
@@ -54,6 +54,12 @@ def _run_client(context: Context, call: Call) -> Result:
     if destinations.here or request is None:
         return _assign_console(context, call, destinations, request)
     subset, timeout_s = destination_options(call)
+    if request.startswith("sql ") and not (destinations.addresses or destinations.queries):
+        raise CommandNotAvailable(
+            "'run client () sql' is not available in this version",
+            hint="name the nodes: run client (ip:port) sql …",
+            column=call.column("destination"),
+        )
     nodes = resolve(context, call)
     carried = carry(context, request, nodes, subset=subset, timeout_s=timeout_s)
     if carried is not None:

@@ -12,6 +12,7 @@ from edgelake.language.syntax import CommandStatement, Item, Mark, Quoted, Shape
 __all__ = ["find_command"]
 
 _MOST_NAMED = 3
+_SMALL_FAMILY = 4
 
 
 def find_command(statement: CommandStatement, registry: CommandRegistry) -> Command:
@@ -58,8 +59,12 @@ def _unknown(statement: CommandStatement, registry: CommandRegistry) -> UnknownC
     while known < len(names) and registry.is_family(names[: known + 1]):
         known += 1
     nearest = [] if quoted else registry.nearest(names)
+    family = registry.family(names[:known])
     if known == len(names):
-        nearest = registry.family(names)[:_MOST_NAMED]
+        nearest = family[:_MOST_NAMED]
+    elif len(family) <= _SMALL_FAMILY and not set(nearest) & set(family):
+        # 'on error explode' means one of the few that begin with 'on error'.
+        nearest = [] if quoted else family
     shown = " ".join(statement.text[word.start : word.end] for word in statement.words[: known + 1])
     if quoted:
         hint = "write the name of a command without quotes"
