@@ -11,6 +11,7 @@
     │ │ └ CommandNotAvailable               282
     │ ├ BadArgument (ValueError)            40
     │ │ ├ UnknownOption                     216
+    │ │ ├ OptionNotAvailable                282
     │ │ ├ MissingOption                     263
     │ │ ├ DuplicateOption                   197
     │ │ ├ WrongValue                        175
@@ -118,6 +119,7 @@ __all__ = [
     "NotInScript",
     "NotPermitted",
     "NotRunning",
+    "OptionNotAvailable",
     "Overloaded",
     "PeerClosed",
     "PeerError",
@@ -246,6 +248,12 @@ class UnknownOption(BadArgument):
     """The command has no option of that name."""
 
     code = 216
+
+
+class OptionNotAvailable(BadArgument):
+    """Other nodes of the network have this option or value of the command, this version has not."""
+
+    code = 282
 
 
 class MissingOption(BadArgument):

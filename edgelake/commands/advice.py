@@ -25,6 +25,7 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
     errors.KeyMissing: "look at the keys that the text lists, or set the key first",
     errors.BadArgument: "look at the column named; `help <command>` shows what belongs there",
     errors.UnknownOption: "take one of the options listed; case counts",
+    errors.OptionNotAvailable: "leave it out, or send the command to a node that has it",
     errors.MissingOption: "add the option that the text names",
     errors.DuplicateOption: "leave one of the two out",
     errors.WrongValue: "write a value of the kind that the text names",

@@ -64,6 +64,7 @@ _DETAILS_PLACE = "At least one of local and master must be given; with a master,
         _LOCAL,
         _MASTER,
     ),
+    elsewhere=("blockchain", "operator"),
     permission=Permission.ADMIN,
     details=(
         "The policy gets an id and a date if it has none, and is durable on this node when\n"

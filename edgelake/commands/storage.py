@@ -28,15 +28,22 @@ def _create_work_directories(context: Context, call: Call) -> Result:
     return Result()
 
 
+_KIND = OneOf("sqlite", elsewhere=("psql", "mongo", "pi", "bucket"))
+
+
 @commands.command(
     "connect dbms",
     summary="connect a database under a name",
     arguments=(Argument("name", Name(), help="logical name"),),
     where=Where.REQUIRED,
     options=(
-        Option("type", OneOf("sqlite"), required=True, help="kind of database"),
+        Option("type", _KIND, required=True, help="kind of database"),
         Option("memory", Boolean(), default=False, help="keep it in memory only"),
         Option("autocommit", Boolean(), default=True, help="accepted; every change is durable"),
+    ),
+    elsewhere=(
+        *("user", "password", "ip", "port", "connection", "unlog", "provider", "network_id"),
+        *("access_key", "secret_key", "region", "endpoint"),
     ),
     permission=Permission.ADMIN,
     details=(

@@ -37,7 +37,12 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
     summary="keep the local ledger in step with a master or with this node's own table",
     where=Where.OPTIONAL,
     options=(
-        Option("source", OneOf("master", "dbms"), required=True, help="where policies come from"),
+        Option(
+            "source",
+            OneOf("master", "dbms", elsewhere=("blockchain",)),
+            required=True,
+            help="where policies come from",
+        ),
         Option("time", Duration(), required=True, help="pause between two cycles"),
         Option(
             "dest",
@@ -49,6 +54,7 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
         Option("connection", AddressType(), help="the master; default the master policy known"),
         Option("trace", Boolean(), default=False, help="accepted; events are in the log"),
     ),
+    elsewhere=("platform", "file"),
     permission=Permission.ADMIN,
     details=(
         "source = dbms makes this node a master: its table ledger is written to its file.\n"

@@ -9,7 +9,7 @@ from typing import Any
 from edgelake import limits
 from edgelake.commands.context import Context
 from edgelake.commands.rendering import FORMAT, answer
-from edgelake.errors import UnknownCommand, WrongValue
+from edgelake.errors import UnknownCommand
 from edgelake.interfaces import Notice, Permission, Result, Table
 from edgelake.language import (
     HIDDEN,
@@ -32,43 +32,55 @@ __all__ = ["commands", "traced"]
 commands = CommandSet(group="logs")
 
 _NAMED = 3
+_CLOSEST = 2
+_MOST = 3  # scripts of the network ask for it
 
 
 class _Rule(ValueType):
-    """A level and the name of a command: ``1 run tcp server``."""
+    """A level, and the name of a command if it is not for all: ``1 run tcp server``."""
 
-    metavar = "<level> <command>"
+    metavar = "<level> [<command>]"
     greedy = True
 
     def parse(self, text: str) -> tuple[int, str]:
-        """Return the level and the name, which may be of no command."""
+        """Return the level and the name, which may be empty or of no command."""
         level, _, name = text.partition(" ")
-        number = Integer(0, 2).parse(level)
-        if not name.strip():
-            raise WrongValue("no command is named", hint="write for example 1 get status")
-        return number, " ".join(name.split())
+        return min(Integer(0, _MOST).parse(level), _CLOSEST), " ".join(name.split())
 
     def describe(self) -> str:
         """Return what is accepted."""
-        return "0, 1 or 2 and the name of a command"
+        return "0, 1 or 2, and the name of a command"
 
 
 @commands.command(
     "trace level",
-    summary="tell the console of each execution of a command",
-    value=Argument("rule", _Rule(), help="the level, and the command's name without options"),
+    summary="tell the console of each execution of a command, or of all commands",
+    value=Argument(
+        "rule",
+        _Rule(),
+        help="the level, and the command's name without options; without one, all",
+        shown="<level> [<command>]",
+    ),
     permission=Permission.ADMIN,
     details=(
-        "1: its outcome and how long it took. 2: also its values and its answer. 0 ends it.\n"
+        "1: its outcome and how long it took. 2: also its values and its answer; 3 is the\n"
+        "same. 0 ends it. Without a name the level is that of all commands.\n"
         "Passwords and keys are shown as ***."
     ),
-    examples=("trace level = 1 run tcp server", "trace level = 0 run tcp server"),
+    examples=(
+        "trace level = 1 run tcp server",
+        "trace level = 0 run tcp server",
+        "trace level = 0",
+    ),
     related=("get trace", "get event log"),
     topics=("debugging", "monitoring"),
 )
 def _trace_level(context: Context, call: Call) -> Result:
     level, name = call.value
     registry = context.interpreter.registry
+    if not name:
+        context.node.traces.set_all(level)
+        return Result()
     if registry.get(name) is None:
         words = name.split()
         nearest = registry.nearest(words) or _relatives(registry, words)

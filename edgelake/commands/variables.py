@@ -6,6 +6,7 @@ import os
 
 from edgelake.commands.context import Context
 from edgelake.commands.environment import set_environment
+from edgelake.commands.json_data import set_keys
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.interfaces import Permission, Result, Table
 from edgelake.language import (
@@ -13,6 +14,9 @@ from edgelake.language import (
     Argument,
     Call,
     CommandSet,
+    JsonValue,
+    KeyPath,
+    KeyValue,
     Reference,
     Text,
     VariableName,
@@ -26,19 +30,51 @@ __all__ = ["commands"]
 commands = CommandSet(group="variables", topics=("dictionary",))
 
 
+class _Target(VariableName):
+    """Name of a variable, or of a key in the JSON object it holds: ``x[key][key]``."""
+
+    def parse(self, text: str) -> str:
+        """Return the text, with the brackets."""
+        name, bracket, _ = text.partition("[")
+        super().parse(name if bracket and name else text)
+        return text
+
+    def plain(self, text: str) -> str:
+        """Return the text, with the brackets."""
+        return self.parse(text)
+
+
 @commands.command(
     "set",
     summary="give a variable a value; an empty value removes it",
-    arguments=(Argument("name", VariableName(), help="the variable"),),
+    arguments=(
+        Argument("name", _Target(), help="the variable, or name[key] of the object it holds"),
+    ),
     value=Argument("value", Text(empty=True), help="one word; quote text with blanks"),
     permission=Permission.ADMIN,
-    details="The value is stored as it is, never run as a command.",
-    examples=("set berth = 7", 'set owner = "North Pier"', 'set owner = ""'),
-    related=("get", "get dictionary"),
+    details=(
+        "The value is stored as it is, never run as a command. name[key] sets one key, as\n"
+        "'set policy' does."
+    ),
+    examples=(
+        "set berth = 7",
+        'set owner = "North Pier"',
+        'set owner = ""',
+        "set node[operator][name] = fen-01",
+    ),
+    related=("get", "get dictionary", "set policy"),
 )
 def _set(context: Context, call: Call) -> Result:
     name: str = call.arguments["name"]
     value: str = call.value
+    if "[" in name:
+        statement = call.statement
+        target = call.words[0]
+        written = statement.text[target.start : target.end]
+        keys = KeyPath().read(written[written.index("[") :], context.variables)
+        data = JsonValue().take(statement.tail, context.variables)
+        set_keys(context.variables, name[: name.index("[")], [KeyValue(keys, data)])
+        return Result()
     if name.startswith("$"):
         set_environment(context, name[1:], value)
     elif value:

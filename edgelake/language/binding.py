@@ -11,6 +11,7 @@ from edgelake.errors import (
     CommandError,
     CommandSyntaxError,
     EdgeLakeError,
+    OptionNotAvailable,
     WrongValue,
 )
 from edgelake.interfaces import Bring
@@ -158,7 +159,9 @@ class Binder:
             raise self._fault(
                 CommandSyntaxError(
                     f"'{command.name}' takes no 'bring' here",
-                    hint="quote the word if it belongs to a value",
+                    hint="quote the word if it belongs to a value"
+                    if statement.equals is None
+                    else "write <name> = <command> to store an answer, or quote the word",
                 ),
                 statement.bring[0].start,
             )
@@ -292,7 +295,7 @@ class Binder:
             if exc.column is not None:
                 # A type knows where in the text its words stand, not in which line.
                 raise (exc if exc.line is not None else self._fault(exc, exc.column - 1)) from None
-            if isinstance(exc, WrongValue | BadJson):
+            if isinstance(exc, WrongValue | BadJson | OptionNotAvailable):
                 exc.message = f"{name}: {exc.message}"
             offset = items[0].start if exc.offset is None else exc.offset
             raise self._fault(exc, offset) from exc.__cause__

@@ -10,7 +10,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from edgelake import limits
@@ -20,6 +20,7 @@ from edgelake.errors import (
     EdgeLakeError,
     StorageError,
     UndefinedVariable,
+    UnknownCommand,
 )
 from edgelake.interfaces import Bring
 from edgelake.language.binding import Binder
@@ -31,7 +32,7 @@ from edgelake.language.names import find_command
 from edgelake.language.options import Given, OptionReader
 from edgelake.language.parser import parse
 from edgelake.language.places import place
-from edgelake.language.script import LABEL, parameters_of
+from edgelake.language.script import label_of, parameters_of
 from edgelake.language.syntax import (
     Assignment,
     CommandStatement,
@@ -40,9 +41,10 @@ from edgelake.language.syntax import (
     RefKind,
     Shape,
     Statement,
+    Word,
 )
 from edgelake.language.variables import Variables, lookup
-from edgelake.language.walk import nested, references, tests
+from edgelake.language.walk import leaves, nested, references, tests
 
 __all__ = ["Diagnostic", "ScriptCheck"]
 
@@ -96,6 +98,10 @@ class ScriptCheck:
     ----------
     assigned : set of str
         Names of variables that the script gives values.
+    asked : set of str
+        Names of variables of which it asks whether they have a value.
+    scripts : set of str
+        Names of the files, without folders, of the scripts that it runs.
     complete : bool
         Whether it was read to its end; `limits.MAX_CHECK_FAULTS` ends it early.
     """
@@ -111,10 +117,15 @@ class ScriptCheck:
         self._labels: dict[str, tuple[int, int]] = {}
         self._targets: dict[str, list[tuple[int, int]]] = {}
         self._any_label = False
+        self._mentioned: set[str] = set()  # words of commands that are wrong
+        self._unknown: list[tuple[Diagnostic, str, str]] = []
+        self._compared: set[str] = set()
         self._left = False  # the command before leads elsewhere
         self._unreached: set[str] = set()  # labels behind such a command
         self._begun = False
         self.assigned: set[str] = set()
+        self.asked: set[str] = set()
+        self.scripts: set[str] = set()
         self.complete = True
         self._read()
 
@@ -127,8 +138,14 @@ class ScriptCheck:
             Names of variables that have values before the script runs.
         """
         defined = self.assigned | {*known} | {name for name, _ in self._variables.items()}
-        warnings = (found for name, found in self._used.items() if not _has_value(name, defined))
-        return sorted([*self._found, *warnings, *self._label_faults()])
+        return sorted(
+            [
+                *self._found,
+                *self._unknown_commands(),
+                *self._without_value(defined),
+                *self._label_faults(),
+            ]
+        )
 
     # --------------------------------------------------------------- lines
 
@@ -156,16 +173,24 @@ class ScriptCheck:
                 ready = []
             for first, text in ready:
                 self._command(first + begin, text)
-            if len(self._found) >= limits.MAX_CHECK_FAULTS:
+            if len(self._found) + len(self._unknown) >= limits.MAX_CHECK_FAULTS:
                 self.complete = False
                 return None
         try:
             reader.finish()
         except CommandError as exc:
-            resume = (exc.line or 1) + begin
-            self._add(exc, resume, exc.column)
-            return resume
+            opened = (exc.line or 1) + begin
+            self._add(exc, opened, exc.column)
+            return self._behind(opened)
         return None
+
+    def _behind(self, opened: int) -> int:
+        """Return where to go on after a block that nothing closes: behind the first gap."""
+        for number in range(opened, len(self._source)):
+            line = self._source[number].strip()
+            if not line or line.startswith((":", "<")):
+                return number
+        return opened
 
     def _command(self, first: int, text: str) -> None:
         begun, self._begun = self._begun, True
@@ -195,43 +220,48 @@ class ScriptCheck:
 
     def _label(self, line: str, number: int) -> None:
         column = len(line) - len(line.lstrip()) + 1
-        match = LABEL.fullmatch(line)
-        if match is None:
+        label = label_of(line)
+        if label is None:
             shown = shortened(line.strip())
             wrong = CommandSyntaxError(f"'{shown}' is no label", hint="write :name:")
             self._add(wrong, number, column)
-        elif match[1] in self._labels:
+        elif label.name in self._labels:
             twice = CommandSyntaxError(
-                f"label '{match[1]}' stands at line {self._labels[match[1]][0]} already",
+                f"label '{label.name}' stands at line {self._labels[label.name][0]} already",
                 hint="give one of them another name",
             )
             self._add(twice, number, column)
         else:
-            self._labels[match[1]] = (number, column)
+            self._labels[label.name] = (number, column)
             if self._left:
-                self._unreached.add(match[1])
+                self._unreached.add(label.name)
+            if not label.closed:
+                skipped = CommandSyntaxError(
+                    f"label '{label.name}' is not closed, other nodes skip it",
+                    hint=f"write :{label.name}:",
+                )
+                self._found.add(self._diagnostic("warning", skipped, number, column))
         self._left = False
 
     # ---------------------------------------------------------- statements
 
     def _statement(self, first: int, statement: Statement) -> None:
-        looked_at: set[int] = set()
         for inner in nested(statement):
             if isinstance(inner, Assignment):
                 self._assign(inner.name)
             elif isinstance(inner, CommandStatement):
                 self._check_command(first, inner, alone=inner is statement)
                 if inner.condition is not None and inner.shape in (Shape.IF, Shape.WAIT):
-                    looked_at |= _looked_at(inner.condition)
+                    self._look_at(inner.condition)
         for reference in sorted(references([statement]), key=lambda found: found.start):
-            if reference.kind is RefKind.LOCAL and reference.start not in looked_at:
+            if reference.kind is RefKind.LOCAL:
                 self._use(reference.name, reference.shown, first, statement.text, reference.start)
 
     def _check_command(self, first: int, statement: CommandStatement, *, alone: bool) -> None:
         try:
             command = find_command(statement, self._registry)
         except CommandError as exc:
-            self._add_placed(exc, first)
+            self._not_found(exc, first, statement)
             return
         binder = _Collecting(statement, command, self._variables)
         try:
@@ -240,16 +270,50 @@ class ScriptCheck:
             binder.faults.append(exc)
         for fault in binder.faults:
             self._add_placed(fault, first)
+        if command.name in _RUNNING and len(statement.words) > 1:
+            path = statement.words[1]
+            shown = statement.text[path.start : path.end].strip('"')
+            self.scripts.add(_FOLDERS.sub("", shown))
         if command.name in _LEAVING:
             self._left = alone
         for name in binder.variables:
             self._assign(name)
+        if binder.faults:
+            self._mention(statement)
         for label, offset in binder.labels:
             if label is None:
                 self._any_label = True
-            else:
+            elif not binder.faults:
                 line, column = _position(statement.text, offset)
                 self._targets.setdefault(label, []).append((first + line - 1, column))
+
+    def _not_found(self, error: CommandError, first: int, statement: CommandStatement) -> None:
+        """Add the error of a command that is not declared; it may be a label without ``goto``."""
+        self._mention(statement)
+        line, column = first + (error.line or 1) - 1, error.column or 1
+        found = self._diagnostic("error", error, line, column)
+        if type(error) is not UnknownCommand:
+            self._found.add(found)
+            return
+        offset = _offset(statement.text, error)
+        word = _WORD.match(statement.text, offset)
+        before = " ".join(statement.text[statement.start : offset].split())
+        self._unknown.append((found, before, word[0] if word else ""))
+
+    def _mention(self, statement: CommandStatement) -> None:
+        for item in leaves([replace(statement, body=None)]):
+            if isinstance(item, Word) and item.literal is not None:
+                self._mentioned.add(item.literal)
+
+    def _look_at(self, condition: Condition) -> None:
+        """Note the variables of which a condition asks whether, or what, their value is."""
+        for test in tests(condition):
+            names = {
+                reference.name
+                for reference in references([*test.left, *test.right])
+                if reference.kind is RefKind.LOCAL
+            }
+            (self._compared if test.operator else self.asked).update(names)
 
     def _assign(self, name: str) -> None:
         if name and not name.startswith("$"):
@@ -269,6 +333,29 @@ class ScriptCheck:
             column,
         )
 
+    def _unknown_commands(self) -> Iterator[Diagnostic]:
+        for found, before, word in self._unknown:
+            suggested = not before and (found.hint or "").startswith("did you mean")
+            if word in self._labels and not suggested:
+                yield replace(found, hint=f"did you mean '{f'{before} goto {word}'.strip()}'?")
+            else:
+                yield found
+
+    def _without_value(self, defined: Collection[str]) -> Iterator[Diagnostic]:
+        """Yield the variables that get no value, but may need one.
+
+        An undefined variable is empty to a condition. A script that compares one is written
+        for both, unless its name is almost that of another.
+        """
+        for name, found in self._used.items():
+            if _has_value(name, defined) or _has_value(name, self.asked):
+                continue
+            near = _lookalike(name, defined)
+            if near is not None:
+                yield replace(found, hint=f"did you mean '!{near}'?")
+            elif not _has_value(name, self._compared):
+                yield found
+
     def _label_faults(self) -> Iterator[Diagnostic]:
         for name, places in self._targets.items():
             if name in self._labels:
@@ -280,8 +367,9 @@ class ScriptCheck:
                 yield self._diagnostic("error", error, line, column)
         if self._any_label:
             return
+        mentioned = {*self._targets, *self._mentioned}
         for name, (line, column) in self._labels.items():
-            if name in self._unreached and name not in self._targets:
+            if name in self._unreached and name not in mentioned:
                 unused = CommandSyntaxError(f"nothing leads to label '{name}'")
                 yield self._diagnostic("warning", unused, line, column)
 
@@ -306,7 +394,11 @@ class ScriptCheck:
 
 
 _MOST_DOTS = 10
+_ALIKE = 0.9
+_DIGITS = re.compile(r"[0-9]+")
 _MOST_NEAR = 1000
+_RUNNING = ("process", "thread")
+_FOLDERS = re.compile(r".*[/\\]", re.DOTALL)
 _LEAVING = ("goto", "return", "end script", "exit scripts")
 
 
@@ -322,10 +414,20 @@ def _position(text: str, offset: int) -> tuple[int, int]:
     return found.line or 1, found.column or 1
 
 
-def _looked_at(condition: Condition) -> set[int]:
-    """Return where references stand of which a condition only asks whether they have a value."""
-    asked = (test.left for test in tests(condition) if not test.operator)
-    return {reference.start for items in asked for reference in references(items)}
+def _offset(text: str, error: CommandError) -> int:
+    """Return where an error is in a text, from 0."""
+    before = text.split("\n")[: (error.line or 1) - 1]
+    return sum(len(line) + 1 for line in before) + (error.column or 1) - 1
+
+
+def _lookalike(name: str, defined: Collection[str]) -> str | None:
+    """Return the defined name that one may be meant to be; names that count are different."""
+    some = list(itertools.islice(sorted(defined), _MOST_NEAR))
+    same = next((one for one in some if one.lower() == name.lower()), None)
+    if same is not None:
+        return same
+    near = difflib.get_close_matches(name, some, n=1, cutoff=_ALIKE)
+    return near[0] if near and _DIGITS.sub("", near[0]) != _DIGITS.sub("", name) else None
 
 
 class _Unknown:
@@ -375,7 +477,7 @@ class _Collecting(Binder):
             self.faults.append(exc)
             return unknown  # type: ignore[no-any-return]
         if isinstance(declared, VariableName):
-            self.variables.append(str(value))
+            self.variables.append(str(value).partition("[")[0])
         elif isinstance(declared, Label):
             self.labels.append((str(value), items[0].start))
         return value

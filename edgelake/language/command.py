@@ -168,6 +168,8 @@ class Command:
         the type, the help and the usage of this one.
     topics : tuple of str
         Under which ``help index`` lists it, besides its group.
+    elsewhere : tuple of str
+        Keys of options that it has at other nodes of the network, and here has not.
     permission : Permission
         Level a peer needs to call it.
     """
@@ -189,6 +191,7 @@ class Command:
     bring: Brings = Brings.NONE
     any_option: Option | None = None
     topics: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse declarations that contradict themselves."""
@@ -196,7 +199,7 @@ class Command:
         if not self.name or not all(words) or self.name.lower() != self.name:
             raise ConfigurationError(f"'{self.name}' is not a name of a command")
         keys = [option.key for option in self.options]
-        if len(set(keys)) != len(keys):
+        if len({*keys, *self.elsewhere}) != len(keys) + len(self.elsewhere):
             raise ConfigurationError(f"'{self.name}' declares an option twice")
         if (self.options or self.any_option) and self.where not in (Where.OPTIONAL, Where.REQUIRED):
             raise ConfigurationError(f"'{self.name}' declares options but takes no option list")
@@ -310,6 +313,7 @@ class CommandSet:
         bring: Brings = Brings.NONE,
         any_option: Option | None = None,
         topics: tuple[str, ...] = (),
+        elsewhere: tuple[str, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Return a decorator that declares a command and leaves its handler as it is.
 
@@ -336,6 +340,7 @@ class CommandSet:
                     bring=bring,
                     any_option=any_option,
                     topics=(*self.topics, *topics),
+                    elsewhere=elsewhere,
                 )
             )
             return handler

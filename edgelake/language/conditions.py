@@ -123,7 +123,12 @@ def _check_operand(items: Sequence[Item], text: str, *, alone: bool = False) -> 
                 "write 'then' before a command, and quotes around a text with blanks",
             )
         if len(words) > 2:
-            raise _unknown(text, shown, second.start)
+            raise _fault(
+                text,
+                f"unknown comparison '{shown}'",
+                second.start,
+                f"write 'then' before a command, or {_LISTED}",
+            )
         raise _fault(text, f"missing comparison before '{shown}'", second.start, _write())
     for before, item in pairwise(items):
         if _is_plus(before) == _is_plus(item):

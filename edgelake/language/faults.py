@@ -191,7 +191,9 @@ def _missing(
 
 
 def _second_sign(text: str, token: Token, start: int) -> CommandSyntaxError:
-    """Explain a second ``=`` in one option."""
+    """Explain a second ``=`` in one option, or a comparison."""
+    if token == "==":
+        return _fault(text, start, "'==' compares, and gives no value", "write '='")
     words = text[:start].rsplit(maxsplit=1)
     key = words[-1] if words else ""
     column = text.rindex(key, 0, start) if key else start

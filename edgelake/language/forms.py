@@ -37,8 +37,15 @@ class VariableName(Name):
         """Return ``x`` or ``$X``."""
         reference = reference_in(items)
         if reference is None or reference.cast or reference.kind is RefKind.REMOTE:
-            return self.parse(expand_text(items, variables, strict=True))
+            return self.plain(expand_text(items, variables, strict=True))
         return reference.shown if reference.kind is RefKind.ENVIRONMENT else reference.name
+
+    def plain(self, text: str) -> str:
+        """Return a name that is no reference."""
+        name, bracket, _ = text.partition("[")
+        if bracket and name:
+            raise WrongValue(f"'{shortened(text)}' is not a name", hint="write a blank before '['")
+        return self.parse(text)
 
 
 class Reference(ValueType):

@@ -116,6 +116,7 @@ class OptionGroup(ValueType):
     takes_groups = True
     by_text = False
     any_option: Option | None = None
+    elsewhere: tuple[str, ...] = ()
 
     def __init__(self, name: str, options: Sequence[Option], dotted: Sequence[Dotted] = ()) -> None:
         self.name = name

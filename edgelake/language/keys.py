@@ -51,9 +51,13 @@ class KeyPath(ValueType):
         """Return the keys."""
         return _keys(text, Variables({}, {}))
 
+    def read(self, text: str, variables: Variables) -> Keys:
+        """Return the keys that a text holds; ``[!x]`` has the value of a variable for a key."""
+        return _keys(text, variables)
+
     def take(self, items: Sequence[Item], variables: Variables) -> Keys:
-        """Return the keys; ``[!x]`` has the value of a variable for a key."""
-        return _keys(_source(items), variables)
+        """Return the keys."""
+        return self.read(_source(items), variables)
 
     def describe(self) -> str:
         """Return what is accepted."""

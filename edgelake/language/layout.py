@@ -17,7 +17,7 @@ from edgelake.language.lines import LogicalLines
 from edgelake.language.meaning import meaning
 from edgelake.language.parser import parse
 from edgelake.language.printing import INDENT, LINE_CHARS, Part, statement_parts
-from edgelake.language.script import parameters_of
+from edgelake.language.script import label_of, parameters_of
 from edgelake.language.syntax import Assignment, CommandStatement, Shape, Statement
 from edgelake.language.walk import leaves, nested
 
@@ -128,7 +128,7 @@ class _Script:
         if source.label:
             self._branch = False
             self._held = []
-            self._lines.append(source.lines[0].strip())
+            self._label(source.lines[0].strip())
             return
         if not source.text.strip():
             for line in source.lines:
@@ -155,6 +155,13 @@ class _Script:
             self._keep(source)  # who knows it may count its blanks
         else:
             self._statements(source, statements)
+
+    def _label(self, line: str) -> None:
+        """Write a label, closed."""
+        label = label_of(line)
+        if label is not None and not label.closed:
+            line = f":{label.name}:{line[len(label.name) + 1 :].removeprefix(';')}"
+        self._lines.append(line)
 
     def _parameters(self, source: _Source, names: tuple[str, ...]) -> None:
         """Write the names of a script's arguments."""
@@ -235,7 +242,11 @@ def _unknown(statement: Statement) -> bool:
 
 
 def _opens_branch(statement: CommandStatement) -> bool:
-    return statement.shape is Shape.IF and statement.link is not None and statement.body is None
+    """Return whether ``do`` lines may follow: ``if …``, ``else if …`` without a command."""
+    inner: Statement = statement
+    while isinstance(inner, CommandStatement) and inner.shape is Shape.BRANCH and inner.body:
+        inner = inner.body
+    return isinstance(inner, CommandStatement) and inner.shape is Shape.IF and inner.body is None
 
 
 # ---------------------------------------------------------------- writing

@@ -11,6 +11,7 @@ from edgelake.errors import (
     DuplicateOption,
     EdgeLakeError,
     MissingOption,
+    OptionNotAvailable,
     UnknownOption,
     WrongValue,
 )
@@ -69,6 +70,10 @@ class Schema(Protocol):
     @property
     def any_option(self) -> Option | None:
         """What every key stands for that is not declared, ``None`` if there must be none."""
+
+    @property
+    def elsewhere(self) -> Sequence[str]:
+        """Keys that nodes of the network know, and this version does not."""
 
     def option(self, key: str) -> Option | None:
         """Return the option of that key, ``None`` if there is none."""
@@ -197,6 +202,11 @@ class OptionReader:
         name, keys = self._schema.name, [option.key for option in self._schema.options]
         near = nearest(key, keys)
         listed = "options: " + ", ".join(keys) if keys else "it has none"
+        if key in self._schema.elsewhere:
+            absent = OptionNotAvailable(
+                f"option '{key}' of '{name}' is not available in this version", hint=listed
+            )
+            raise self._fault(absent, part.left[0].start)
         hint = f"did you mean '{near}'? {listed}" if near else listed
         raise self._fault(
             UnknownOption(f"'{name}' has no option '{shortened(key)}'", hint=hint),

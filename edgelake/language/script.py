@@ -7,20 +7,35 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from edgelake.errors import CommandSyntaxError, ScriptError
 from edgelake.language.diagnostics import shortened
 from edgelake.language.lines import LogicalLines
 from edgelake.language.syntax import Statement
 
-__all__ = ["LABEL", "Script", "ScriptLine", "parameters_of", "read_script"]
+__all__ = ["LabelLine", "Script", "ScriptLine", "label_of", "parameters_of", "read_script"]
 
-LABEL = re.compile(r"\s*:([^\s:\"'`{}\[\](),=+&<>!$#]+):(?:\s.*)?", re.DOTALL)
-"""A line that declares a label; what stands behind it is ignored."""
+_LABEL = re.compile(r"\s*:([^\s:\"'`{}\[\](),=+&<>!$#]+):(?:\s.*)?", re.DOTALL)
+_OPEN_LABEL = re.compile(r"\s*:([^\s:;\"'`{}\[\](),=+&<>!$#]+);?(?:\s+#.*)?\s*", re.DOTALL)
 
 _PARAMETERS = re.compile(r"\s*variables\s*\((.*)\)\s*(?:#.*)?", re.DOTALL)
 _PARAMETERS_WORD = re.compile(r"\s*variables(?=[\s(]|$)(?!\s*=)")
 _NAME = re.compile(r"[^\s\"'`{}\[\](),=+&<>!$:/;#]+")
+
+
+class LabelLine(NamedTuple):
+    """A line that declares a label; what stands behind it is ignored.
+
+    Attributes
+    ----------
+    name : str
+    closed : bool
+        ``:name:`` is, ``:name`` and ``:name;`` are not; other nodes skip those.
+    """
+
+    name: str
+    closed: bool
 
 
 @dataclass(slots=True)
@@ -90,6 +105,13 @@ def read_script(text: str) -> Script:
     return script
 
 
+def label_of(line: str) -> LabelLine | None:
+    """Return the label that a line declares, ``None`` if it declares none."""
+    closed = _LABEL.fullmatch(line)
+    match = closed or _OPEN_LABEL.fullmatch(line)
+    return LabelLine(match[1], closed is not None) if match else None
+
+
 def parameters_of(text: str) -> tuple[str, ...] | None:
     """Return the names that ``variables (…)`` declares, ``None`` if a text is no such line.
 
@@ -118,18 +140,18 @@ def parameters_of(text: str) -> tuple[str, ...] | None:
 
 
 def _label(script: Script, number: int, line: str) -> None:
-    match = LABEL.fullmatch(line)
-    if match is None:
+    label = label_of(line)
+    if label is None:
         error: ScriptError | CommandSyntaxError = CommandSyntaxError(
             f"'{shortened(line.strip())}' is no label", hint="write :name:", column=1
         )
-    elif match[1] in script.labels:
+    elif label.name in script.labels:
         error = ScriptError(
-            f"label '{match[1]}' stands twice", hint="give one of them another name", column=1
+            f"label '{label.name}' stands twice", hint="give one of them another name", column=1
         )
         error.code = CommandSyntaxError.code
     else:
-        script.labels[match[1]] = len(script.lines)
+        script.labels[label.name] = len(script.lines)
         return
     error.line = number
     raise error

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NewType
 
-from edgelake.errors import WrongValue
+from edgelake.errors import OptionNotAvailable, WrongValue
 from edgelake.language.diagnostics import shortened
 from edgelake.language.syntax import Item
 from edgelake.language.variables import Variables, expand_text
@@ -244,14 +244,25 @@ class Boolean(ValueType):
 
 
 class OneOf(ValueType):
-    """One of a few words."""
+    """One of a few words.
 
-    def __init__(self, *words: str) -> None:
+    Parameters
+    ----------
+    elsewhere : tuple of str
+        More words that nodes of the network take, and this version does not.
+    """
+
+    def __init__(self, *words: str, elsewhere: tuple[str, ...] = ()) -> None:
         self._words = words
+        self._elsewhere = elsewhere
         self.metavar = "<" + "|".join(words) + ">"
 
     def parse(self, text: str) -> str:
         """Return the word."""
+        if text in self._elsewhere:
+            raise OptionNotAvailable(
+                f"'{text}' is not available in this version", hint=f"write {self.describe()}"
+            )
         if text not in self._words:
             raise WrongValue(f"'{shortened(text)}' is not allowed", hint=f"write {self.describe()}")
         return text

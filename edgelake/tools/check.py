@@ -14,17 +14,20 @@ from pathlib import Path
 
 from edgelake.commands import build_registry
 from edgelake.commands.reserved import reserved_entries
-from edgelake.errors import CommandNotAvailable, EdgeLakeError
+from edgelake.errors import CommandNotAvailable, EdgeLakeError, UndefinedVariable
 from edgelake.language.checking import Diagnostic, ScriptCheck
 from edgelake.storage import Home
 from edgelake.tools.files import read_script, shown_name, write_output
 
 __all__ = ["main"]
 
+_MOST_NAMED = 5
+
 _EPILOG = """\
 names, options, values, conditions and labels are checked; values with references are not.
-commands that other nodes of the network have, and this version has not, are errors 282.
-'-' is standard input. variables that one of the files assigns are known in all of them.
+what other nodes of the network have, and this version has not, is error 282.
+'-' is standard input. variables that one of the files assigns are known in all of them;
+of those that a script tests with 'if' there is no warning.
 exit status: 0 no errors, 1 errors, 2 wrong usage
 """
 
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
             checks.append((name, exc))
     for _, found in checks:
         if isinstance(found, ScriptCheck):
-            known |= dict.fromkeys(found.assigned, "")
+            known |= dict.fromkeys(found.assigned | found.asked, "")
     listed = [(name, found) for name, check in checks for found in _found(check, known)]
     if options.json:
         write_output(_as_json(listed))
@@ -59,6 +62,8 @@ def main(arguments: Sequence[str]) -> int:
             if isinstance(check, ScriptCheck) and not check.complete:
                 sys.stderr.write(f"{shown_name(name)}: too many faults, the rest was not read\n")
         _sum_up([found for _, found in listed])
+        if any(found.code == UndefinedVariable.code for _, found in listed):
+            _name_others(checks)
     return int(any(found.severity == "error" for _, found in listed))
 
 
@@ -113,10 +118,21 @@ def _sum_up(found: list[Diagnostic]) -> None:
     if not found:
         return
     absent = sum(one.code == CommandNotAvailable.code for one in errors)
-    text = f"{_counted(len(errors), 'error')}, {_counted(len(found) - len(errors), 'warning')}"
-    if absent:
-        text += f"; {_counted(absent, 'command')} not available in this version"
-    sys.stderr.write(text + "\n")
+    of_them = f" ({absent} not available in this version)" if absent else ""
+    warnings = _counted(len(found) - len(errors), "warning")
+    sys.stderr.write(f"{_counted(len(errors), 'error')}{of_them}, {warnings}\n")
+
+
+def _name_others(checks: list[tuple[str, ScriptCheck | EdgeLakeError]]) -> None:
+    """Tell which scripts may assign what has no value, and were not given."""
+    run = {name for _, check in checks if isinstance(check, ScriptCheck) for name in check.scripts}
+    others = sorted(run - {Path(name).name for name, _ in checks})
+    if others:
+        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+        names = ", ".join(map(shown_name, others[:_MOST_NAMED])) + more
+        sys.stderr.write(
+            f"note: these run scripts that were not given and may assign variables: {names}\n"
+        )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -260,6 +260,13 @@ def test_script_that_declares_no_parameters_may_get_arguments(node: Node, script
     assert said(node, f"process {script('print x')} extra words") == ["x"]
 
 
+def test_label_that_is_not_closed_is_one(node: Node, script: Write) -> None:
+    path = script(
+        "goto far\nprint a\n:near\nprint b\nend script\n  :far; # there\nprint c\ngoto near\n"
+    )
+    assert said(node, f"process {path}") == ["c", "b"]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [

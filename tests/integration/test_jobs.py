@@ -96,6 +96,8 @@ def test_destinations_by_policy(node: Node, peers: list[str]) -> None:
         "(operator)": 2,
         "(blockchain get operator where company = acme bring.ip_port)": 2,
         "(blockchain get operator where name = op2)": 1,
+        "(blockchain get operator where name = op2 bring [*][ip] : [*][port] separator = ,)": 1,
+        "(operator where [company] contains ac bring.ip_port separator = , , operator)": 2,
         "(blockchain get (operator, query) bring.ip_port, subset = true, timeout = 5)": 2,
         f"({peers[0]}, operator)": 2,
     }.items():

@@ -411,3 +411,36 @@ def test_addresses_for_destinations(node):
     made = bring_of_text("bring [operator][ip] : [operator][port]")
     assert addresses(context, [*found, found[0]], made) == ("10.0.0.11:32148", "10.0.0.12:32149")
     assert addresses(context, found[2:], wanted) == ()
+
+
+def test_set_takes_keys_as_an_assignment_does(node: Node) -> None:
+    for line in (
+        "set kind = operator",
+        "set pier[operator] = {}",
+        'set pier[!kind][name] = "fen 01"',
+        "set pier[operator][sea mark] = 5.int",
+        "set pier[operator][tags] = ['get', 'status']",
+    ):
+        node.run(line)
+    wanted = {"operator": {"name": "fen 01", "sea mark": 5, "tags": ["get", "status"]}}
+    assert json.loads(node.run("!pier").text) == wanted
+    for n in range(3):  # also when the shape of the command is known
+        node.run(f"set boat{n}[k] = {n}.int")
+        assert json.loads(node.run(f"!boat{n}").text) == {"k": n}
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("set pier[] = 5", "a key without a name"),
+        ("set pier[a][b] = 5", "[a]"),
+        ("set [a] = 5", "'[a]' is not a name"),
+        ("set pi!er[a] = 5", "is not a name"),
+        ("set pier [a] = 5", "unexpected word '[a]'"),
+    ],
+)
+def test_set_with_wrong_keys_sets_nothing(node: Node, command: str, told: str) -> None:
+    with pytest.raises(EdgeLakeError) as caught:
+        node.run(command)
+    assert told in str(caught.value)
+    assert "pier" not in node.run("get dictionary where format = json").data

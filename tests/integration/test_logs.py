@@ -429,15 +429,31 @@ def test_a_traced_command_is_told_of(node: Node) -> None:
         ("1 get conn", "did you mean 'get connections'?"),
         ("1 run", "'run tcp server'"),
         ("1 zzz", "write the whole name"),
-        ("3 get status", "0..2"),
-        ("x get status", "0..2"),
-        ("1", "no command is named"),
+        ("4 get status", "0..3"),
+        ("x get status", "0..3"),
     ],
 )
 def test_only_commands_are_traced(node: Node, rule: str, told: str) -> None:
     line = fails(lambda: node.run(f"trace level = {rule}"))
     assert told in line
     assert "at column 15" in line
+    assert node.run("get trace").text == "No command is traced"
+
+
+def test_all_commands_are_traced_together(node: Node) -> None:
+    told: list[str] = []
+    node.show_notices(lambda notice: told.append(notice.text))
+    node.run("trace level = 2 get processes & trace level = 1")
+    assert node.run("get trace where format = json").data == {"*": 1}
+    node.run("trace level = 0 get trace & get status & set berth = 7")
+    assert node.run("get trace where format = json").data == {"*": 1, "get trace": 0}
+    node.run("trace level = 3 get status & get status & trace level = 0 & get status")
+    eventually(lambda: told and told[-1].startswith("trace 'trace level': ok"), "the last trace")
+    node.show_notices(None)
+    named = [line.split("'")[1] for line in told]
+    assert named[:3] == ["get trace", "trace level", "get status"]
+    assert named[-2:] == ["get status", "trace level"]
+    assert any("answer: " in line for line in told)
     assert node.run("get trace").text == "No command is traced"
 
 

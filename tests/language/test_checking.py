@@ -53,7 +53,7 @@ def found(text: str, *known: str, **values: str) -> list[str]:
         # JSON over several lines.
         ('p = {\n  "a": {\n    "b": !nothing\n}}', ["3:10: warning 138: '!nothing' gets no value"]),
         # What is wrong behind then, do, else and task, in assignments, behind &.
-        ("if !a == 5 then prnt x", ["1:4: warning 138", "1:17: error 141: unknown command 'prnt'"]),
+        ("if !a == 5 then prnt x", ["1:17: error 141: unknown command 'prnt'"]),
         ("do get stat", ["1:8: error 141"]),
         ("else if !a then else prnt", ["1:22: error 141"]),
         ("schedule time = 1 minute and name = x task prnt x", ["1:44: error 141"]),
@@ -61,10 +61,31 @@ def found(text: str, *known: str, **values: str) -> list[str]:
         ("print a & prnt b", ["1:11: error 141"]),
         # Values with references have no text yet; what is known has.
         ("x = 5\nrun tcp server where external_ip = !x and external_port = !x", []),
-        ("if !a = 5 then print x", ["1:4: warning 138", "1:7: error 2: '=' is no comparison"]),
-        # Whether a variable has a value may be asked.
+        ("if !a = 5 then print x", ["1:7: error 2: '=' is no comparison"]),
+        # A variable that the script asks about need not have a value, before or after.
         ("if not !a then print x", []),
-        ("wait 5 for !a", []),
+        ("print !a\nif not !a then print x\nprint !a.int", []),
+        ("if !berth == 7 then print x\nset tide = !berth", []),
+        ("do if !a and (!b or not !c != 5) then print !a !b !c", []),
+        ("wait 5 for !a\nprint !a", []),
+        # Unless its name is almost that of one that has a value.
+        (
+            "crane_load = 5\nif !crane_laod.int > 7 then print x",
+            ["2:4: warning 138: '!crane_laod' gets no value in the script: did you mean '!cra"],
+        ),
+        (
+            "crane_load = 5\nprint !crane_Load !wall",
+            [
+                "2:7: warning 138: '!crane_Load' gets no value in the script: did you mean '!crane",
+                "2:19: warning 138: '!wall' gets no value in the script: give it one",
+            ],
+        ),
+        ("crane1_load = 5\nif !crane2_load == 7 then print x", []),
+        # Without 'then' the command is taken for the end of the condition.
+        (
+            "if !a goto b",
+            ["1:7: error 2: unknown comparison 'goto': write 'then' before a command"],
+        ),
         ("print !a !a !b", ["1:7: warning 138: '!a' gets", "1:13: warning 138: '!b' gets"]),
         ("print $HOME !!far", []),
         ("print !x.int !x.name[0:2]\nx = 5", []),
@@ -92,6 +113,12 @@ def test_known_variables_are_no_fault_and_their_values_are_checked() -> None:
     assert found(script, ip="10.0.0.1", port="7") == []
     (fault,) = found(script, "ip", port="ham")
     assert fault.startswith("1:60: error 175: external_port: 'ham' is not a port")
+
+
+@pytest.mark.parametrize("gap", ["", ":there:"])
+def test_after_what_is_never_closed_its_lines_are_no_commands(gap: str) -> None:
+    shown = found(f'<x = {{\n  "a": 5,\n  "b": 7\n}}\n{gap}\nprnt a\n')
+    assert [line.split(":")[0] for line in shown] == ["1", "6"]
 
 
 @pytest.mark.parametrize("opened", ["<get status", "x = {", "x = ["])
@@ -126,6 +153,60 @@ REAL = build_registry()
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
+        (
+            "connect dbms tides where type = psql and user = me and ip = 10.0.0.7 and hue = red",
+            [
+                "1:33: error 282: type: 'psql' is not available in this version: write sqlite",
+                "1:42: error 282: option 'user' of 'connect dbms' is not available in this version",
+                "1:56: error 282: option 'ip' of 'connect dbms' is not available",
+                "1:74: error 216: 'connect dbms' has no option 'hue'",
+            ],
+        ),
+        (
+            "run blockchain sync where source = blockchain and time = 5 seconds and dest = file"
+            " and platform = optimism",
+            ["1:36: error 282: source: 'blockchain' is not", "1:88: error 282: option 'platform'"],
+        ),
+        (
+            "exit msg client all\nexit operator",
+            ["1:1: error 282: 'exit msg client'", "2:1: error 282"],
+        ),
+        ("exit tcp", []),
+        (
+            "key = get public key where keys_file = pier",
+            ["1:7: error 282: 'get public key' is not"],
+        ),
+        ("<set aggregation where dbms = a and\n table = b>", ["1:2: error 282: 'set aggregation'"]),
+        (
+            "set policy pier[node][name] = x",
+            [
+                "1:12: error 175: name: 'pier[node][name]' is not a name: write a blank before",
+                "1:28",
+            ],
+        ),
+        (
+            "if !key then set policy pier [node][name] == x",
+            ["1:43: error 2: '==' compares, and gives no value: write '='"],
+        ),
+        ("set pier[node] = {}\nset pier[node][sea mark] = 7\nprint !pier", []),
+        (
+            "set owner = from !key bring [company]",
+            ["1:23: error 2: 'set' takes no 'bring' here: write <name> = <command> to store an"],
+        ),
+    ],
+)
+def test_what_other_nodes_have_is_told_apart_from_what_none_has(
+    script: str, expected: list[str]
+) -> None:
+    shown = [str(one) for one in ScriptCheck(script, REAL).diagnostics({"key"})]
+    assert len(shown) == len(expected), shown
+    for line, start in zip(shown, expected, strict=True):
+        assert line.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
         (":a:\ngoto a\n", []),
         ("on error goto a\non error call b\ncall b\n:a:\n:b:\nreturn", []),
         ("goto a", ["1:6: error 2: no label 'a' in the script: write :a: where it goes on"]),
@@ -139,6 +220,32 @@ REAL = build_registry()
         ),
         (":a:\nprint x\n:a:", ["3:1: error 2: label 'a' stands at line 1 already"]),
         (": a\n:a b:\n:ok: whatever {", ["1:1: error 2: ': a' is no label", "2:1: error 2:"]),
+        # A label that is not closed is one; other nodes skip it.
+        (
+            "goto a\n:a\n:b; # note\ngoto b",
+            [
+                "2:1: warning 2: label 'a' is not closed, other nodes skip it: write :a:",
+                "3:1: warning 2: label 'b' is not closed, other nodes skip it: write :b:",
+            ],
+        ),
+        (":a\n:a:", ["1:1: warning 2", "2:1: error 2: label 'a' stands at line 1 already"]),
+        # Who forgets the jump to a label is told so, and the label counts as used.
+        (
+            "if $X then failed\nend script\n:failed:",
+            ["1:12: error 141: unknown command 'failed': did you mean 'goto failed'?"],
+        ),
+        (
+            "on error went-wrong\nend script\n:went-wrong:",
+            ["1:10: error 141: unknown command 'on error went-wrong': did you mean 'on error goto"],
+        ),
+        (
+            ":end-script:\nend-script",
+            ["2:1: error 141: unknown command 'end-script': did you mean 'end script'"],
+        ),
+        (
+            "goto goto a\nend script\n:a:",
+            ["1:11: error 2: unexpected word 'a': write goto <label>"],
+        ),
         # Headings are gone through; behind a jump nothing leads to a label that nobody names.
         (":a:\nprint x\n:b:", []),
         ("end script\n:a:\nprint x", ["2:1: warning 2: nothing leads to label 'a'"]),

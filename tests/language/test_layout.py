@@ -33,6 +33,17 @@ def formatted(text: str) -> str:
         ('print "a # b" # c # d', 'print "a # b" # c # d\n'),
         ("  :loop:  \ngoto loop", ":loop:\ngoto loop\n"),
         (":loop: { [ (  x\nprint   a", ":loop: { [ (  x\nprint a\n"),
+        ("goto a\n :a\n:b;\n:c  # why", "goto a\n:a:\n:b:\n:c:  # why\n"),
+        (
+            "if !a then\ndo print 1\n# last\nelse if !b then\n# inside\ndo print 2\n\n"
+            "# behind\nprint 3",
+            "if !a then\n    do print 1\n# last\nelse if !b then\n    # inside\n    do print 2\n\n"
+            "# behind\nprint 3\n",
+        ),
+        (
+            "run client (operator bring.ip_port  separator=,  ,10.0.0.1:7) get status",
+            "run client (operator bring.ip_port separator = ,, 10.0.0.1:7) get status\n",
+        ),
         ("variables(a,b)\nprint   !a", "variables (a, b)\nprint !a\n"),
         ("variables (a) # name\nprint !a", "variables (a) # name\nprint !a\n"),
         # A short block is a line.

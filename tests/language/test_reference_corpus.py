@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgelake import Node, errors
-from edgelake.errors import CommandNotAvailable, EdgeLakeError, RemoteError
+from edgelake.errors import CommandNotAvailable, EdgeLakeError, OptionNotAvailable, RemoteError
 from edgelake.language import (
     Assignment,
     CommandStatement,
@@ -128,8 +128,6 @@ _SERVICES = {
 }
 
 PARTS: list[tuple[str, str]] = [
-    (r"type: 'psql' is not allowed", "connect dbms … where type = psql"),
-    (r"source: 'blockchain' is not allowed", "blockchain connect"),
     (r"no table 'tsd_info' is predefined", "get tsd"),
     (r"no destination: ", "destinations by table"),
 ]
@@ -192,6 +190,8 @@ class Run:
         text = format_error(error)
         if isinstance(error, CommandNotAvailable):
             return text.split("'")[1]
+        if isinstance(error, OptionNotAvailable):
+            return f"{line.text.partition(' where ')[0]} … {text.split(chr(39))[1]}"
         if isinstance(error, RemoteError):
             behind = line.text.partition(") ")[2]
             try:

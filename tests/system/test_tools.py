@@ -73,12 +73,27 @@ def test_warnings_alone_are_no_failure(tmp_path: Path) -> None:
     assert done.stdout.count("\n") == 1
 
 
+def test_scripts_that_may_give_the_values_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.al").write_text(
+        "process !local_scripts/b.al x\nthread c.al\nprint !tide !wind\n"
+    )
+    (tmp_path / "b.al").write_text("set tide = 3\nif not !wind then set wind = 0\n")
+    done = run(tmp_path, "check", "a.al")
+    assert (done.returncode, done.stdout.count("warning 138")) == (0, 2)
+    assert done.stderr.splitlines() == [
+        "0 errors, 2 warnings",
+        "note: these run scripts that were not given and may assign variables: b.al, c.al",
+    ]
+    done = run(tmp_path, "check", "b.al", "a.al")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_command_that_other_nodes_have_is_named(tmp_path: Path) -> None:
     name = next(name for name in network_commands() if build_registry().get(name) is None)
     done = run(tmp_path, "check", "-", text=f"{name} x\n")
     assert done.returncode == 1
     assert f"error 282: '{name}' is not available in this version" in done.stdout
-    assert done.stderr == "1 error, 0 warnings; 1 command not available in this version\n"
+    assert done.stderr == "1 error (1 not available in this version), 0 warnings\n"
 
 
 def test_check_for_editors(tmp_path: Path) -> None:
