@@ -1,7 +1,8 @@
 """Commands as they travel between nodes, in both directions.
 
-Words are separated by one blank; a blank inside a word travels as a tab, and
-the double quotes around it stay at home; JSON keeps its blanks.
+Words are separated by one blank; JSON keeps its blanks. Where the receiver takes a tab
+for a blank inside a word, blanks travel so, and double quotes stay at home; elsewhere a tab
+separates words, and a text that could be taken for several travels in double quotes.
 Source: ``docs/protocol.md``, "Command text".
 """
 
@@ -11,11 +12,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from edgelake import limits
-from edgelake.errors import CommandSyntaxError
+from edgelake.errors import CommandSyntaxError, UnbalancedInput
 from edgelake.language.places import check_size
 from edgelake.language.plain import is_simple
 from edgelake.language.scan import json_end
-from edgelake.language.syntax import Item, JsonItem
+from edgelake.language.syntax import Item, JsonItem, Quoted, Word
 from edgelake.language.variables import Variables, expand_item
 
 __all__ = ["from_wire", "remote_text"]
@@ -26,6 +27,9 @@ WORD_FAMILIES = frozenset({"get", "query", "test", "event", "print", "echo", "fi
 _TEXT_FAMILIES = frozenset({"print", "echo", "file", "event"})
 """Of these, commands without options, where an operator inside a word is part of it."""
 
+_UNQUOTED_FAMILIES = frozenset({"sql"})
+"""Commands whose last part is one text without quotes."""
+
 _BLANK = re.compile(r"\s")
 _BLANKS = re.compile(r"\s+")
 _ODD_BLANK = re.compile(r"[^\S ]")
@@ -35,7 +39,10 @@ _RISKY_TEXT = re.compile(r"[\s&=<>+(){}\[\]]|^[#'`]|^(and|or|where|using|bring\b
 _OPERATOR = re.compile(r"[=!<>]=|[=<>+]")
 _WORD = re.compile(r"[^ \t\r\n]++")
 _WORD_WITH_TABS = re.compile(r"[^ \r\n]++")
+_NO_BLANKS_OR_TABS = re.compile(r"[^ \t\r\n]")
+_NO_BLANKS = re.compile(r"[^ \r\n]")
 _BETWEEN_BRACKETS = re.compile(r":?(?=\[)")
+_JSON_STARTS = ("{", "[{", '["')
 _MOST_UNCLOSED_CHARS = 64 * 1024
 _SHOWN_CHARS = 40
 
@@ -49,8 +56,13 @@ def remote_text(words: Sequence[Item], variables: Variables) -> str:
     ------
     UndefinedVariable
         A reference has no value here.
+    CommandSyntaxError
+        A value must travel in double quotes and holds one.
     """
-    return " ".join(filter(None, (_travelling(word, variables) for word in words)))
+    first = words[0]
+    family = first.literal if isinstance(first, Word) else None
+    tabs = family in WORD_FAMILIES or family in _UNQUOTED_FAMILIES
+    return " ".join(filter(None, (_travelling(word, variables, tabs=tabs) for word in words)))
 
 
 def from_wire(text: str) -> str:
@@ -85,11 +97,36 @@ def from_wire(text: str) -> str:
 # ----------------------------------------------------------------- sending
 
 
-def _travelling(word: Item, variables: Variables) -> str:
+def _travelling(word: Item, variables: Variables, *, tabs: bool) -> str:
     text = expand_item(word, variables, strict=True)
-    if isinstance(word, JsonItem) or text.startswith(("{", "[{", '["')):
+    value = _is_value(word)
+    if _is_json(text) if value else isinstance(word, JsonItem) or text.startswith(_JSON_STARTS):
         return _ODD_BLANK.sub(" ", text)
-    return _BLANK.sub("\t", text)
+    if tabs or not value:
+        return _BLANK.sub("\t", text)
+    if text and _RISKY_TEXT.search(text) is None:
+        return text
+    if '"' in text:
+        raise _unquotable(text)
+    return f'"{_ODD_BLANK.sub(" ", text)}"'
+
+
+def _is_json(text: str) -> bool:
+    """Return whether a text is one object or list, and nothing behind it."""
+    text = text.strip()
+    if not text.startswith(_JSON_STARTS):
+        return False
+    try:
+        return json_end(text, 0) == len(text)
+    except UnbalancedInput:
+        return False
+
+
+def _is_value(word: Item) -> bool:
+    """Return whether a word is a text that stands for itself, whatever is in it."""
+    if isinstance(word, Quoted):
+        return word.word is not None or word.quote == '"'
+    return isinstance(word, Word) and word.literal is None
 
 
 # --------------------------------------------------------------- receiving
@@ -109,10 +146,11 @@ def _is_spoken(text: str) -> bool:
 def _split(text: str, *, by_blank: bool) -> Iterator[str]:
     """Yield the words of a received text; JSON and quoted words stay whole."""
     word = _WORD_WITH_TABS if by_blank else _WORD
+    blanks = _NO_BLANKS if by_blank else _NO_BLANKS_OR_TABS
     unclosed_chars = 0
     at = 0
-    while (found := word.search(text, at)) is not None:
-        at, end = found.span()
+    while (found := blanks.search(text, at)) is not None:
+        at, end = found.start(), 0
         quoted = _QUOTED.match(text, at)
         if quoted is not None:
             end = quoted.end()
@@ -127,6 +165,10 @@ def _split(text: str, *, by_blank: bool) -> Iterator[str]:
                 closed = json_end(text, touching.end())
             if closed is None:
                 unclosed_chars += len(text) - at
+        if not end:  # only now: JSON that touches JSON would be read again and again
+            match = word.match(text, at)
+            assert match is not None
+            end = match.end()
         yield text[at:end]
         at = end
 
@@ -145,9 +187,13 @@ def _spoken(word: str, family: str) -> str:
     if not risky:
         return plain
     if '"' in plain:
-        shown = plain if len(plain) <= _SHOWN_CHARS else plain[: _SHOWN_CHARS - 1] + "…"
-        raise CommandSyntaxError(
-            f"the word '{shown}' holds a double quote and cannot be quoted",
-            hint="leave the double quote out",
-        )
+        raise _unquotable(plain)
     return f'"{plain}"'
+
+
+def _unquotable(text: str) -> CommandSyntaxError:
+    shown = text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
+    return CommandSyntaxError(
+        f"the word '{shown}' holds a double quote and cannot be quoted",
+        hint="leave the double quote out",
+    )

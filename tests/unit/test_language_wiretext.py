@@ -5,10 +5,31 @@ from __future__ import annotations
 import pytest
 
 from edgelake.errors import CommandError, CommandSyntaxError, UndefinedVariable, UnknownCommand
-from edgelake.language import CommandStatement, Variables, bind, from_wire, parse, parse_remote
+from edgelake.language import (
+    CommandStatement,
+    Variables,
+    bind,
+    expand_text,
+    from_wire,
+    parse,
+    parse_remote,
+)
 from tests.language.sample import REGISTRY
 
-VARIABLES = Variables({"x": "North  Pier", "n": "5", "lines": "a\nb\r\n", "obj": '{"a": "b\n"}'})
+VARIABLES = Variables(
+    {
+        "x": "North  Pier",
+        "n": "5",
+        "lines": "a\nb\r\n",
+        "obj": '{"a": "b\n"}',
+        "or": "a or b != c",
+        "and": "and",
+        "eq": "a=b",
+        "path": "/a.al",
+        "tail": '{"a": 1}\n',
+        "json": '{"a": 1} where b = "c"',
+    }
+)
 
 
 def sent(text: str) -> str:
@@ -35,10 +56,44 @@ def sent(text: str) -> str:
         ("blockchain get (device, operator)", "blockchain get (device,\toperator)"),
         ('file get !!path "/a b/c"', "file get !path /a\tb/c"),
         ("set flag = on # note", "set flag = on"),
+        ('set x = "b  c"', 'set x = "b  c"'),
+        ('set x = ""', 'set x = ""'),
+        ('set x = "b"', "set x = b"),
+        ("set x = !x", 'set x = "North  Pier"'),
+        ("blockchain get d where name = !or", 'blockchain get d where name = "a or b != c"'),
+        ("blockchain get d where name = !and", 'blockchain get d where name = "and"'),
+        ("connect dbms !eq where type = sqlite", 'connect dbms "a=b" where type = sqlite'),
+        ("process !path", "process /a.al"),
+        ("process !!path", "process !path"),
+        ("blockchain push !tail", 'blockchain push {"a": 1} '),
+        ('sql db "select 1"', "sql db select\t1"),
     ],
 )
 def test_sent(command: str, wire: str) -> None:
     assert sent(command) == wire
+
+
+@pytest.mark.parametrize(
+    "value", ["North  Pier", "a or b != c", "a & exit node", "(a", "# a", "{} and b = c", "where"]
+)
+@pytest.mark.parametrize("command", ["set y = !v", "blockchain get device where name = !v"])
+def test_value_never_changes_the_shape_of_a_command_at_the_receiver(
+    command: str, value: str
+) -> None:
+    variables = Variables({"v": value})
+    (statement,) = parse(f"run client 198.51.100.7:1 {command}", REGISTRY)
+    wire = bind(statement, REGISTRY, variables).arguments["command"]
+    there = parse_remote(from_wire(wire), REGISTRY)
+    (here,) = parse(command, REGISTRY)
+    assert isinstance(here, CommandStatement)
+    assert len(there.words) == len(here.words)
+    found = there.tail if there.where is None else there.where.right
+    assert expand_text(found, variables) == value
+
+
+def test_value_that_no_quotes_can_hold_is_not_sent() -> None:
+    with pytest.raises(CommandSyntaxError):
+        sent("set y = !json")
 
 
 def test_undefined_reference_is_not_sent() -> None:
