@@ -260,6 +260,16 @@ MAX_SHAPE_CHARS: Final = 64 * 1024
 MAX_NESTING: Final = 64
 """Brackets inside brackets, and commands inside commands such as ``if``."""
 
+MAX_KEPT_ANSWERS_BYTES: Final = 64 * 1024 * 1024
+"""Texts that a script or list of commands answers with, where all are wanted at once: for a
+variable, a peer, or `edgelake.Node.run`. A single answer is not cut."""
+
+KEPT_ANSWER_BYTES: Final = 256
+"""What each of these answers counts besides its text."""
+
+MAX_EXPANDED_CHARS: Final = 8 * 1024 * 1024
+"""Characters that several values make together: in a text, a word, or JSON with references."""
+
 MAX_BRING_ITEMS: Final = 64
 """Paths and texts behind ``bring``, and columns of a table it makes: each costs a look at
 every policy."""

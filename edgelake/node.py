@@ -11,6 +11,7 @@ from edgelake import limits
 from edgelake.commands import (
     SERVICE_KINDS,
     Interpreter,
+    Kept,
     NodeParts,
     build_registry,
 )
@@ -91,9 +92,8 @@ class Node:
         EdgeLakeError
             The command failed; see `edgelake.errors` for the kinds.
         """
-        answers: list[Result] = []
-        self.execute(text, answers.append)
-        answers = [answer for answer in answers if answer.text or answer.data is not None]
+        answers = Kept()
+        self.execute(text, answers.take)
         if len(answers) == 1:
             return answers[0]
         data = [answer.data for answer in answers if answer.data is not None]

@@ -40,12 +40,14 @@ from edgelake.commands import (
 )
 from edgelake.commands.context import SERVICE_KINDS, Context, NodeParts, Origin
 from edgelake.commands.interpreter import Interpreter
+from edgelake.commands.kept import Kept
 from edgelake.language import CommandRegistry
 
 __all__ = [
     "SERVICE_KINDS",
     "Context",
     "Interpreter",
+    "Kept",
     "NodeParts",
     "Origin",
     "build_registry",

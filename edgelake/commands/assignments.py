@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from edgelake.commands.collecting import collect
 from edgelake.commands.context import Context
 from edgelake.commands.environment import set_environment
 from edgelake.commands.json_data import set_keys
+from edgelake.commands.kept import Kept
+from edgelake.commands.reach import reach_of
 from edgelake.commands.rendering import json_text
 from edgelake.errors import (
     BadArgument,
@@ -34,7 +36,7 @@ from edgelake.language import (
     shortened,
 )
 from edgelake.language.places import place
-from edgelake.storage import replace_file
+from edgelake.storage import store_file
 
 __all__ = ["assign"]
 
@@ -83,9 +85,9 @@ def _value(statement: Assignment, context: Context) -> str:
 def _answers(statement: Assignment, context: Context) -> list[Result]:
     """Return what the command of an assignment answers."""
     assert statement.command is not None
-    answers: list[Result] = []
-    quiet = replace(context, emit=answers.append, stored=True)
-    answers.append(context.interpreter.call(statement.command, quiet))
+    answers = Kept()
+    quiet = replace(context, emit=answers.take, stored=True)
+    answers.take(context.interpreter.call(statement.command, quiet))
     return [answer for answer in answers if answer.text or isinstance(answer.data, bool)]
 
 
@@ -158,7 +160,8 @@ def _to_file(statement: Assignment, context: Context) -> None:
     text = "\n".join(
         _part(statement, answer, key) if key else _stored(answer) for answer in answers
     )
-    replace_file(Path(options["file"]).expanduser(), (text + "\n").encode())
+    path = os.path.expanduser(options["file"])
+    store_file(path, (text + "\n").encode(errors="replace"), reach_of(context))
     if Boolean().parse(options.get("show", "false")):
         context.emit(Result(text, text))
 

@@ -54,7 +54,7 @@ def _if(context: Context, call: Call) -> Result:
     if call.statement.link is None:
         return Result(outcome, str(outcome))
     if outcome and call.body is not None:
-        context.interpreter.run(call.body, context)
+        context.interpreter.run_inside(call.body, context)
     return Result()
 
 
@@ -67,7 +67,7 @@ def _if(context: Context, call: Call) -> Result:
 )
 def _do(context: Context, call: Call) -> Result:
     if context.frame.outcome is True and call.body is not None:
-        context.interpreter.run(call.body, context)
+        context.interpreter.run_inside(call.body, context)
     return Result()
 
 
@@ -80,7 +80,7 @@ def _do(context: Context, call: Call) -> Result:
 )
 def _else(context: Context, call: Call) -> Result:
     if context.frame.outcome is False and call.body is not None:
-        context.interpreter.run(call.body, context)
+        context.interpreter.run_inside(call.body, context)
     return Result()
 
 

@@ -28,12 +28,15 @@ class Frame:
         Of the last ``if``.
     assigned : str
         Destinations to which commands go instead of running here, as written; empty for none.
+    inside : int
+        How many commands stand around the present one, in this script and those that called it.
     """
 
     parent: Frame | None = None
     run: ScriptRun | None = None
     outcome: bool | None = None
     assigned: str = ""
+    inside: int = 0
 
     @property
     def depth(self) -> int:

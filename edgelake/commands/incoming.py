@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from edgelake.commands.context import NodeParts, Origin
 from edgelake.commands.interpreter import Interpreter
+from edgelake.commands.kept import Kept
 from edgelake.commands.peer_files import take_file
 from edgelake.errors import EdgeLakeError, NotPermitted, RemoteProtocolError, UnknownCommand
 from edgelake.interfaces import Notice, Result
@@ -149,9 +150,9 @@ class PeerMessages:
 
     def _command_from(self, origin: Origin, text: str) -> Reply | None:
         """Run a command, if the sender may, and return what it answers."""
-        answers: list[Result] = []
+        answers = Kept()
         try:
-            self._interpreter.execute_remote(from_wire(text), origin, answers.append)
+            self._interpreter.execute_remote(from_wire(text), origin, answers.take)
         except UnknownCommand as exc:
             return self._unknown(text, exc)
         except EdgeLakeError as exc:

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
+from edgelake import limits
 from edgelake.commands.assigned import elsewhere
 from edgelake.commands.assignments import assign
 from edgelake.commands.context import Context, NodeParts, Origin
 from edgelake.commands.frames import Frame
 from edgelake.commands.traces import traced
-from edgelake.errors import NotPermitted
+from edgelake.errors import CommandError, NotPermitted
 from edgelake.interfaces import Permission, Result
 from edgelake.language import (
     Assignment,
@@ -113,6 +114,29 @@ class Interpreter:
             context.emit(Result(text, text))
         else:
             context.emit(self.call(statement, context))
+
+    def run_inside(self, statement: Statement, context: Context) -> None:
+        """Run the statement inside a command: behind ``then``, ``do`` or ``else``.
+
+        Raises
+        ------
+        CommandError
+            It stands inside more than `limits.MAX_NESTING` commands, those of the scripts
+            that called this one included.
+        EdgeLakeError
+            It failed.
+        """
+        frame = context.frame
+        if frame.inside >= limits.MAX_NESTING:
+            raise CommandError(
+                f"commands stand inside commands more than {limits.MAX_NESTING} deep",
+                hint="write them on lines of their own, behind do",
+            )
+        frame.inside += 1
+        try:
+            self.run(statement, context)
+        finally:
+            frame.inside -= 1
 
     def call(self, statement: CommandStatement, context: Context) -> Result:
         """Run a command and return its last answer; those before it go to ``context.emit``.

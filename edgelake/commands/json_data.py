@@ -29,7 +29,7 @@ from edgelake.language import (
     VariableName,
     Variables,
     Where,
-    expand_json,
+    expand_value,
     shortened,
 )
 from edgelake.ledger import assign_keys, key_of
@@ -171,8 +171,8 @@ def _set_policy(context: Context, call: Call) -> Result:
 def set_keys(variables: Variables, name: str, pairs: Iterable[KeyValue]) -> None:
     """Set keys of the JSON object that a variable holds: all of them, or none.
 
-    References in the object get the values they have now. A variable without a value
-    begins as an empty object.
+    References in an object that was written here get the values they have now. A variable
+    without a value begins as an empty object.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def set_keys(variables: Variables, name: str, pairs: Iterable[KeyValue]) -> None
     wanted = [(pair.keys, pair.value) for pair in pairs]
     for _ in range(_TRIES):
         before = variables.get(name)
-        known = expand_json(before, variables, strict=True) if before else None
+        known = expand_value(before, variables, strict=True) if before else None
         if variables.replace(name, before, assign_keys(known, wanted)):
             return
     raise CommandError(f"'{name}' is changed by others all the time", hint="try again")

@@ -76,7 +76,7 @@ class ScriptRun:
     def __init__(self, script: Script, name: str, parent: Frame) -> None:
         self.script = script
         self.name = name
-        self.frame = Frame(parent, self)
+        self.frame = Frame(parent, self, inside=parent.inside)
         caller = parent.run
         self.debug: Debug = caller.debug if caller is not None else Debug.OFF
         self.number = 0

@@ -121,7 +121,14 @@ from edgelake.language.values import (
     Text,
     ValueType,
 )
-from edgelake.language.variables import GrowingValue, Variables, expand_json, expand_text
+from edgelake.language.variables import (
+    GrowingValue,
+    Variables,
+    WrittenJson,
+    expand_json,
+    expand_text,
+    expand_value,
+)
 from edgelake.language.wiretext import from_wire, remote_text
 from edgelake.language.words import item_of
 
@@ -217,6 +224,7 @@ __all__ = [
     "Where",
     "Word",
     "Words",
+    "WrittenJson",
     "bind",
     "bind_and_learn",
     "bring_of_text",
@@ -225,6 +233,7 @@ __all__ = [
     "conceal_values",
     "expand_json",
     "expand_text",
+    "expand_value",
     "format_error",
     "format_error_block",
     "from_wire",

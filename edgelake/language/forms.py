@@ -14,7 +14,7 @@ from edgelake.language.diagnostics import shortened
 from edgelake.language.scan import json_end
 from edgelake.language.syntax import Group, Item, Mark, Quoted, Ref, RefKind, Test, Word
 from edgelake.language.values import Name, ValueType
-from edgelake.language.variables import Variables, expand_json, expand_text
+from edgelake.language.variables import Variables, expand_text, expand_value
 from edgelake.language.wiretext import remote_text
 
 __all__ = [
@@ -187,7 +187,7 @@ class JsonText(str):
 
 
 class Json(ValueType):
-    """A JSON object; references inside are replaced, also in the value of a variable.
+    """A JSON object; references inside are replaced, also in a variable's that was written here.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ class Json(ValueType):
         """Return the JSON of an object, or of the variable that holds one."""
         text = expand_text(items, variables, strict=True, resolve=True)
         if reference_in(items) is not None:
-            text = expand_json(text, variables, strict=True)
+            text = expand_value(text, variables, strict=True)
         return self.parse(text)
 
     def describe(self) -> str:

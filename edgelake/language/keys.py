@@ -14,7 +14,13 @@ from edgelake.language.diagnostics import shortened
 from edgelake.language.forms import JsonText, reference_in
 from edgelake.language.syntax import Group, Item, JsonItem, Literal, Mark, Ref, Test, Word
 from edgelake.language.values import ValueType
-from edgelake.language.variables import Variables, expand_json, expand_text, lookup
+from edgelake.language.variables import (
+    Variables,
+    expand_json,
+    expand_text,
+    expand_value,
+    lookup,
+)
 
 __all__ = [
     "JsonPairs",
@@ -266,7 +272,7 @@ def _listed(group: Group, variables: Variables) -> list[Any]:
 def _json_or_text(text: str, variables: Variables) -> Any:
     """Return the JSON that the value of a variable is, or the text if it is none."""
     try:
-        return JsonText.read(expand_json(text, variables, strict=True)).data
+        return JsonText.read(expand_value(text, variables, strict=True)).data
     except BadJson:
         return text
 

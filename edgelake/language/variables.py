@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from edgelake import limits
-from edgelake.errors import BadJson, NotPermitted, UndefinedVariable
+from edgelake.errors import BadArgument, BadJson, NotPermitted, UndefinedVariable
 from edgelake.language.diagnostics import shortened
 from edgelake.language.quotes import double_quoted
 from edgelake.language.syntax import (
@@ -35,9 +35,11 @@ from edgelake.language.words import REFERENCE, reference_of, split_word
 
 __all__ = [
     "Variables",
+    "WrittenJson",
     "expand_item",
     "expand_json",
     "expand_text",
+    "expand_value",
     "expand_words",
     "join_words",
     "lookup",
@@ -50,6 +52,16 @@ _JSON_PART = re.compile(
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _JSON_DEPTH = 8
 _FIGURES = ("diff", "replies")
+
+
+class WrittenJson(str):
+    """JSON as somebody wrote it at this node, whose references are replaced when it is used.
+
+    All other values are data. What other nodes, the ledger and files give may hold texts
+    such as ``$TOKEN``: to replace them would hand out what the node knows.
+    """
+
+    __slots__ = ()
 
 
 class GrowingValue(Protocol):
@@ -212,6 +224,8 @@ def expand_item(item: Item, variables: Variables, *, strict: bool) -> str:
     ------
     UndefinedVariable
         Only if strict; column and line are left to the caller's text.
+    BadArgument
+        Several values make more than `limits.MAX_EXPANDED_CHARS`.
     """
     if isinstance(item, Word):
         return _expand_word(item, variables, strict=strict)
@@ -233,7 +247,9 @@ def expand_words(items: Sequence[Item], variables: Variables, *, strict: bool) -
 
 def join_words(items: Sequence[Item], variables: Variables) -> str:
     """Return free text: words joined by one blank, undefined references empty."""
-    return " ".join(expand_words(items, variables, strict=False))
+    words = expand_words(items, variables, strict=False)
+    _check_size(sum(map(len, words)))
+    return " ".join(words)
 
 
 def expand_text(
@@ -242,8 +258,18 @@ def expand_text(
     """Return a value: words joined by one blank, or by nothing around ``+``.
 
     JSON stays as written unless ``resolve``: a stored policy takes the values
-    that references in it have when it is used.
+    that references in it have when it is used, see `WrittenJson`.
+
+    Raises
+    ------
+    UndefinedVariable, BadArgument
+        See `expand_item`.
     """
+    if len(items) == 1:
+        only = items[0]
+        if isinstance(only, JsonItem) and not resolve:
+            return WrittenJson(only.source)
+        return expand_item(only, variables, strict=strict)
     text = ""
     glued = True
     for n, item in enumerate(items):
@@ -255,6 +281,7 @@ def expand_text(
         else:
             part = expand_item(item, variables, strict=strict)
         text += part if glued else " " + part
+        _check_size(len(text))
         glued = isinstance(item, Mark) and item.text == "+"
     return text
 
@@ -264,8 +291,8 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
 
     A reference without quotes becomes a number, ``true``, ``false``, ``null``, an
     object or a list if its value is one, else a string; ``"!name"`` always
-    becomes a string. References inside values that are JSON are replaced too. Texts in
-    single quotes get double ones.
+    becomes a string. References inside values are replaced too if these are `WrittenJson`.
+    Texts in single quotes get double ones.
 
     Raises
     ------
@@ -273,6 +300,8 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
         Only if strict; an undefined reference is an empty string otherwise.
     BadJson
         Values refer to one another too deep.
+    BadArgument
+        Values and what they refer to make more than `limits.MAX_EXPANDED_CHARS`.
     """
     if variables.foreign:
         return source
@@ -283,7 +312,16 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
     if depth > _JSON_DEPTH:
         raise BadJson(f"references inside JSON go more than {_JSON_DEPTH} deep")
 
+    size = 0
+
     def replace(match: re.Match[str]) -> str:
+        nonlocal size
+        found = _found(match)
+        size += len(found)
+        _check_size(size)
+        return found
+
+    def _found(match: re.Match[str]) -> str:
         if match[1] is None:
             whole = REFERENCE.fullmatch(match[0][1:-1]) if match["end"] == '"' else None
             if whole is None:
@@ -292,7 +330,7 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
         reference = reference_of(match, 0)
         value = _value(reference)
         if value[:1] in ("{", "["):
-            return expand_json(value, variables, strict=strict, depth=depth + 1)
+            return expand_value(value, variables, strict=strict, depth=depth + 1)
         if reference.cast != "str" and (
             value in ("true", "false", "null") or _NUMBER.fullmatch(value)
         ):
@@ -308,6 +346,19 @@ def expand_json(source: str, variables: Variables, *, strict: bool, depth: int =
     return _JSON_PART.sub(replace, source)
 
 
+def expand_value(value: str, variables: Variables, *, strict: bool, depth: int = 0) -> str:
+    """Return the JSON that a variable holds, with references replaced if it was written here.
+
+    Raises
+    ------
+    UndefinedVariable, BadJson
+        See `expand_json`.
+    """
+    if isinstance(value, WrittenJson):
+        return expand_json(value, variables, strict=strict, depth=depth)
+    return double_quoted(value) if "'" in value and not variables.foreign else value
+
+
 # ------------------------------------------------------------------- parts
 
 
@@ -318,6 +369,15 @@ def _undefined(reference: Ref) -> UndefinedVariable:
         else "set it first"
     )
     return UndefinedVariable(f"'{shortened(reference.shown)}' has no value", hint=write)
+
+
+def _check_size(chars: int) -> None:
+    """Refuse a text that values make so long that it costs the node its memory."""
+    if chars > limits.MAX_EXPANDED_CHARS:
+        raise BadArgument(
+            f"values make a text of more than {limits.MAX_EXPANDED_CHARS:,} characters",
+            hint="name fewer of them at once",
+        )
 
 
 def _written(reference: Ref) -> str:
@@ -333,7 +393,13 @@ def _written(reference: Ref) -> str:
 def _expand_word(word: Word, variables: Variables, *, strict: bool) -> str:
     if word.literal is not None:
         return word.literal
+    if word.reference is not None:
+        value = lookup(word.reference, variables)
+        if value is None and strict:
+            raise _undefined(word.reference)
+        return value or ""
     parts: list[str] = []
+    size = 0
     for piece in word.pieces:
         if isinstance(piece, Literal):
             parts.append(piece.text)
@@ -344,6 +410,8 @@ def _expand_word(word: Word, variables: Variables, *, strict: bool) -> str:
                 raise _undefined(piece)
             return ""
         parts.append(value)
+        size += len(value)
+        _check_size(size)
     return "".join(parts)
 
 
@@ -359,6 +427,7 @@ def _expand_group(group: Group, variables: Variables, *, strict: bool) -> str:
         parts.append(quote + expand_item(item, variables, strict=strict) + quote)
         at = item.end
     parts.append(group.source[at - group.start :])
+    _check_size(sum(map(len, parts)))
     return "".join(parts)
 
 

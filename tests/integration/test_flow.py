@@ -339,6 +339,28 @@ def test_scripts_that_call_themselves_are_bounded(node: Node, script: Write) -> 
     assert list(node.run("get scripts").data) == []
 
 
+def test_commands_inside_commands_of_scripts_are_bounded(node: Node, script: Write) -> None:
+    path = script("")
+    deep = limits.MAX_NESTING // 2 + 1
+    path.write_text("if a then " * deep + f"process {path}\n", encoding="utf-8")
+    with pytest.raises(ScriptError, match=f"more than {limits.MAX_NESTING} deep"):
+        node.run(f"process {path}")
+    path.write_text("if a then " * (limits.MAX_NESTING - 1) + "print deep\n", encoding="utf-8")
+    assert node.run(f"process {path}").text == "deep"
+
+
+def test_answers_of_a_script_without_end_are_bounded(
+    node: Node, script: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_KEPT_ANSWERS_BYTES", 100_000)
+    path = script(f":again:\nprint {'x' * 1000}\ngoto again\n")
+    for command in (f"process {path}", f"found = process {path}"):
+        with pytest.raises(ScriptError, match="the answers exceed 100,000 bytes"):
+            node.run(command)
+    one = script(f"print {'x' * 200_000}\n")
+    assert len(node.run(f"process {one}").text) == 200_000
+
+
 def test_error_names_file_line_and_shows_the_line(node: Node, script: Write) -> None:
     path = script("print a\n\nif 1 then print !x & get !absent\n")
     error, shown = failed(node, f"process {path}")

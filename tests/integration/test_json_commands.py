@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edgelake import Node
+from edgelake import Client, Node, limits
 from edgelake.commands.bringing import addresses
 from edgelake.commands.context import Context, Origin
 from edgelake.commands.json_data import set_keys
@@ -22,6 +22,7 @@ from edgelake.errors import (
     EdgeLakeError,
     KeyMissing,
     NoDestination,
+    NoReply,
     PolicyInvalid,
     UndefinedVariable,
     WrongValue,
@@ -232,6 +233,92 @@ def test_references_in_a_stored_policy_get_their_values(node):
     node.run('p = {"node":{"ip":!ip}}')
     node.run("set policy p [node][port] = 5.int")
     assert stored(node, "p") == {"node": {"ip": "10.0.0.7", "port": 5}}
+
+
+SPY = '{"operator":{"name":"$SECRET_OF_NODE","city":"!own","port":"!own","id":"spy"}}'
+
+
+def told(node: Node, command: str) -> None:
+    """Have a peer send a command as it stands, without references replaced at the sender."""
+    address = listen(node)
+    node.run("set remote permission = admin")
+    with Client(address) as peer, pytest.raises(NoReply):
+        peer.request(command, timeout=1)
+    assert not json.loads(node.run("get error log where format = json").text)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "p = blockchain get operator where id = spy bring.last.json",
+        "p = from !all bring.last.json [operator]",
+        "p = json !all",
+        "p[operator] = blockchain get operator where id = spy bring.last.json",
+        "p[operator][name] = !name",
+        "p = !all",
+        'p = {"all": !all}',
+        "p = !all[0:]",
+        "p = !all.str",
+    ],
+)
+def test_references_in_what_others_wrote_are_data(node, monkeypatch, made):
+    """Else a policy of a stranger has the node hand out its environment."""
+    monkeypatch.setenv("SECRET_OF_NODE", "hunter2")
+    node.run("own = hunter3")
+    told(node, f"blockchain insert where policy = {SPY} and local = true")
+    node.run("all = blockchain get operator where id = spy bring.json")
+    node.run("name = blockchain get operator where id = spy bring [operator][name]")
+    node.run("p = {}")
+    node.run("p[operator] = {}")
+    node.run(made)
+    node.run("set policy q [found] = !p")
+    node.run("r = json !q")
+    for command in ("json !p", "json !q", "get !r", "from !q bring [found]", "print !p !q !r"):
+        answer = text(node, command)
+        assert "$SECRET_OF_NODE" in answer
+        assert "hunter" not in answer
+
+
+def test_what_peers_set_is_data(node, monkeypatch):
+    monkeypatch.setenv("SECRET_OF_NODE", "hunter2")
+    told(node, f"set p = {SPY}")
+    node.run("q = json !p")
+    for command in ("json !p", "get !q"):
+        assert "$SECRET_OF_NODE" in text(node, command)
+
+
+def test_a_copy_of_what_was_written_here_is_written_here(node):
+    node.run('p = {"node":{"ip":!ip}}')
+    node.run("q = !p")
+    node.run("set r = !q")
+    node.run("ip = 10.0.0.7")
+    assert text(node, "json !r [node][ip]") == "10.0.0.7"
+
+
+def test_json_out_of_many_values_is_bounded(node):
+    node.run("set a0 = " + "x" * 10)
+    for n in range(1, 9):
+        node.run(f"a{n} = [{','.join([f'!a{n - 1}'] * 30)}]")
+    assert len(text(node, "json !a2")) > 9000
+    with pytest.raises(BadArgument, match="more than"):
+        node.run("json !a8")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "set y = " + "!x" * 9,
+        "y = !x + " * 8 + "!x",
+        "print" + " !x" * 9,
+        "y = (!x" + ", !x" * 9 + ")",
+    ],
+)
+def test_texts_out_of_many_values_are_bounded(node, command):
+    node.run("set x = " + "x" * (limits.MAX_EXPANDED_CHARS // 9))
+    node.run(command.replace(" !x", "", 1) if command.startswith("print") else "set y = !x!x")
+    node.run("set x = " + "x" * (limits.MAX_EXPANDED_CHARS // 9 + 10))
+    with pytest.raises(BadArgument, match="more than"):
+        node.run(command)
 
 
 @pytest.mark.parametrize(

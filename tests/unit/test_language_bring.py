@@ -13,6 +13,7 @@ from edgelake.language import (
     JsonText,
     KeyValue,
     Variables,
+    WrittenJson,
     bind,
     bring_of_text,
     index_keys,
@@ -24,7 +25,8 @@ from tests.language.sample import REGISTRY
 
 FIRST, EACH = BringStep.FIRST, BringStep.EACH
 VARIABLES = Variables(
-    {"a": "5", "key": "node", "list": "[1, !a]", "odd": "[x][y]", "bad": "{oops"}, {"HOME": "/h"}
+    {"a": "5", "key": "node", "list": WrittenJson("[1, !a]"), "odd": "[x][y]", "bad": "{oops"},
+    {"HOME": "/h"},
 )
 
 

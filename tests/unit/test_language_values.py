@@ -39,6 +39,7 @@ from edgelake.language import (
     VariableName,
     Variables,
     Words,
+    WrittenJson,
     parse,
 )
 from tests.language.sample import REGISTRY
@@ -50,7 +51,7 @@ VARIABLES = Variables(
         "ip": "198.51.100.7",
         "port": "32048",
         "list": "198.51.100.7:1, 198.51.100.8:2",
-        "json": '{"device":{"ip":!ip,"port":!port}}',
+        "json": WrittenJson('{"device":{"ip":!ip,"port":!port}}'),
         "loop": '{"x":!loop}',
     },
     {"HOME": "/home/el"},

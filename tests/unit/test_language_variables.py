@@ -10,6 +10,7 @@ from edgelake.language import (
     CommandStatement,
     Show,
     Variables,
+    WrittenJson,
     bind,
     expand_json,
     expand_text,
@@ -130,7 +131,7 @@ def test_a_value_stays_one_value(variables: Variables) -> None:
 
 
 def test_references_inside_json_of_a_variable(variables: Variables) -> None:
-    variables.set("p", '{"d":{"berth":!berth}}')
+    variables.set("p", WrittenJson('{"d":{"berth":!berth}}'))
     (statement,) = parse("blockchain insert where policy = !p", REGISTRY)
     call = bind(statement, REGISTRY, variables)
     assert call.options["policy"].data == {"d": {"berth": 8}}
