@@ -160,6 +160,9 @@ MAX_ROUTES: Final = 64
 REPLY_TIMEOUT_S: Final = 20.0
 """Wait for the reply to a command that always has one."""
 
+WATCH_S: Final = 0.1
+"""How often who waits looks whether its script was told to stop, or the node ends."""
+
 SILENT_REPLY_WAIT_S: Final = 1.0
 """Wait for the reply to a command that is silent on success."""
 

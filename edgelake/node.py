@@ -242,7 +242,6 @@ class Node:
         self._closed = True
         self._parts.stopping.set()
         self._parts.children.close()
-        self._parts.jobs.end()
         finished = self._parts.scripts.stop(timeout_s)
         finished = self._parts.services.stop_all(timeout_s) and finished
         self._parts.databases.close()

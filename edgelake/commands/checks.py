@@ -237,7 +237,7 @@ def _ask_all(context: Context, nodes: list[Endpoint]) -> dict[Endpoint, tuple[bo
                     job.fail(index, error)
 
             sent.add_done_callback(failed)
-        job.wait(limits.NETWORK_TEST_TIMEOUT_S)
+        job.wait(limits.NETWORK_TEST_TIMEOUT_S, context.watch)
         states: dict[Endpoint, tuple[bool, str]] = {}
         for index, to in enumerate(nodes):
             reply = job.answers.get(index)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from edgelake.commands.asking import Asked, ask
 from edgelake.commands.context import Context
 from edgelake.commands.destinations import destination_options, resolve
+from edgelake.commands.frames import Frame
 from edgelake.commands.replies import as_peer_error, data_of
+from edgelake.errors import NotRunning
 from edgelake.language import Call
 
 __all__ = ["Collection", "collect"]
@@ -61,9 +65,11 @@ def collect(context: Context, call: Call, *, keyed: bool) -> Collection:
     _, timeout_s = destination_options(call)
     asked = ask(context, resolve(context, call), call.arguments["command"], timeout_s)
 
+    alone = replace(context, frame=Frame())
+
     def attend() -> None:
-        with asked:
-            for index in asked.job.arrivals(asked.timeout_s):
+        with asked, suppress(NotRunning):
+            for index in asked.job.arrivals(asked.timeout_s, alone.watch):
                 failure = asked.job.failures.get(index)
                 if failure is not None:
                     context.node.report("run client", as_peer_error(failure))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgelake.commands.frames import Frame
 from edgelake.commands.runs import Running
-from edgelake.errors import EdgeLakeError, ScriptStopped, TcpNotRunning
+from edgelake.errors import EdgeLakeError, NotRunning, ScriptStopped, TcpNotRunning
 from edgelake.interfaces import Notice, Permission, Result
 from edgelake.language import format_error
 from edgelake.ledger import LocalLedger, Snapshot
@@ -252,6 +252,21 @@ class Context:
     def variables(self) -> Variables:
         """The variables as who asks may see them."""
         return self.node.variables if self.origin.local else self.node.variables.for_peers()
+
+    def watch(self) -> None:
+        """Return if the command may go on waiting for something.
+
+        Raises
+        ------
+        ScriptStopped
+            The script was told to stop.
+        NotRunning
+            The node ends.
+        """
+        if self.frame.stopped:
+            raise ScriptStopped("the script was told to stop")
+        if self.node.stopping.is_set():
+            raise NotRunning("the node ends, and the command with it")
 
     def pause(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
         """Wait; return whether ``until`` came true within that time.

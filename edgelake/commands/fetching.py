@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edgelake import limits
 from edgelake.commands.context import Context
@@ -59,7 +59,7 @@ def fetch(
         with context.node.jobs.open() as job:
             asked = place + "/" if several else f"{place}/file"
             _ask(tcp, to, source, asked, job)
-            arrivals.wait(job, to, timeout_s)
+            arrivals.wait(job, to, timeout_s, context.watch)
     finally:
         context.node.transfers.forget(place)
     return Result({"node": str(to), "files": arrivals.paths, "bytes": arrivals.size})
@@ -121,7 +121,9 @@ class _Arrivals:
             self._changed.notify_all()
         return True
 
-    def wait(self, job: PendingJob, to: Endpoint, timeout_s: float) -> None:
+    def wait(
+        self, job: PendingJob, to: Endpoint, timeout_s: float, watch: Callable[[], None]
+    ) -> None:
         """Wait for the file, or for all that a pattern names.
 
         Raises
@@ -136,6 +138,7 @@ class _Arrivals:
         self._last_s = time.monotonic()
         wanted: int | None = 1 if self._named is None else None
         while True:
+            watch()
             answer = job.answers.get(0)
             if answer is not None and answer.error:
                 raise remote_error(answer)

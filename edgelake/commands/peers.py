@@ -106,7 +106,7 @@ def _shown(context: Context, asked: Asked, *, subset: bool) -> Result:
         else:
             texts.append(text)
 
-    for index in job.arrivals(asked.timeout_s):
+    for index in job.arrivals(asked.timeout_s, context.watch):
         answer, failure = job.answers.get(index), job.failures.get(index)
         if answer is not None:
             tell(index, from_node(answer))

@@ -21,6 +21,7 @@ from edgelake.errors import (
     EdgeLakeError,
     EventMissing,
     NotPermitted,
+    Overloaded,
     ScriptError,
     ScriptMissing,
 )
@@ -108,7 +109,11 @@ def _thread(context: Context, call: Call) -> Result:
     thread = threading.Thread(target=work, daemon=True)
     run = ScriptRun(script, str(path), background.frame)
     context.node.scripts.add(run, thread)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as exc:
+        context.node.scripts.remove(run)
+        raise Overloaded(f"the system gives no thread for another script: {exc}") from exc
     return Result({"script": run.number}, "")
 
 

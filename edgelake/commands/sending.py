@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import wait
 
@@ -93,14 +94,16 @@ def _deliver(
         ]
         for index, result in enumerate(results):
             result.add_done_callback(failing(job, index))
-        wait(results, timeout_s or limits.TRANSFER_WAIT_S)
+        deadline = time.monotonic() + (timeout_s or limits.TRANSFER_WAIT_S)
+        while wait(results, limits.WATCH_S).not_done and time.monotonic() < deadline:
+            context.watch()
         # Nodes that keep connections say when the file is written; of others only a failure
         # is heard, and soon.
-        job.wait(limits.SILENT_REPLY_WAIT_S)
+        job.wait(limits.SILENT_REPLY_WAIT_S, context.watch)
         for index, result in enumerate(results):
             if result.done() and result.exception() is None and not result.result():
                 job.excuse(index)
-        job.wait(timeout_s or limits.REPLY_TIMEOUT_S)
+        job.wait(timeout_s or limits.REPLY_TIMEOUT_S, context.watch)
         return [_fault(job, index, to) for index, to in enumerate(destinations)]
 
 

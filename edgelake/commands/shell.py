@@ -45,6 +45,7 @@ def _system(context: Context, call: Call) -> Result:
         timeout_s=command.timeout_s or limits.SYSTEM_TIMEOUT_S,
         most_output_bytes=limits.MAX_SYSTEM_OUTPUT_BYTES,
         most_error_bytes=limits.MAX_SYSTEM_ERROR_BYTES,
+        watch=context.watch,
     )
     output, errors = _text(finished.output), _text(finished.errors)
     if finished.status != 0:

@@ -270,7 +270,8 @@ def expand_text(
         if isinstance(only, JsonItem) and not resolve:
             return WrittenJson(only.source)
         return expand_item(only, variables, strict=strict)
-    text = ""
+    parts: list[str] = []
+    size = 0
     glued = True
     for n, item in enumerate(items):
         if isinstance(item, Mark) and item.text == "+" and 0 < n < len(items) - 1:
@@ -280,10 +281,11 @@ def expand_text(
             part = item.source
         else:
             part = expand_item(item, variables, strict=strict)
-        text += part if glued else " " + part
-        _check_size(len(text))
+        size += len(part)
+        _check_size(size)
+        parts += (part,) if glued else (" ", part)
         glued = isinstance(item, Mark) and item.text == "+"
-    return text
+    return "".join(parts)
 
 
 def expand_json(source: str, variables: Variables, *, strict: bool, depth: int = 0) -> str:

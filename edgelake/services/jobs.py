@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from edgelake import limits
@@ -81,7 +81,6 @@ class PendingJob:
         self._changed = threading.Condition()
         self._failures: dict[int, BaseException] = {}
         self._excused: set[int] = set()
-        self._abandoned = False
         self.location = location
         self.number = number
         self.receivers = receivers
@@ -124,48 +123,58 @@ class PendingJob:
         with self._changed:
             return set(self._excused)
 
-    def wait(self, timeout_s: float) -> bool:
+    def wait(self, timeout_s: float, watch: Callable[[], None] | None = None) -> bool:
         """Wait until every receiver has answered or failed.
+
+        Parameters
+        ----------
+        timeout_s : float
+        watch : callable or None
+            Called a few times a second meanwhile; ends the wait by raising. Must not block.
 
         Returns
         -------
         bool
-            False when ``timeout_s`` seconds passed first. True also when the node ends.
+            False when ``timeout_s`` seconds passed first.
         """
         deadline = time.monotonic() + timeout_s
         with self._changed:
-            return self._changed.wait_for(self._complete, max(0.0, deadline - time.monotonic()))
+            return self._until(self._complete, deadline, watch)
 
-    def arrivals(self, timeout_s: float) -> Iterator[int]:
+    def arrivals(self, timeout_s: float, watch: Callable[[], None] | None = None) -> Iterator[int]:
         """Yield the index of each receiver when its answer is there, or why there will be none.
 
-        Ends when all are told or ``timeout_s`` seconds have passed.
+        Ends when all are told or ``timeout_s`` seconds have passed. For ``watch`` see `wait`.
         """
         deadline = time.monotonic() + timeout_s
         told: set[int] = set()
         while len(told) < self.receivers:
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._abandoned or self._done() - told,
-                    max(0.0, deadline - time.monotonic()),
-                )
+                if not self._until(lambda: bool(self._done() - told), deadline, watch):
+                    return
                 new = sorted(self._done() - told)
-            if not new:
-                return
             told.update(new)
             yield from new
+
+    def _until(
+        self, holds: Callable[[], bool], deadline: float, watch: Callable[[], None] | None
+    ) -> bool:
+        """Wait with the lock held until something holds; return whether it does in time."""
+        while not holds():
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return False
+            if watch is not None:
+                watch()
+                left_s = min(left_s, limits.WATCH_S)
+            self._changed.wait(left_s)
+        return True
 
     def _done(self) -> set[int]:
         return self.answers.keys() | self._failures.keys() | self._excused
 
     def _complete(self) -> bool:
-        return self._abandoned or len(self._done()) >= self.receivers
-
-    def abandon(self) -> None:
-        """End all waits for it now; nobody will answer any more."""
-        with self._changed:
-            self._abandoned = True
-            self._changed.notify_all()
+        return len(self._done()) >= self.receivers
 
     def __enter__(self) -> PendingJob:
         """Return the job."""
@@ -217,13 +226,6 @@ class Jobs:
         with self._lock:
             self.strays += 1
         return False
-
-    def end(self) -> None:
-        """End the waits of all jobs: the node ends."""
-        with self._lock:
-            waiting = list(self._slots.values())
-        for job in waiting:
-            job.abandon()
 
     def close(self, job: PendingJob) -> None:
         """Free the slot of a job; may be called twice."""

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -67,6 +67,7 @@ class ChildProcesses:
         most_output_bytes: int,
         most_error_bytes: int,
         given: bytes = b"",
+        watch: Callable[[], None] | None = None,
     ) -> Finished:
         """Run a program and return how it ended; its process group ends with it.
 
@@ -82,7 +83,9 @@ class ChildProcesses:
         most_error_bytes : int
             How much of the end of its error output is kept.
         given : bytes
-            What it reads, at most the 64 KiB that a pipe takes at once, or a file has.
+            What it reads.
+        watch : callable or None
+            Called a few times a second meanwhile; what it raises ends the program.
 
         Raises
         ------
@@ -96,7 +99,7 @@ class ChildProcesses:
         child = self._start(words, environment, given)
         collector = _Collector(child, most_output_bytes, most_error_bytes)
         try:
-            collector.collect(time.monotonic() + timeout_s)
+            collector.collect(time.monotonic() + timeout_s, watch)
         except TimeoutError:
             raise SystemCallTimeout(
                 f"not finished within timeout = {timeout_s:g} seconds; it was ended"
@@ -191,8 +194,8 @@ class _Collector:
         self._most_errors = most_errors
         self._pipes = (child.stdout, child.stderr)
 
-    def collect(self, deadline: float) -> None:
-        """Take everything until the child has ended.
+    def collect(self, deadline: float, watch: Callable[[], None] | None) -> None:
+        """Take everything until the child has ended; see `ChildProcesses.run`.
 
         Raises
         ------
@@ -207,10 +210,13 @@ class _Collector:
                 os.set_blocking(pipe.fileno(), False)
                 selector.register(pipe, selectors.EVENT_READ)
             while True:
+                if watch is not None:
+                    watch()
                 # Looked at first: what it wrote before it ended is there then.
                 ended = _has_ended(self._child)
                 left_s = max(deadline - time.monotonic(), 0.0)
-                wait_s = 0.0 if ended else left_s if end is not None else min(left_s, _LOOK_S)
+                look_s = _LOOK_S if end is None else left_s if watch is None else limits.WATCH_S
+                wait_s = 0.0 if ended else min(left_s, look_s)
                 ready = [key for key, _ in selector.select(wait_s) if key.data is not _END]
                 for key in ready:
                     self._take(key.fileobj, selector)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from edgelake.errors import (
     WrongValue,
 )
 from edgelake.language import format_error_block
+from tests.integration.test_node import listen
 from tests.waiting import eventually
 
 Write = Callable[[str], Path]
@@ -496,6 +498,51 @@ def test_thread_with_wrong_arguments_fails_at_once(node: Node, script: Write) ->
     with pytest.raises(ArgumentMismatch):
         node.run(f"thread {script('variables (a)')}")
     assert node.run("get scripts").data == []
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a node that takes connections and answers nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("way", ["stop all", "close"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run client ({silent}, timeout = 3000) get status",
+        "run client ({silent}, timeout = 3000) file get !!blockchain_file {here}/got",
+        "run client ({silent}, timeout = 3000) file copy {here}/script1.al /there",
+        "system timeout = 3000 sleep 2999",
+    ],
+)
+def test_script_is_ended_whatever_it_waits_for(
+    tmp_path: Path, script: Write, silent: str, command: str, way: str
+) -> None:
+    with Node(tmp_path / "home") as node:
+        listen(node)
+        path = script("")
+        path.write_text("on error ignore\n" + command.format(silent=silent, here=tmp_path))
+        node.run(f"thread {path}")
+        listed = "get scripts"
+        eventually(lambda: [run["line"] for run in node.run(listed).data] == [2], "it waits")
+        if way == "close":
+            assert node.close()
+            return
+        node.run("stop all")
+        eventually(lambda: not node.run(listed).data, "it ends")
+
+
+def test_replies_that_are_collected_hold_no_node(tmp_path: Path, silent: str) -> None:
+    with Node(tmp_path / "home") as node:
+        listen(node)
+        node.run(f"found[] = run client ({silent}, timeout = 3000) get status")
+        assert node.close()
+    eventually(
+        lambda: "replies" not in {thread.name for thread in threading.enumerate()},
+        "nobody waits for replies any more",
+    )
 
 
 def test_stop_ends_a_script_even_while_it_waits(node: Node, script: Write) -> None:
