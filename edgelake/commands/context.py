@@ -227,9 +227,9 @@ class NodeParts:
             return master
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen: that would double what a short command costs
 class Context:
-    """One running command: the node, who asked, and where answers go.
+    """One running command: the node, who asked, and where answers go. Nobody changes it.
 
     Attributes
     ----------

@@ -282,9 +282,9 @@ def expand_text(
         else:
             part = expand_item(item, variables, strict=strict)
         size += len(part)
-        _check_size(size)
         parts += (part,) if glued else (" ", part)
         glued = isinstance(item, Mark) and item.text == "+"
+    _check_size(size)
     return "".join(parts)
 
 
@@ -395,10 +395,11 @@ def _written(reference: Ref) -> str:
 def _expand_word(word: Word, variables: Variables, *, strict: bool) -> str:
     if word.literal is not None:
         return word.literal
-    if word.reference is not None:
-        value = lookup(word.reference, variables)
+    reference = word.reference
+    if reference is not None:
+        value = lookup(reference, variables)
         if value is None and strict:
-            raise _undefined(word.reference)
+            raise _undefined(reference)
         return value or ""
     parts: list[str] = []
     size = 0
@@ -413,7 +414,7 @@ def _expand_word(word: Word, variables: Variables, *, strict: bool) -> str:
             return ""
         parts.append(value)
         size += len(value)
-        _check_size(size)
+    _check_size(size)
     return "".join(parts)
 
 
