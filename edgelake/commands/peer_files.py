@@ -17,7 +17,7 @@ from edgelake.errors import (
     UndefinedVariable,
 )
 from edgelake.interfaces import Permission, Result
-from edgelake.language import Argument, Call, CommandSet, PathType
+from edgelake.language import Argument, Call, CommandSet, PathType, is_secret_name
 from edgelake.storage import store_file
 from edgelake.wire import Endpoint, FileFlag
 
@@ -118,7 +118,7 @@ def take_file(node: NodeParts, name: str, flag: int, content: bytes) -> str:
 
 
 def _value(node: NodeParts, variable: str) -> str:
-    found = node.variables.get(variable)
+    found = None if is_secret_name(variable) else node.variables.get(variable)
     if not found:
         raise UndefinedVariable(f"'!{variable}' has no value", hint="write a full path")
     return found

@@ -29,6 +29,11 @@ __all__ = ["commands"]
 
 commands = CommandSet(group="variables", topics=("dictionary",))
 
+_HIDDEN = (
+    "Values whose names look like those of passwords, tokens and keys are shown as ***;\n"
+    "'get {}' shows a single one as it is, at the node itself."
+)
+
 
 class _Target(VariableName):
     """Name of a variable, or of a key in the JSON object it holds: ``x[key][key]``."""
@@ -104,12 +109,17 @@ def _get(context: Context, call: Call) -> Result:
     where=Where.OPTIONAL,
     options=(FORMAT,),
     permission=Permission.READ,
+    details=_HIDDEN.format("!name"),
     examples=("get dictionary", "get dictionary dir", "get dictionary where format = json"),
     related=("set", "get", "get env var"),
 )
 def _get_dictionary(context: Context, call: Call) -> Result:
     part = call.arguments.get("part") or ""
-    data = {name: value for name, value in context.node.variables.items() if part in name}
+    data = {
+        name: HIDDEN if is_secret_name(name) else value
+        for name, value in context.node.variables.items()
+        if part in name
+    }
     return answer(data, Table(("Name", "Value"), sorted(data.items())), call.options)
 
 
@@ -119,10 +129,7 @@ def _get_dictionary(context: Context, call: Call) -> Result:
     arguments=(Argument("part", Text(), required=False, help="only names that contain this text"),),
     where=Where.OPTIONAL,
     options=(FORMAT,),
-    details=(
-        "Values whose names look like those of passwords, tokens and keys are shown as ***;\n"
-        "'get $NAME' shows a single one as it is."
-    ),
+    details=_HIDDEN.format("$NAME"),
     examples=("get env var", "get env var HOME", "get env var where format = json"),
     related=("get", "get dictionary"),
 )

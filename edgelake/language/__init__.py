@@ -66,11 +66,11 @@ from edgelake.language.numbers import Number
 from edgelake.language.parser import parse, parse_remote
 from edgelake.language.plans import bind_and_learn, read_remote, recall
 from edgelake.language.script import Script, ScriptLine, parameters_of, read_script
+from edgelake.language.secret_names import is_secret_name
 from edgelake.language.secrets import (
     HIDDEN,
     conceal,
     conceal_values,
-    is_secret_name,
     masked,
     redacted,
 )

@@ -19,6 +19,7 @@ from edgelake import limits
 from edgelake.errors import EdgeLakeError, UnbalancedInput, UndefinedVariable
 from edgelake.language.command import Argument, Command, CommandRegistry, Option
 from edgelake.language.scan import json_end
+from edgelake.language.secret_names import SECRET_WORDS, is_secret_name
 from edgelake.language.syntax import Item
 from edgelake.language.variables import Variables
 
@@ -26,7 +27,6 @@ __all__ = [
     "HIDDEN",
     "conceal",
     "conceal_values",
-    "is_secret_name",
     "masked",
     "redacted",
     "take_of",
@@ -35,27 +35,6 @@ __all__ = [
 HIDDEN = "***"
 """What stands in the place of a secret."""
 
-_WORDS = (
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "pwd",
-    "secret",
-    "token",
-    "credential",
-    "credentials",
-    "api_key",
-    "apikey",
-    "access_key",
-    "private_key",
-    "secret_key",
-)
-_SECRET_NAME = re.compile(
-    r"pass(?:word|wd|phrase|code)|[_.-]pwd(?:[_.-]|$)|(?:^|[_.-])(?:pass|pw)$|secret|token|credential"
-    r"|authorization|(?:api|access|private|encryption|signing)[_.-]?key|[_.-]key$",
-    re.IGNORECASE,
-)
 _LIKENESS = 0.8
 _NAME_CHARS = 40
 
@@ -94,11 +73,6 @@ class _Secrets:
 
     keys: frozenset[str]
     commands: tuple[tuple[re.Pattern[str], Command], ...]
-
-
-def is_secret_name(name: str) -> bool:
-    """Return whether a name says that its value is secret."""
-    return _SECRET_NAME.search(name) is not None
 
 
 def redacted(text: str, registry: CommandRegistry) -> str:
@@ -273,7 +247,7 @@ def _is_secret(match: re.Match[str], text: str, secrets: _Secrets) -> bool:
             return False
     return (
         name in secrets.keys
-        or name in _WORDS
+        or name in SECRET_WORDS
         or is_secret_name(name)
         or _is_misspelt(name, secrets.keys)
     )
@@ -284,7 +258,7 @@ def _is_misspelt(name: str, keys: frozenset[str]) -> bool:
     """Return whether a name is nearly one that is secret."""
     if not _SHORT_CHARS < len(name) <= _NAME_CHARS:
         return False
-    known = [word for word in (*_WORDS, *keys) if len(word) > _SHORT_CHARS]
+    known = [word for word in (*SECRET_WORDS, *keys) if len(word) > _SHORT_CHARS]
     return bool(difflib.get_close_matches(name.lower(), known, n=1, cutoff=_LIKENESS))
 
 

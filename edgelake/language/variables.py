@@ -17,6 +17,7 @@ from edgelake import limits
 from edgelake.errors import BadArgument, BadJson, NotPermitted, UndefinedVariable
 from edgelake.language.diagnostics import shortened
 from edgelake.language.quotes import double_quoted
+from edgelake.language.secret_names import is_secret_name
 from edgelake.language.syntax import (
     Condition,
     Group,
@@ -192,10 +193,20 @@ def lookup(reference: Ref, variables: Variables) -> str | None:
 
     A cast that fails gives an empty text. ``!!name`` gives ``!name``, which
     the node that gets it expands.
+
+    Raises
+    ------
+    NotPermitted
+        A peer asks for a value of the environment, or for one whose name says that it is secret.
     """
     if reference.kind is RefKind.REMOTE:
         return _written(reference)
     if reference.kind is RefKind.LOCAL:
+        if variables.foreign and is_secret_name(reference.name):
+            raise NotPermitted(
+                f"'!{shortened(reference.name)}' is not permitted from remote",
+                hint="passwords, tokens and keys are for the node's own console and scripts",
+            )
         if reference.cast in _FIGURES:
             figure = variables.figure(reference.name, reference.cast)
             return None if figure is None else str(figure)

@@ -24,6 +24,7 @@ from edgelake.errors import (
     NoDestination,
     NoReply,
     PolicyInvalid,
+    RemoteError,
     UndefinedVariable,
     WrongValue,
 )
@@ -285,6 +286,31 @@ def test_what_peers_set_is_data(node, monkeypatch):
     node.run("q = json !p")
     for command in ("json !p", "get !q"):
         assert "$SECRET_OF_NODE" in text(node, command)
+
+
+@pytest.mark.parametrize("level", ["read", "metadata", "admin"])
+def test_secrets_in_variables_are_not_for_peers(node, level):
+    node.run("set db_password = hunter2")
+    node.run("set remote permission = " + level)
+    address = listen(node)
+    with Client(address) as peer:
+        for command in (
+            "get !db_password",
+            "get !db_password.len",
+            "get !db_password[0:1]",
+            "json !db_password",
+            "from {} bring !db_password",
+            "create policy p where a = !db_password",
+            "random substr x !db_password",
+            "file get !db_password here",
+            "blockchain get operator where name = !db_password",
+            "get !unknown_token",
+        ):
+            with pytest.raises(RemoteError, match="not permitted") as caught:
+                peer.request(command)
+            assert "hunter" not in str(caught.value)
+        assert "***" in peer.request("get dictionary db_pass")
+    assert text(node, "get !db_password") == "hunter2"
 
 
 def test_a_copy_of_what_was_written_here_is_written_here(node):
