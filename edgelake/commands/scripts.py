@@ -100,6 +100,8 @@ def _thread(context: Context, call: Call) -> Result:
         try:
             _go(background, run, arguments)
         except EdgeLakeError as exc:
+            if context.node.stopping.is_set():
+                return  # what a script says that the node's end ended is no fault of it
             context.node.logs.failed(f"thread {path}", context.origin.ip, exc, perf_counter())
             notices.post(Notice(format_error(exc)))
         except Exception:
