@@ -534,17 +534,6 @@ def test_script_is_ended_whatever_it_waits_for(
         eventually(lambda: not node.run(listed).data, "it ends")
 
 
-def test_replies_that_are_collected_hold_no_node(tmp_path: Path, silent: str) -> None:
-    with Node(tmp_path / "home") as node:
-        listen(node)
-        node.run(f"found[] = run client ({silent}, timeout = 3000) get status")
-        assert node.close()
-    eventually(
-        lambda: "replies" not in {thread.name for thread in threading.enumerate()},
-        "nobody waits for replies any more",
-    )
-
-
 def test_stop_ends_a_script_even_while_it_waits(node: Node, script: Write) -> None:
     path = script("on error ignore\nwait 3600\nprint never")
     node.run(f"thread {path}")
