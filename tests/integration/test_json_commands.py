@@ -460,6 +460,7 @@ def test_defaults_of_a_node(node):
             "ip": "203.0.113.9",
             "local_ip": "127.0.0.1",
             "port": port,
+            "rest_port": 2148,
         }
     }
 

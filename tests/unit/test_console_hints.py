@@ -21,7 +21,11 @@ REGISTRY = build_registry()
         ("nosuch ", "no command 'nosuch'"),
         ("get statsu ", "no command 'get statsu'"),
         ("process ", "script: path (file of commands, one a line)"),
-        ("run blockchain sync where ", "option: source, time, dest, connection, trace"),
+        (
+            "run blockchain sync where ",
+            "option: source, time, dest, connection, trace; still needed:"
+            " source = <master|dbms> and time = <time> and dest = <file|dbms>",
+        ),
         (
             "run blockchain sync where connection ",
             "connection: ip:port, for example 10.0.0.7:32048"
@@ -30,7 +34,8 @@ REGISTRY = build_registry()
         (
             "run blockchain sync where time = ",
             "time: a number and seconds, minutes, hours, days or weeks, for example 30 seconds"
-            " (pause between two cycles)",
+            " (pause between two cycles); still needed:"
+            " source = <master|dbms> and dest = <file|dbms>",
         ),
         ("run blockchain sync where nosuch = 1", "no option 'nosuch'"),
         (
