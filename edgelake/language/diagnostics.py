@@ -28,10 +28,12 @@ def nearest(text: str, known: Iterable[str]) -> str | None:
     The only one that begins with the text is meant; else the one that is most like it.
     """
     by_folded = {one.casefold(): one for one in known}
-    begun = [one for one in by_folded if text and one.startswith(text.casefold())]
+    folded = text[:_QUOTED_CHARS].casefold()
+    short = 0 < len(text) <= _QUOTED_CHARS
+    begun = [one for one in by_folded if short and one.startswith(folded)]
     if len(begun) == 1:
         return by_folded[begun[0]]
-    found = difflib.get_close_matches(text[:_QUOTED_CHARS].casefold(), by_folded, n=1)
+    found = difflib.get_close_matches(folded, by_folded, n=1)
     return by_folded[found[0]] if found else None
 
 

@@ -218,8 +218,19 @@ def name_pattern(name: str) -> re.Pattern[str]:
     """Return what fits the names that a name with ``*`` stands for.
 
     A name that begins with a dot is only meant by one that does.
+
+    Raises
+    ------
+    StorageError
+        It is longer than a path can be.
     """
-    text = ".*".join(map(re.escape, name.split("*")))
+    if len(name) > limits.MAX_PATH_CHARS:
+        raise StorageError(f"a path exceeds {limits.MAX_PATH_CHARS} characters")
+    first, *more = map(re.escape, re.split(r"\*+", name))
+    text = first
+    if more:
+        # Each part is taken where it comes first: no name makes the match try again.
+        text += "".join(f"(?>.*?{part})" for part in more[:-1]) + f".*{more[-1]}"
     return re.compile(text if name.startswith(".") else rf"(?!\.){text}", re.DOTALL)
 
 

@@ -43,6 +43,7 @@ from edgelake.storage import (
     landing,
     matching_files,
     move_file,
+    name_pattern,
     store_file,
 )
 
@@ -289,6 +290,32 @@ def test_patterns(tmp_path):
         names("x*")
     with pytest.raises(FolderMissing):
         names("*/x*")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        ("a*", "a", True),
+        ("a**", "abc", True),
+        ("*a*b", "xaxbxb", True),
+        ("*a*b", "b a", False),
+        ("a*a", "a", False),
+        ("a*a", "aa", True),
+        ("*ab*ab", "xab", False),
+        ("*ab*ab", "xabab", True),
+        ("*.al*", "x.al", True),
+        ("*a" * 60 + "b", "a" * 255, False),
+        ("*a" * 60, "a" * 255, True),
+        ("*" * limits.MAX_PATH_CHARS, "a" * 255, True),
+    ],
+)
+def test_patterns_fit_names_at_once(pattern, name, fits):
+    assert (name_pattern(pattern).fullmatch(name) is not None) is fits
+
+
+def test_a_pattern_is_no_longer_than_a_path(tmp_path):
+    with pytest.raises(StorageError, match="exceeds"):
+        matching_files(f"{tmp_path}/" + "*" * (limits.MAX_PATH_CHARS + 1))
 
 
 def test_a_pattern_names_so_many_files_and_no_more(tmp_path, monkeypatch):
