@@ -172,7 +172,8 @@ def _run(context: Context, script: Script, path: Path, arguments: tuple[str, ...
     if context.frame.depth >= limits.MAX_SCRIPT_DEPTH:
         raise CommandError(f"scripts call scripts more than {limits.MAX_SCRIPT_DEPTH} deep")
     run = ScriptRun(script, str(path), context.frame)
-    context.node.scripts.add(run)
+    outermost = context.frame.run is None
+    context.node.scripts.add(run, of_peer=outermost and not context.origin.local)
     _go(context, run, arguments)
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edgelake import Node, limits
+from edgelake import Client, Node, limits
 from edgelake.errors import (
     ArgumentMismatch,
     CommandSyntaxError,
     EdgeLakeError,
     EventMissing,
     NotInScript,
+    RemoteError,
     ScriptError,
     ScriptMissing,
     ScriptStopped,
@@ -632,6 +633,39 @@ def test_most_scripts_at_a_time(node: Node, script: Write) -> None:
     error, _ = failed(node, f"thread {path}")
     assert str(limits.MAX_SCRIPTS) in str(error)
     node.run("stop all")
+
+
+def test_scripts_of_peers_leave_threads_for_other_messages(node: Node, tmp_path: Path) -> None:
+    node.run("create work directories")
+    address = listen(node)
+    node.run("set remote permission = admin")
+    waiting = node.home.scripts_dir / "wait.al"
+    waiting.write_text("wait 3000\n", encoding="utf-8")
+    with Client(address) as peer:
+        held = [
+            threading.Thread(target=lambda: _refused(peer, f"process {waiting}"))
+            for _ in range(limits.MAX_SCRIPTS_OF_PEERS)
+        ]
+        for thread in held:
+            thread.start()
+        eventually(
+            lambda: len(node.run("get scripts").data) == limits.MAX_SCRIPTS_OF_PEERS, "they run"
+        )
+        assert "scripts of peers run already" in _refused(peer, f"process {waiting}")
+        assert peer.request("get version")
+        node.run("stop all")
+        for thread in held:
+            thread.join(10.0)
+        eventually(lambda: not node.run("get scripts").data, "they ended")
+        waiting.write_text("print went\n", encoding="utf-8")
+        assert peer.request(f"process {waiting}").strip() == "went"
+
+
+def _refused(peer: Client, command: str) -> str:
+    """Return the error that a node answers with."""
+    with pytest.raises(RemoteError) as caught:
+        peer.request(command)
+    return str(caught.value)
 
 
 def test_undefined_reference_in_a_command_is_an_error(node: Node) -> None:
