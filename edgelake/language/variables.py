@@ -136,9 +136,13 @@ class Variables:
         ``None`` stands for no value.
         """
         with self._lock:
-            if self._entries.get(name) != before:
+            known, growing = self._entries.get(name), self._growing.get(name)
+            if known is None and growing is not None:
+                known = growing.text()
+            if known != before:
                 return False
             self._entries[name] = value
+            self._growing.pop(name, None)
             return True
 
     def items(self) -> list[tuple[str, str]]:

@@ -180,6 +180,17 @@ def test_replies_are_collected_by_node_and_failures_told(
     assert node.run("!r.diff").text == ""
 
 
+def test_keys_are_set_in_what_was_collected(tmp_path: Path) -> None:
+    node, address = listening(tmp_path / "home")
+    with node:
+        node.run(f"r{{}} = run client ({address}) get version")
+        assert node.run("w = wait 10 for !r.diff == 0").text == ""
+        node.run("r[note] = kept")
+        found = json.loads(node.run("get !r").text)
+        assert found[address]
+        assert found["note"] == "kept"
+
+
 def test_end_of_the_node_ends_what_collects(tmp_path: Path) -> None:
     silent = socket.create_server(("127.0.0.1", 0))
     node, _ = listening(tmp_path / "home")
