@@ -236,9 +236,9 @@ MAX_SCRIPT_CALLS: Final = 1000
 MAX_SCRIPTS: Final = 64
 """Scripts that run at a time, each call of a script by a script included."""
 
-MAX_SCRIPTS_OF_PEERS: Final = DISPATCH_THREADS // 2
-"""Scripts that peers run by ``process`` at a time: each holds one of the threads that all
-messages of peers need. ``thread`` holds none."""
+MAX_SLOW_COMMANDS_OF_PEERS: Final = DISPATCH_THREADS // 2
+"""Commands of peers that may take long (``process``, work on files, tests of other nodes) and
+run at a time: each holds one of the threads that all messages of peers need."""
 
 MAX_WAIT_S: Final = 31_536_000
 """Longest ``wait``: a year."""

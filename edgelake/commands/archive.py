@@ -75,6 +75,7 @@ def _get_archived_files(context: Context, call: Call) -> Result:
     where=Where.REQUIRED,
     options=(Option("days", Integer(1, _MOST_DAYS), required=True, help="age of what is kept"),),
     permission=Permission.ADMIN,
+    slow=True,
     details=(
         "In !archive_dir, folders YY/MM/DD of days before that many days ago (UTC) are\n"
         "emptied and removed. Whatever else is there stays."

@@ -94,6 +94,7 @@ def _test_process(context: Context, call: Call) -> Result:
     where=Where.OPTIONAL,
     options=(FORMAT,),
     permission=Permission.ADMIN,
+    slow=True,
     details="A connection is opened and closed again; nothing is sent.",
     examples=("test connection 10.0.0.7:32048",),
     related=("test node", "test network", "run client"),
@@ -117,6 +118,7 @@ def _test_connection(context: Context, call: Call) -> Result:
     where=Where.OPTIONAL,
     options=(FORMAT,),
     permission=Permission.ADMIN,
+    slow=True,
     details=(
         "The TCP server is called at the addresses that other nodes use; that fails behind a\n"
         "router that does not send its own address back."
@@ -139,6 +141,7 @@ def _test_node(context: Context, call: Call) -> Result:
     where=Where.OPTIONAL,
     options=(FORMAT,),
     permission=Permission.ADMIN,
+    slow=True,
     details=(
         "Nodes are those of the policies of type master, operator, query and publisher that\n"
         f"have ip and port. All are asked at once; after {limits.NETWORK_TEST_TIMEOUT_S:g} seconds "

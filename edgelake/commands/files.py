@@ -48,6 +48,7 @@ class _IgnoreError(OneOf):
     summary="copy a file, or the files that a pattern names",
     arguments=(_SOURCE, _TARGET),
     permission=Permission.ADMIN,
+    slow=True,
     details=(
         "A file that is there is replaced in one step. Behind 'run client' the source lies\n"
         "here and the target at the other node: see 'help run client'."
@@ -67,6 +68,7 @@ def _file_copy(context: Context, call: Call) -> Result:
     summary="move or rename a file, or the files that a pattern names",
     arguments=(_SOURCE, _TARGET),
     permission=Permission.ADMIN,
+    slow=True,
     details="A file that is there is replaced in one step.",
     examples=("file move /data/new.json /data/ready/", "file move /data/*.json /data/ready"),
     related=("file copy", "file delete"),
@@ -82,6 +84,7 @@ def _file_move(context: Context, call: Call) -> Result:
     where=Where.REQUIRED,
     options=(Option("source", PathType(), required=True, help="path of the file"),),
     permission=Permission.NEVER,
+    slow=True,
     details="The same as 'file copy'.",
     examples=("file to /etc/plant/ where source = /tmp/plant.json",),
     related=("file copy",),
@@ -108,6 +111,7 @@ def _file_to(context: Context, call: Call) -> Result:
         ),
     ),
     permission=Permission.ADMIN,
+    slow=True,
     details="Folders are not deleted; * has no meaning here.",
     examples=("file delete /tmp/old.json", "file delete /tmp/old.json ignore error"),
     related=("file move", "delete archive"),
@@ -140,6 +144,7 @@ def _file_test(context: Context, call: Call) -> Result:
     summary="show the MD5 of a file's content",
     arguments=(Argument("path", PathType(), help="path of a file"),),
     permission=Permission.ADMIN,
+    slow=True,
     examples=("file hash !blockchain_file",),
     related=("file test",),
 )
@@ -153,6 +158,7 @@ def _file_hash(context: Context, call: Call) -> Result:
     summary="write a file compressed by gzip",
     arguments=(_SOURCE, _NEW),
     permission=Permission.ADMIN,
+    slow=True,
     details="The source stays. Without a target the new file has its name and .gz.",
     examples=("file compress /data/a.json", "file compress /data/*.json /backup/"),
     related=("file decompress",),
@@ -166,6 +172,7 @@ def _file_compress(context: Context, call: Call) -> Result:
     summary="write what a gzip file holds",
     arguments=(_SOURCE, _NEW),
     permission=Permission.ADMIN,
+    slow=True,
     details=(
         "The source stays. Without a target the new file has its name without .gz, or with\n"
         ".dat if it does not end so. At most 1 GiB is written."
@@ -182,6 +189,7 @@ def _file_decompress(context: Context, call: Call) -> Result:
     summary="write a file as base64 text",
     arguments=(_SOURCE, _NEW),
     permission=Permission.ADMIN,
+    slow=True,
     details="The source stays. Without a target the new file has its name and .msg.",
     examples=("file encode /data/gate.png", "file encode /data/gate.png /data/gate.txt"),
     related=("file decode",),
@@ -195,6 +203,7 @@ def _file_encode(context: Context, call: Call) -> Result:
     summary="write the bytes of base64 text",
     arguments=(_SOURCE, _NEW),
     permission=Permission.ADMIN,
+    slow=True,
     details=(
         "The source stays. Without a target the new file has its name without .msg, or with\n"
         ".dat if it does not end so."

@@ -142,6 +142,7 @@ def _get_json_file_struct(context: Context, call: Call) -> Result:
     ),
     value=Argument("n", Integer(1, limits.MAX_LISTED_FILES), required=False, help="step"),
     permission=Permission.ADMIN,
+    slow=True,
     details="With 'repeat = n' every n-th file, in alphabetical order.",
     examples=("directory /data get file", "directory /data get file repeat = 2"),
     related=("get files",),

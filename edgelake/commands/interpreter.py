@@ -12,7 +12,7 @@ from edgelake.commands.assignments import assign
 from edgelake.commands.context import Context, NodeParts, Origin
 from edgelake.commands.frames import Frame
 from edgelake.commands.traces import traced
-from edgelake.errors import CommandError, NotPermitted
+from edgelake.errors import CommandError, NotPermitted, Overloaded
 from edgelake.interfaces import Permission, Result
 from edgelake.language import (
     Assignment,
@@ -52,6 +52,7 @@ class Interpreter:
         self.registry = registry
         self.node = node
         self._threads = threading.local()
+        self._slow_commands = threading.BoundedSemaphore(limits.MAX_SLOW_COMMANDS_OF_PEERS)
 
     @property
     def assigned(self) -> str:
@@ -174,7 +175,9 @@ class Interpreter:
         try:
             call = read_remote(text, self.registry, variables, check=self._permit)
             context = Context(self.node, self, origin, emit)
-            if self.node.traces.active:
+            if call.command.slow:
+                emit(self._slow(context, call))
+            elif self.node.traces.active:
                 emit(traced(context, call))
             else:
                 emit(call.command.handler(context, call))
@@ -187,6 +190,18 @@ class Interpreter:
         return call
 
     # ------------------------------------------------------------------- parts
+
+    def _slow(self, context: Context, call: Call) -> Result:
+        """Run a peer's command that may take long, if threads are left for other messages."""
+        if not self._slow_commands.acquire(blocking=False):
+            raise Overloaded(
+                f"{limits.MAX_SLOW_COMMANDS_OF_PEERS} commands of peers run that take long",
+                hint="try again later; a script runs in the background by: thread <script>",
+            )
+        try:
+            return traced(context, call)
+        finally:
+            self._slow_commands.release()
 
     def _run_all(self, statements: Sequence[Statement], context: Context) -> None:
         for number, statement in enumerate(statements):

@@ -37,6 +37,7 @@ _USAGE = "write run client (ip:port) file get !!dir/file <target>"
         Argument("target", PathType(), required=False, help="path here, or a folder"),
     ),
     permission=Permission.READ,
+    slow=True,
     details=(
         "'!!x' in the source is a variable of the other node. Its level decides what it gives:\n"
         "below admin only the ledger, at admin the files of its work folders."

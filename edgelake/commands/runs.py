@@ -276,12 +276,9 @@ class Running:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: dict[int, tuple[ScriptRun, threading.Thread]] = {}
-        self._of_peers: set[int] = set()
         self._next = 0
 
-    def add(
-        self, run: ScriptRun, thread: threading.Thread | None = None, *, of_peer: bool = False
-    ) -> None:
+    def add(self, run: ScriptRun, thread: threading.Thread | None = None) -> None:
         """Give a run its number, and list it.
 
         Parameters
@@ -289,20 +286,13 @@ class Running:
         run : ScriptRun
         thread : threading.Thread or None
             The thread of its own that it will run in; ``None`` for the calling one.
-        of_peer : bool
-            It runs in the thread that takes a peer's message.
 
         Raises
         ------
         Overloaded
-            `limits.MAX_SCRIPTS` run already, or `limits.MAX_SCRIPTS_OF_PEERS` such.
+            `limits.MAX_SCRIPTS` run already.
         """
         with self._lock:
-            if of_peer and len(self._of_peers) >= limits.MAX_SCRIPTS_OF_PEERS:
-                raise Overloaded(
-                    f"{limits.MAX_SCRIPTS_OF_PEERS} scripts of peers run already",
-                    hint="wait for one of them, or run it in the background: thread <script>",
-                )
             if len(self._runs) >= limits.MAX_SCRIPTS:
                 raise Overloaded(f"{limits.MAX_SCRIPTS} scripts run already")
             self._next += 1
@@ -311,14 +301,11 @@ class Running:
             if thread is not None:
                 thread.name = f"script-{run.number}"
             self._runs[run.number] = run, thread or threading.current_thread()
-            if of_peer:
-                self._of_peers.add(run.number)
 
     def remove(self, run: ScriptRun) -> None:
         """Take a run off the list; may be called twice."""
         with self._lock:
             self._runs.pop(run.number, None)
-            self._of_peers.discard(run.number)
 
     def __iter__(self) -> Iterator[tuple[ScriptRun, str]]:
         """Yield the runs of this moment and the names of their threads."""

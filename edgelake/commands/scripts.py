@@ -59,6 +59,7 @@ _ARGUMENTS = Argument(
     summary="run the commands of a script, one after the other",
     arguments=(Argument("script", PathType(), help="file of commands, one a line"), _ARGUMENTS),
     permission=Permission.ADMIN,
+    slow=True,
     details=(
         "The first command that fails ends the script, unless 'on error' says otherwise; the\n"
         "error names file and line. A .json file holds parts with settings and commands."
@@ -172,8 +173,7 @@ def _run(context: Context, script: Script, path: Path, arguments: tuple[str, ...
     if context.frame.depth >= limits.MAX_SCRIPT_DEPTH:
         raise CommandError(f"scripts call scripts more than {limits.MAX_SCRIPT_DEPTH} deep")
     run = ScriptRun(script, str(path), context.frame)
-    outermost = context.frame.run is None
-    context.node.scripts.add(run, of_peer=outermost and not context.origin.local)
+    context.node.scripts.add(run)
     _go(context, run, arguments)
 
 

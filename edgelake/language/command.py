@@ -172,6 +172,8 @@ class Command:
         Keys of options that it has at other nodes of the network, and here has not.
     permission : Permission
         Level a peer needs to call it.
+    slow : bool
+        It may hold its thread for long: few of its kind run for peers at a time.
     """
 
     name: str
@@ -184,6 +186,7 @@ class Command:
     where: Where = Where.NONE
     form: Form = Form.VERB
     permission: Permission = Permission.NEVER
+    slow: bool = False
     details: str = ""
     related: tuple[str, ...] = ()
     group: str = ""
@@ -307,6 +310,7 @@ class CommandSet:
         where: Where = Where.NONE,
         form: Form = Form.VERB,
         permission: Permission = Permission.NEVER,
+        slow: bool = False,
         details: str = "",
         related: tuple[str, ...] = (),
         keyword: str = "where",
@@ -333,6 +337,7 @@ class CommandSet:
                     where=where,
                     form=form,
                     permission=permission,
+                    slow=slow,
                     details=details,
                     related=related,
                     group=self.group,

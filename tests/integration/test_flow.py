@@ -644,14 +644,16 @@ def test_scripts_of_peers_leave_threads_for_other_messages(node: Node, tmp_path:
     with Client(address) as peer:
         held = [
             threading.Thread(target=lambda: _refused(peer, f"process {waiting}"))
-            for _ in range(limits.MAX_SCRIPTS_OF_PEERS)
+            for _ in range(limits.MAX_SLOW_COMMANDS_OF_PEERS)
         ]
         for thread in held:
             thread.start()
         eventually(
-            lambda: len(node.run("get scripts").data) == limits.MAX_SCRIPTS_OF_PEERS, "they run"
+            lambda: len(node.run("get scripts").data) == limits.MAX_SLOW_COMMANDS_OF_PEERS,
+            "they run",
         )
-        assert "scripts of peers run already" in _refused(peer, f"process {waiting}")
+        assert "commands of peers run that take long" in _refused(peer, f"process {waiting}")
+        assert "take long" in _refused(peer, f"file hash {node.home.scripts_dir}/wait.al")
         assert peer.request("get version")
         node.run("stop all")
         for thread in held:
