@@ -351,6 +351,24 @@ SYNC_FOLLOW_UP_S: Final = 0.5
 MAX_CHANGES_PER_CYCLE: Final = 100
 """Local policies and deletes sent to the master in one cycle; the rest waits for the next."""
 
+MAX_LEDGER_LOG_ENTRIES: Final = 10_000
+"""Changes a master remembers; who missed more gets the whole ledger."""
+
+MAX_LEDGER_ENTRIES_PER_ANSWER: Final = 1000
+"""Changes in one answer to a follower; it asks for the rest at once."""
+
+MAX_LEDGER_ANSWER_CHARS: Final = 4 * 1024 * 1024
+"""Characters of policies in one such answer."""
+
+MAX_LEDGER_FOLLOWERS: Final = 10_000
+"""Followers that are told of a change; further ones learn it when they ask."""
+
+LEDGER_NEWS_WAIT_S: Final = 1.0
+"""Wait of a follower for the first answer about the log; then the master is asked as an old one."""
+
+LEDGER_ANSWER_WAIT_S: Final = 10.0
+"""Wait for each later one."""
+
 LEDGER_REQUEST_TTL_S: Final = 120.0
 """How long an answer to a ledger request is taken."""
 

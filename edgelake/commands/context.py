@@ -18,14 +18,14 @@ from edgelake.services.base import Service, ServiceRegistry
 from edgelake.services.echoes import EchoQueue
 from edgelake.services.jobs import Jobs
 from edgelake.services.logs import Logs
-from edgelake.services.master import MasterLedger
+from edgelake.services.master import MasterLedger, fault_of
 from edgelake.services.notices import Notices
 from edgelake.services.processes import ChildProcesses
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.services.traces import Traces
 from edgelake.services.transfers import Transfers
-from edgelake.storage import Databases, Home, LedgerTable
+from edgelake.storage import Databases, Home, SequencedLedger
 from edgelake.wire import Endpoint, FileFlag
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class NodeParts:
         with self._lock:
             master = self._masters.get(id(database))
             if master is None:
-                table = LedgerTable(database)
+                table = SequencedLedger(database, fault_of)
                 table.require()
                 master = MasterLedger(table)
                 master.watch(self._ledger_changed)

@@ -135,6 +135,7 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
         data.get("sync_ok", 0),
         data.get("sync_err", 0),
         data.get("pending_policies", 0) + data.get("pending_deletes", 0),
+        "" if data.get("sequence") is None else data["sequence"],
     )
     remarks = []
     if data.get("last_error"):
@@ -159,6 +160,7 @@ _COLUMNS = (
     "Sync OK",
     "Sync Err",
     "Pending",
+    "Sequence",
 )
 
 

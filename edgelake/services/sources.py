@@ -359,10 +359,14 @@ class TableSource:
     def figures(self) -> dict[str, Any]:
         """Return counts of what waits and what is left out."""
         policies, deletes = self._ledger.pending()
+        master = self._master
+        head = master.rows.head if master else None
         return {
             "pending_policies": len(policies),
             "pending_deletes": len(deletes),
-            "quarantine": len(self._master.quarantine) if self._master else 0,
+            "quarantine": len(master.quarantine) if master else 0,
+            "sequence": head.seq if head else None,
+            "epoch": head.epoch if head else None,
         }
 
     def cycle(self) -> float | None:

@@ -35,6 +35,7 @@ from edgelake.storage.folders import (
 )
 from edgelake.storage.home import Home
 from edgelake.storage.ledger_file import LedgerFile
+from edgelake.storage.ledger_log import LedgerRead, SequencedLedger
 from edgelake.storage.ledger_table import LedgerTable
 from edgelake.storage.reach import EVERYWHERE, Reach, Use
 from edgelake.storage.transcoding import compress_file, decode_file, decompress_file, encode_file
@@ -46,9 +47,11 @@ __all__ = [
     "EVERYWHERE",
     "Home",
     "LedgerFile",
+    "LedgerRead",
     "LedgerTable",
     "Listed",
     "Reach",
+    "SequencedLedger",
     "Use",
     "access_of",
     "archived_files",

@@ -92,7 +92,7 @@ class LedgerTable:
 
         A row whose policy is not a text is left out.
         """
-        with self._explained():
+        with self.explained():
             rows = self._database.query("SELECT policy FROM ledger ORDER BY date, sequence_id")
         return [policy for (policy,) in rows if isinstance(policy, str)]
 
@@ -113,12 +113,16 @@ class LedgerTable:
             The id exists.
         DatabaseError
         """
-        sql = _INSERT + " ON CONFLICT (policy_id) DO NOTHING"
-        with self._explained():
-            added = self._database.execute(sql, _values(row, host)) == 1
+        with self.explained():
+            added = self.add_row(row, host)
         if not added and not ignore:
             raise PolicyConflict(f"policy '{row.policy_id}' exists already")
         return added
+
+    def add_row(self, row: PolicyRow, host: str) -> bool:
+        """Add a row unless its id is there; return whether it is new."""
+        sql = _INSERT + " ON CONFLICT (policy_id) DO NOTHING"
+        return self._database.execute(sql, _values(row, host)) == 1
 
     def delete(self, policy_ids: Sequence[str]) -> None:
         """Remove one row per id: all of them, or none.
@@ -129,7 +133,7 @@ class LedgerTable:
             An id has no row.
         DatabaseError
         """
-        with self._explained(), self._database.transaction():
+        with self.explained(), self._database.transaction():
             for policy_id in dict.fromkeys(policy_ids):
                 removed = self._database.execute(
                     "DELETE FROM ledger WHERE policy_id = ?", (policy_id,)
@@ -164,7 +168,7 @@ class LedgerTable:
         wanted: dict[str, PolicyRow] = {}
         for row in rows:
             wanted.setdefault(row.policy_id, row)
-        with self._explained(), self._database.transaction():
+        with self.explained(), self._database.transaction():
             # Without the date: it is part of the policy's text, and SQLite turns a date of
             # digits alone into a number.
             stored = {
@@ -192,7 +196,7 @@ class LedgerTable:
         return RowChanges(inserted=len(new), updated=len(other), deleted=len(gone))
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         """Turn the database's complaint about a missing table into `TableMissing`."""
         try:
             yield

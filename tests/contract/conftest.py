@@ -6,15 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgelake.storage import Database, LedgerTable
+from edgelake.services.master import fault_of
+from edgelake.storage import Database, LedgerTable, SequencedLedger
 
 
-@pytest.fixture(params=["sqlite file", "sqlite memory"])
+@pytest.fixture(params=["sqlite file", "sqlite memory", "sequenced"])
 def rows(request, tmp_path) -> Iterator[LedgerTable]:
     """Return an empty store that keeps to `edgelake.interfaces.LedgerRows`."""
-    path = tmp_path / "blockchain.dbms" if request.param == "sqlite file" else None
+    path = None if request.param == "sqlite memory" else tmp_path / "blockchain.dbms"
     database = Database("blockchain", path)
-    table = LedgerTable(database)
+    sequenced = request.param == "sequenced"
+    table = SequencedLedger(database, fault_of) if sequenced else LedgerTable(database)
     table.create()
     yield table
     database.close()
