@@ -369,6 +369,15 @@ LEDGER_NEWS_WAIT_S: Final = 1.0
 LEDGER_ANSWER_WAIT_S: Final = 10.0
 """Wait for each later one."""
 
+MAX_AWAITED_ACKNOWLEDGEMENTS: Final = 200
+"""Policies on their way to a master whose acknowledgement is awaited over several cycles."""
+
+RESEND_PAUSE_S: Final = 0.25
+"""Shortest time between two sendings of one local policy."""
+
+REFUSED_RETRY_S: Final = 600.0
+"""Time before a policy that the master refused is sent again: what it lacked may be there."""
+
 LEDGER_REQUEST_TTL_S: Final = 120.0
 """How long an answer to a ledger request is taken."""
 

@@ -40,7 +40,7 @@ from edgelake.language import (
     reference_in,
     shortened,
 )
-from edgelake.ledger import AllOf, Predicate, complete, parse_policy, pretty, python_text
+from edgelake.ledger import AllOf, Policy, Predicate, complete, parse_policy, pretty, python_text
 from edgelake.services.sources import drop_command
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
@@ -201,7 +201,8 @@ def _delete(context: Context, call: Call) -> Result:
     related=("blockchain insert", "blockchain drop policy"),
 )
 def _push(context: Context, call: Call) -> Result:
-    return _store(context, call, ignore=False)
+    _store(context, call, ignore=False)
+    return Result()
 
 
 @commands.command(
@@ -213,7 +214,29 @@ def _push(context: Context, call: Call) -> Result:
     related=("blockchain push",),
 )
 def _push_ignore(context: Context, call: Call) -> Result:
-    return _store(context, call, ignore=True)
+    _store(context, call, ignore=True)
+    return Result()
+
+
+@commands.command(
+    "blockchain push confirm",
+    summary="store a policy in this node's table ledger unless its id is there, and say so",
+    arguments=(Argument("policy", Json(), help="the policy"),),
+    permission=Permission.METADATA,
+    details=(
+        "How a node sends what was inserted on it to a master that keeps a log of changes.\n"
+        "The answer names the number and the log, and the id: stored 17 5b0c… ecd08d24…"
+    ),
+    examples=('blockchain push confirm {"device": {"name": "d1"}}',),
+    related=("blockchain push ignore", "get synchronizer"),
+)
+def _push_confirm(context: Context, call: Call) -> Result:
+    policy = _store(context, call, ignore=True)
+    place = context.node.master_ledger().position()
+    return Result(
+        {"id": policy.id, "epoch": place.epoch, "sequence": place.seq},
+        f"stored {place.seq} {place.epoch} {policy.id}",
+    )
 
 
 @commands.command(
@@ -341,7 +364,7 @@ def _warn(context: Context, error: BaseException | None) -> None:
         context.node.report("blockchain insert", told)
 
 
-def _store(context: Context, call: Call, *, ignore: bool) -> Result:
+def _store(context: Context, call: Call, *, ignore: bool) -> Policy:
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
     context.node.master_ledger().push(policy, context.node.host_of(context.origin), ignore=ignore)
-    return Result()
+    return policy

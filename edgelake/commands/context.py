@@ -16,6 +16,7 @@ from edgelake.language import format_error
 from edgelake.ledger import LocalLedger, Snapshot
 from edgelake.services.base import Service, ServiceRegistry
 from edgelake.services.echoes import EchoQueue
+from edgelake.services.followers import Followers
 from edgelake.services.jobs import Jobs
 from edgelake.services.logs import Logs
 from edgelake.services.master import MasterLedger, fault_of
@@ -99,6 +100,7 @@ class NodeParts:
     logs: Logs = field(default_factory=Logs)
     echoes: EchoQueue = field(default_factory=EchoQueue)
     traces: Traces = field(default_factory=Traces)
+    followers: Followers = field(default_factory=Followers)
     permission: Permission = Permission.METADATA
     scripts: Running = field(default_factory=Running)
     name: str = "edgelake"
@@ -207,6 +209,10 @@ class NodeParts:
         tcp = self.services.find(TcpService)
         if tcp is not None:
             tcp.ledger_unchanged("")
+        master = next(iter(self._masters.values()), None)
+        self.followers.tell(
+            lambda: self.services.find(TcpService), master.rows.head if master else None
+        )
 
     def master_ledger(self) -> MasterLedger:
         """Return the ledger this node keeps in its own table.

@@ -140,6 +140,13 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
     remarks = []
     if data.get("last_error"):
         remarks.append(f"Last error: {data['last_error']}")
+    if data.get("lag"):
+        remarks.append(f"Changes of the master not yet here: {data['lag']}")
+    remarks += [
+        f"Refused by the master: policy {refusal['id']}, error {refusal['code']}:"
+        f" {refusal['reason']}"
+        for refusal in data.get("refused", ())
+    ]
     if damaged:
         remarks.append(f"Damaged lines of the ledger file: {damaged}, {reason}")
     sections = [Section("", remark) for remark in remarks]

@@ -37,6 +37,7 @@ from edgelake.storage.home import Home
 from edgelake.storage.ledger_file import LedgerFile
 from edgelake.storage.ledger_log import LedgerRead, SequencedLedger
 from edgelake.storage.ledger_table import LedgerTable
+from edgelake.storage.position_file import KnownPosition, PositionFile
 from edgelake.storage.reach import EVERYWHERE, Reach, Use
 from edgelake.storage.transcoding import compress_file, decode_file, decompress_file, encode_file
 
@@ -46,10 +47,12 @@ __all__ = [
     "Databases",
     "EVERYWHERE",
     "Home",
+    "KnownPosition",
     "LedgerFile",
     "LedgerRead",
     "LedgerTable",
     "Listed",
+    "PositionFile",
     "Reach",
     "SequencedLedger",
     "Use",

@@ -246,7 +246,7 @@ class SequencedLedger(LedgerTable):
             self._seen = seen
 
     def _follow_others(self) -> None:
-        """Number what others changed; after a failure not at once again: a try may wait."""
+        """Give numbers to what others changed; after a failure not at once again."""
         if time.monotonic() < self._retry_s:
             raise DatabaseError(f"database '{self._database.name}' was busy a moment ago")
         try:
