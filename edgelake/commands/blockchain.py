@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import wait
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from edgelake.errors import (
     EdgeLakeError,
     MissingOption,
     PeerError,
+    PolicyConflict,
     PolicyInvalid,
 )
 from edgelake.interfaces import Permission, Result
@@ -225,17 +227,23 @@ def _push_ignore(context: Context, call: Call) -> Result:
     permission=Permission.METADATA,
     details=(
         "How a node sends what was inserted on it to a master that keeps a log of changes.\n"
-        "The answer names the number and the log, and the id: stored 17 5b0c… ecd08d24…"
+        "The answer names a number of the log that is not before this change, the log, the\n"
+        "policy's SHA-256 and its id: stored 17 5b0c… 9f86d0… ecd08d24…"
     ),
     examples=('blockchain push confirm {"device": {"name": "d1"}}',),
     related=("blockchain push ignore", "get synchronizer"),
 )
 def _push_confirm(context: Context, call: Call) -> Result:
     policy = _store(context, call, ignore=True)
-    place = context.node.master_ledger().position()
+    master = context.node.master_ledger()
+    stored = master.stored(policy.id)
+    if stored is not None and not stored.same_content(policy):
+        raise PolicyConflict(f"policy '{policy.id}' exists already, with other content")
+    place = master.position()
+    digest = hashlib.sha256(policy.text.encode()).hexdigest()
     return Result(
-        {"id": policy.id, "epoch": place.epoch, "sequence": place.seq},
-        f"stored {place.seq} {place.epoch} {policy.id}",
+        {"id": policy.id, "epoch": place.epoch, "sequence": place.seq, "sha256": digest},
+        f"stored {place.seq} {place.epoch} {digest} {policy.id}",
     )
 
 

@@ -21,10 +21,11 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
         Argument("sequence", Integer(0, 2**63 - 1), help="number of the last change that it has"),
         Argument("chain", Text(), help="hash of that change, or 0"),
         Argument("hash", Text(), help="MD5 of the ledger that it has, or 0"),
+        Argument("token", Text(), help="word that the answer repeats"),
     ),
     permission=Permission.READ,
     details="What a follower asks a master of this kind; see docs/protocol.md.",
-    examples=("event get_ledger_after 0 0 0 0",),
+    examples=("event get_ledger_after 0 0 0 0 any",),
     related=("event get_blockchain", "event ledger_changed", "run blockchain sync"),
 )
 def _get_ledger_after(context: Context, call: Call) -> Result:
@@ -35,7 +36,7 @@ def _get_ledger_after(context: Context, call: Call) -> Result:
     if context.origin.peer is not None:
         # Before the look: a change behind it is told, one before it is in the answer.
         node.followers.note(context.origin.peer, context.origin.ip, context.origin.session)
-    text = news_text(master, asked, words["hash"])
+    text = news_text(master, asked, words["hash"], words["token"][:64])
     return Result(text, text)
 
 

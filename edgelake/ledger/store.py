@@ -265,7 +265,7 @@ class LocalLedger:
                 self._commit(state, _with_local(image, (*image.local, policy), image.deletes))
                 return policy
             hidden = next((p for p in image.policies if p.id == policy.id), None)
-            if marker.master is not None or hidden is None or not _same(policy, hidden):
+            if marker.master is not None or hidden is None or not policy.same_content(hidden):
                 raise PolicyConflict(
                     f"policy '{policy.id}' is deleted here and still in the master's ledger",
                     hint="insert it again when the master has dropped it",
@@ -488,16 +488,6 @@ def _with_local(
     image: LedgerImage, local: tuple[Policy, ...], deletes: tuple[DeleteMarker, ...]
 ) -> LedgerImage:
     return LedgerImage(image.master, image.policies, local, deletes, (), image.quarantine)
-
-
-def _same(one: Policy, other: Policy) -> bool:
-    """Tell whether two policies of one id have the same content."""
-    free = ("date", "ledger")
-    return one.type == other.type and all(
-        one.body.get(key) == other.body.get(key)
-        for key in one.body.keys() | other.body.keys()
-        if key not in free
-    )
 
 
 def _whole_line(text: bytes) -> bytes:

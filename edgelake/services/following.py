@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
@@ -80,7 +81,9 @@ class Following:
         """
         asked = self.place() or _NOWHERE
         known = self._ledger.master_hash()
-        command = f"event get_ledger_after {asked.epoch} {asked.seq} {asked.chain} {known}"
+        # A number of a job can be guessed; who answers must have read the question.
+        token = secrets.token_hex(12)
+        command = f"event get_ledger_after {asked.epoch} {asked.seq} {asked.chain} {known} {token}"
         with self._jobs.open() as job:
             sent = tcp.request(self._master, command, job.header(0), attempts=1, asks=True)
             patience = limits.LEDGER_ANSWER_WAIT_S if self.ours else limits.LEDGER_NEWS_WAIT_S
@@ -92,7 +95,7 @@ class Following:
             self.ours = False
             return None
         self.ours = True
-        news = read_news(answer.text, asked)
+        news = read_news(answer.text, asked, token)
         self.head = news.head
         return news
 

@@ -6,6 +6,7 @@ Source: ``docs/protocol.md``, "Changes of the ledger".
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class LedgerNews:
     same: bool = False
 
 
-def news_text(master: MasterLedger, asked: LogPosition, md5: str) -> str:
+def news_text(master: MasterLedger, asked: LogPosition, md5: str, token: str) -> str:
     """Return what a follower at a place has to know.
 
     Parameters
@@ -55,6 +56,8 @@ def news_text(master: MasterLedger, asked: LogPosition, md5: str) -> str:
         Where the follower is; any other log's place, if it does not know.
     md5 : str
         Hash of the ledger it has, ``0`` if it has none.
+    token : str
+        Random word of the question, which the answer repeats.
 
     Raises
     ------
@@ -62,12 +65,12 @@ def news_text(master: MasterLedger, asked: LogPosition, md5: str) -> str:
     """
     head = master.position()
     if asked == head:
-        return _heading("none", head, head.seq)
+        return _heading(token, "none", head, head.seq)
     entries = master.entries(asked.epoch, asked.seq, asked.chain)
     if entries:
         last = entries[-1]
         place = LogPosition(head.epoch, last.seq, last.chain)
-        lines = [_heading("changes", place, max(head.seq, last.seq), count=len(entries))]
+        lines = [_heading(token, "changes", place, max(head.seq, last.seq), count=len(entries))]
         for entry in entries:
             lines += (entry.heading(), entry.policy)
         return "\n".join(lines)
@@ -75,8 +78,9 @@ def news_text(master: MasterLedger, asked: LogPosition, md5: str) -> str:
     if position is None:
         raise DatabaseError("the table ledger is being changed by another program")
     if snapshot.md5 == md5:
-        return _heading("same", position, position.seq)
+        return _heading(token, "same", position, position.seq)
     top = _heading(
+        token,
         "ledger",
         position,
         position.seq,
@@ -87,17 +91,20 @@ def news_text(master: MasterLedger, asked: LogPosition, md5: str) -> str:
     return f"{top}\n{snapshot.data.decode()}"
 
 
-def read_news(text: str, asked: LogPosition) -> LedgerNews:
+def read_news(text: str, asked: LogPosition, token: str) -> LedgerNews:
     """Return what a master answered to who is at a place.
 
     Raises
     ------
     LedgerInvalid
-        The text is damaged, or no continuation of that place.
+        The text is damaged, no continuation of that place, or from somebody who was
+        not asked: it lacks the question's token.
     """
     top, _, rest = text.partition("\n")
     try:
         data: dict[str, Any] = json.loads(top)
+        if not hmac.compare_digest(str(data["token"]).encode(), token.encode()):
+            raise LedgerInvalid("news of the ledger came from somebody who was not asked")
         kind, head = data["kind"], int(data["head"])
         place = LogPosition(str(data["epoch"]), int(data["seq"]), str(data["chain"]))
         if kind in ("none", "same"):
@@ -116,16 +123,18 @@ def read_news(text: str, asked: LogPosition) -> LedgerNews:
 # ------------------------------------------------------------------- parts
 
 
-def _heading(kind: str, place: LogPosition, head: int, **more: object) -> str:
+def _heading(token: str, kind: str, place: LogPosition, head: int, **more: object) -> str:
     return json.dumps(
         {
+            "token": token,
             "kind": kind,
             "epoch": place.epoch,
             "seq": place.seq,
             "chain": place.chain,
             "head": head,
             **more,
-        }
+        },
+        separators=(",", ":"),
     )
 
 

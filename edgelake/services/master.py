@@ -153,6 +153,18 @@ class MasterLedger:
             self._announce()
         return added
 
+    def stored(self, policy_id: str) -> Policy | None:
+        """Return the policy of an id, ``None`` if there is none that is one.
+
+        Raises
+        ------
+        DatabaseError
+        """
+        text = self.rows.text_of(policy_id)
+        if text is None or fault_of(policy_id, text) is not None:
+            return None
+        return parse_policy(text)
+
     def replace(self, policy: Policy, host: str) -> None:
         """Put a policy in the place of the stored one with its id and type.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import threading
@@ -41,7 +42,7 @@ __all__ = ["MasterSource", "TableSource", "drop_command"]
 _STEP_S = 0.2
 _NEVER_SYNCED = "0"
 _BUSY = {kind.code for kind in (DatabaseError, DatabaseUnknown, TableMissing, Overloaded)}
-_ACKNOWLEDGED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) (.*)", re.DOTALL)
+_ACKNOWLEDGED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
@@ -291,7 +292,8 @@ class MasterSource:
         reason = " ".join(answer.text.split())
         if answer.error == 0:
             told = _ACKNOWLEDGED.fullmatch(answer.text)
-            if told is None or told[3] != policy.id:
+            # Who names the hash has read the policy, and is not guessing at jobs.
+            if told is None or told[4] != policy.id or told[3] != _hash(policy):
                 return False
             self._outbox.acknowledge(policy.id, LogPosition(told[2], int(told[1]), ""))
             return True
@@ -547,6 +549,10 @@ class TableSource:
         except PolicyInvalid as exc:
             if self._sync is not None:
                 self._sync.refused(_refusal(f"policy {policy.id} not shared: {exc}", exc.code))
+
+
+def _hash(policy: Policy) -> str:
+    return hashlib.sha256(policy.with_ledger("global").text.encode()).hexdigest()
 
 
 def _follow_up(turn: Turn) -> float | None:

@@ -96,6 +96,14 @@ class LedgerTable:
             rows = self._database.query("SELECT policy FROM ledger ORDER BY date, sequence_id")
         return [policy for (policy,) in rows if isinstance(policy, str)]
 
+    def text_of(self, policy_id: str) -> str | None:
+        """Return the policy of an id as stored, ``None`` if it has no row or no text."""
+        with self.explained():
+            found = self._database.query(
+                "SELECT policy FROM ledger WHERE policy_id = ?", (policy_id,)
+            )
+        return found[0][0] if found and isinstance(found[0][0], str) else None
+
     def insert(self, row: PolicyRow, host: str, *, ignore: bool = False) -> bool:
         """Add a row; return whether it is new.
 

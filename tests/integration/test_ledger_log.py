@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgelake import Node, limits
+from edgelake.errors import PolicyConflict
 from tests.waiting import eventually
 
 LONG = "30 minutes"
@@ -213,7 +214,7 @@ class TestFollowing:
             push(node, f"p{number}")
         place = node._parts.master_ledger().position()
         md5 = hashlib.md5(b"any").hexdigest()
-        asked = f"event get_ledger_after {place.epoch} {place.seq} {place.chain} {md5}"
+        asked = f"event get_ledger_after {place.epoch} {place.seq} {place.chain} {md5} {'f' * 24}"
         answer = node.run(asked)
         assert len(asked) <= 200
         assert len(answer.text) <= 200
@@ -305,6 +306,26 @@ class TestOutbox:
         assert figures(follower)["pending_policies"] == 2
         follower.run("blockchain delete policy where id = bad and local = true")
         eventually(lambda: len(figures(follower)["refused"]) == 1, "the end of the refusal")
+
+    def test_other_content_under_the_same_id_is_refused(self, master, nodes):
+        node, address = master
+        follower = nodes("one")
+        follower.run(
+            'blockchain insert where policy = {"device": {"id": "x", "name": "second"}}'
+            " and local = true"
+        )
+        first = 'blockchain push confirm {"device": {"id": "x", "name": "first", "date": "2026"}}'
+        for _ in range(2):
+            answer = node.run(first)
+            assert answer.text.startswith("stored 1 ")
+            assert answer.text.endswith(" x")
+        with pytest.raises(PolicyConflict, match="'x' exists already, with other content"):
+            node.run(first.replace("first", "third"))
+        follow(follower, address)
+        eventually(
+            lambda: "other content" in follower.run("get error log").text, "the refusal told"
+        )
+        assert names(follower) == ["first"]
 
     def test_a_busy_master_loses_nothing(self, master, nodes, monkeypatch):
         """Weakness 1: the database of the master is locked while nodes insert."""
