@@ -198,6 +198,7 @@ class MasterSource:
         """Take what the master's log says; return whether there was anything."""
         self._outbox.void(news.place.epoch)
         stored = self._outbox.stored_at(news.place)
+        self._bytes += len(news.ledger or b"") + sum(len(e.policy) for e in news.entries)
         try:
             with self._adopting:
                 adoption = self._following.adopt(news, dropped=turn.delivered, stored=stored)
@@ -207,7 +208,6 @@ class MasterSource:
         if adoption is None:
             self._settle(turn, stored, news.place)
             return False
-        self._bytes += len(news.ledger or b"") + sum(len(e.policy) for e in news.entries)
         if adoption.changed and self._sync is not None:
             self._sync.loaded()
         return True
