@@ -372,6 +372,9 @@ LEDGER_ANSWER_WAIT_S: Final = 10.0
 MAX_AWAITED_ACKNOWLEDGEMENTS: Final = 200
 """Policies on their way to a master whose acknowledgement is awaited over several cycles."""
 
+MAX_OUTBOX_SHOWN: Final = 1000
+"""Changes that wait for a master and are listed by ``get synchronizer``; all are counted."""
+
 RESEND_PAUSE_S: Final = 0.25
 """Shortest time between two sendings of one local policy."""
 

@@ -367,9 +367,21 @@ class TestOutbox:
             )
         follower.run(f"blockchain delete policy where id = a and master = {address}")
         assert names(follower) == ["b", "x", "y"]
+        assert [(c["id"], c["change"]) for c in figures(follower)["outbox"]] == [
+            ("x", "insert"),
+            ("y", "insert"),
+            ("a", "delete"),
+        ]
+        follower.run("exit synchronizer")
+        assert figures(follower)["pending_policies"] == 2
+        assert len(follower.run("blockchain get * where ledger = local").data) == 2
         port = int(address.rpartition(":")[2])
         node, _ = make_master(tmp_path / "master", port)
         with node:
+            follower.run(
+                "run blockchain sync where source = master and time = 1 second and dest = file"
+                f" and connection = {address}"
+            )
             eventually(lambda: sorted(names(node_ledger(node))) == ["b", "x", "y"], "the changes")
             eventually(
                 lambda: (
