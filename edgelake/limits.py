@@ -390,6 +390,27 @@ MAX_OPEN_LEDGER_REQUESTS: Final = 16
 SQLITE_BUSY_TIMEOUT_S: Final = 5.0
 """Wait for another process's lock on a SQLite file."""
 
+POSTGRES_CONNECTIONS: Final = 4
+"""Connections to one PostgreSQL database; a server has about a hundred for all."""
+
+POSTGRES_CONNECT_TIMEOUT_S: Final = 5
+"""Wait for a connection to a PostgreSQL server; whole seconds, which is all its library takes."""
+
+POSTGRES_RETRY_PAUSE_S: Final = 1.0
+"""Pause before a server that refused, or fell silent, is tried again."""
+
+POSTGRES_LOCK_TIMEOUT_S: Final = 5
+"""Wait for another transaction, or for a free connection; as long as with SQLite."""
+
+POSTGRES_STATEMENT_TIMEOUT_S: Final = 10
+"""Longest time of one statement; the server ends it."""
+
+POSTGRES_SILENCE_S: Final = 12
+"""Longest silence of a server inside a statement; longer than its own limit, which tells more."""
+
+POSTGRES_CLOSE_WAIT_S: Final = 2.0
+"""What statements that run are given when their database is disconnected or the node ends."""
+
 # --------------------------------------------------------------- files
 
 MAX_PATH_CHARS: Final = 4096

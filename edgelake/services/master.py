@@ -1,7 +1,7 @@
 """The master's side of the ledger: the SQL table, and the snapshot it serves from.
 
 The snapshot (bytes, hash, count) is made again only after the table changed;
-a poll of an unchanged ledger asks SQLite for its change counter and nothing
+a poll of an unchanged ledger asks the database for its change counter and nothing
 else.
 """
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from edgelake.errors import DatabaseError, PolicyConflict, PolicyRowMissing, TableMissing
+from edgelake.errors import PolicyConflict, PolicyRowMissing, TableMissing
 from edgelake.interfaces import PolicyRow, RowChanges
-from edgelake.storage.databases import Database
+from edgelake.storage.engine import Database
 
 __all__ = ["LedgerTable"]
 
 _CREATE = (
     """CREATE TABLE IF NOT EXISTS ledger (
-        sequence_id integer primary key autoincrement,
+        sequence_id {serial_key},
         policy_type varchar not null,
         policy_id varchar not null,
         company_name varchar,
-        date timestamp not null default current_timestamp,
+        date timestamp not null default {now},
         host varchar not null,
         status varchar,
         policy varchar
@@ -40,7 +40,7 @@ _UPDATE = (
 
 
 class LedgerTable:
-    """`edgelake.interfaces.LedgerRows` in a SQLite database.
+    """`edgelake.interfaces.LedgerRows` in a database.
 
     Parameters
     ----------
@@ -61,14 +61,14 @@ class LedgerTable:
         """Make the table and its indexes; one that exists is kept."""
         with self._database.transaction():
             for statement in _CREATE:
-                self._database.execute(statement)
+                self._database.execute(
+                    statement.format(serial_key=self._database.serial_key, now=self._database.now)
+                )
+            self._database.watch("ledger")
 
     def exists(self) -> bool:
         """Return whether the database has the table."""
-        found = self._database.query(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ledger'"
-        )
-        return bool(found)
+        return self._database.has_table("ledger")
 
     def require(self) -> None:
         """Raise `TableMissing` if the database does not have the table."""
@@ -85,7 +85,7 @@ class LedgerTable:
         Compare tokens of one `Database` object; equal tokens mean equal
         content, different ones may too. Reads no rows.
         """
-        return self._database.version()
+        return self._database.version("ledger")
 
     def read(self) -> list[str]:
         """Return the policies' texts as stored, ordered by date, then by sequence_id.
@@ -130,7 +130,7 @@ class LedgerTable:
     def add_row(self, row: PolicyRow, host: str) -> bool:
         """Add a row unless its id is there; return whether it is new."""
         sql = _INSERT + " ON CONFLICT (policy_id) DO NOTHING"
-        return self._database.execute(sql, _values(row, host)) == 1
+        return self._database.execute(sql, self._values(row, host)) == 1
 
     def delete(self, policy_ids: Sequence[str]) -> None:
         """Remove one row per id: all of them, or none.
@@ -177,8 +177,8 @@ class LedgerTable:
         for row in rows:
             wanted.setdefault(row.policy_id, row)
         with self.explained(), self._database.transaction():
-            # Without the date: it is part of the policy's text, and SQLite turns a date of
-            # digits alone into a number.
+            # Without the date: it is part of the policy's text, and databases turn some of
+            # them into something else.
             stored = {
                 found[0]: found[1:]
                 for found in self._database.query(
@@ -196,11 +196,14 @@ class LedgerTable:
             self._database.execute_many(
                 _UPDATE,
                 [
-                    (r.policy_type, r.company, r.date, host, r.status, r.policy, r.policy_id)
+                    (
+                        *(r.policy_type, r.company, self._database.timestamp(r.date), host),
+                        *(r.status, r.policy, r.policy_id),
+                    )
                     for r in other
                 ],
             )
-            self._database.execute_many(_INSERT, [_values(row, host) for row in new])
+            self._database.execute_many(_INSERT, [self._values(row, host) for row in new])
         return RowChanges(inserted=len(new), updated=len(other), deleted=len(gone))
 
     @contextmanager
@@ -208,23 +211,21 @@ class LedgerTable:
         """Turn the database's complaint about a missing table into `TableMissing`."""
         try:
             yield
-        except DatabaseError as exc:
-            if "no such table" in exc.message:
-                self.require()
+        except TableMissing:
+            self.require()
             raise
+
+    def _values(self, row: PolicyRow, host: str) -> tuple[object, ...]:
+        return (
+            row.policy_type,
+            row.policy_id,
+            row.company,
+            self._database.timestamp(row.date),
+            host,
+            row.status,
+            row.policy,
+        )
 
 
 def _columns(row: PolicyRow) -> tuple[str | None, ...]:
     return (row.policy_type, row.company, row.status, row.policy)
-
-
-def _values(row: PolicyRow, host: str) -> tuple[str | None, ...]:
-    return (
-        row.policy_type,
-        row.policy_id,
-        row.company,
-        row.date,
-        host,
-        row.status,
-        row.policy,
-    )
