@@ -397,7 +397,7 @@ POSTGRES_CONNECT_TIMEOUT_S: Final = 5
 """Wait for a connection to a PostgreSQL server; whole seconds, which is all its library takes."""
 
 POSTGRES_RETRY_PAUSE_S: Final = 1.0
-"""Pause before a server that refused, or fell silent, is tried again."""
+"""Least pause before a server that refused, or fell silent, is tried again."""
 
 POSTGRES_LOCK_TIMEOUT_S: Final = 5
 """Wait for another transaction, or for a free connection; as long as with SQLite."""

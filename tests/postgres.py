@@ -22,7 +22,7 @@ from tests.waiting import eventually
 __all__ = ["PASSWORD", "USER", "PostgresServer", "programs"]
 
 USER = "edgelake_tests"
-PASSWORD = "pg'pass\\word zz9"
+PASSWORD = "pg'sesame\\open zz9"
 _LOWEST_PORT, _HIGHEST_PORT = 20_000, 32_000
 
 

@@ -224,9 +224,13 @@ class NodeParts:
         database = self.databases.get(LEDGER_DATABASE)
         with self._lock:
             master = self._masters.get(id(database))
+        if master is not None:
+            return master
+        table = SequencedLedger(database, fault_of)
+        table.require()
+        with self._lock:
+            master = self._masters.get(id(database))
             if master is None:
-                table = SequencedLedger(database, fault_of)
-                table.require()
                 master = MasterLedger(table)
                 master.watch(self._ledger_changed)
                 self._masters = {id(database): master}

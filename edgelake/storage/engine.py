@@ -87,6 +87,10 @@ class Database(ABC):
         """Return whether there is a table of that name."""
 
     @abstractmethod
+    def owns(self, table: str) -> bool:
+        """Return whether a table is there and may be changed in its shape."""
+
+    @abstractmethod
     def watch(self, table: str) -> None:
         """Prepare a table so that `version` knows its changes; inside a transaction."""
 

@@ -15,8 +15,7 @@ from edgelake.storage.engine import Database
 
 __all__ = ["LedgerTable"]
 
-_CREATE = (
-    """CREATE TABLE IF NOT EXISTS ledger (
+_CREATE = """CREATE TABLE ledger (
         sequence_id {serial_key},
         policy_type varchar not null,
         policy_id varchar not null,
@@ -25,7 +24,8 @@ _CREATE = (
         host varchar not null,
         status varchar,
         policy varchar
-    )""",
+    )"""
+_INDEXES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS hash_index ON ledger (policy_id)",
     "CREATE INDEX IF NOT EXISTS time_index ON ledger (date)",
 )
@@ -59,12 +59,14 @@ class LedgerTable:
 
     def create(self) -> None:
         """Make the table and its indexes; one that exists is kept."""
-        with self._database.transaction():
-            for statement in _CREATE:
-                self._database.execute(
-                    statement.format(serial_key=self._database.serial_key, now=self._database.now)
-                )
-            self._database.watch("ledger")
+        database = self._database
+        with database.transaction():
+            if not database.has_table("ledger"):
+                database.execute(_CREATE.format(serial_key=database.serial_key, now=database.now))
+            if database.owns("ledger"):
+                for statement in _INDEXES:
+                    database.execute(statement)
+                database.watch("ledger")
 
     def exists(self) -> bool:
         """Return whether the database has the table."""

@@ -32,8 +32,8 @@ _LATE_DATE = "infinity"
 _OWNED = """
     SELECT c.oid::bigint FROM pg_class c
     WHERE c.oid = to_regclass(quote_ident(?)) AND pg_has_role(c.relowner, 'USAGE')
-    AND has_schema_privilege(current_schema(), 'CREATE')
 """
+_ROOM = "has_schema_privilege(current_schema(), 'CREATE')"
 _WATCH = (
     "CREATE TABLE IF NOT EXISTS edgelake_changes (relation oid primary key, changed bigint)",
     # With the rights of its owner: who else writes into the table need not know of it.
@@ -186,6 +186,10 @@ class PostgresDatabase(Database):
         """Return whether the search path leads to a table of that name."""
         return self.query("SELECT to_regclass(quote_ident(?)) IS NOT NULL", (table,)) == [(True,)]
 
+    def owns(self, table: str) -> bool:
+        """Return whether the user, or a role of theirs, made the table."""
+        return bool(self.query(_OWNED, (table,)))
+
     def watch(self, table: str) -> None:
         """Have the server take note of each change, if the table is this user's.
 
@@ -195,7 +199,7 @@ class PostgresDatabase(Database):
         """
         from psycopg import sql
 
-        for (oid,) in self.query(_OWNED, (table,)):
+        for (oid,) in self.query(f"{_OWNED} AND {_ROOM}", (table,)):
             for statement in _WATCH:
                 self.execute(statement)
             self.execute(

@@ -182,10 +182,13 @@ class Links:
 
     def _reconnect(self) -> Link:
         psycopg = driver()
+        begin = time.monotonic()
         try:
             link = self._connect(self.name)
         except psycopg.Error as exc:
-            self._next_try = time.monotonic() + limits.POSTGRES_RETRY_PAUSE_S
+            now = time.monotonic()
+            # Who asks a server that swallows everything is kept waiting a third of the time.
+            self._next_try = now + max(limits.POSTGRES_RETRY_PAUSE_S, 2 * (now - begin))
             error = self._unreachable(exc)
             self.trouble = error.message.partition(": ")[2]
             raise error from exc
@@ -233,7 +236,7 @@ class Links:
             keepalives_idle=limits.POSTGRES_CONNECT_TIMEOUT_S,
             keepalives_interval=2,
             keepalives_count=3,
-            tcp_user_timeout=limits.POSTGRES_SILENCE_S * 1000,
+            tcp_user_timeout=int(limits.POSTGRES_SILENCE_S * 1000),
             options=" ".join(f"-c {key}={value}" for key, value in _settings().items()),
         )
         _adapt(link)

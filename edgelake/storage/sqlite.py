@@ -118,6 +118,10 @@ class SqliteDatabase(Database):
         sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
         return bool(self.query(sql, (table,)))
 
+    def owns(self, table: str) -> bool:
+        """Return whether there is a table of that name: SQLite knows no users."""
+        return self.has_table(table)
+
     def watch(self, table: str) -> None:
         """Do nothing: SQLite counts every change."""
 
