@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from dateutil.parser import isoparse
 
 from edgelake import limits
-from edgelake.errors import DatabaseError, DatabaseUnreachable
+from edgelake.errors import DatabaseError, DatabaseUnreachable, TableMissing
 from edgelake.storage.engine import Database
 from edgelake.storage.postgres_link import Link, Links, Server, explained
 
@@ -36,6 +36,7 @@ _OWNED = """
 _ROOM = "has_schema_privilege(current_schema(), 'CREATE')"
 _WATCH = (
     "CREATE TABLE IF NOT EXISTS edgelake_changes (relation oid primary key, changed bigint)",
+    "GRANT SELECT ON edgelake_changes TO PUBLIC",
     # With the rights of its owner: who else writes into the table need not know of it.
     """
     CREATE OR REPLACE FUNCTION edgelake_changed() RETURNS trigger LANGUAGE plpgsql
@@ -58,6 +59,7 @@ _EVENTS = (
     ("TRUNCATE", ""),
 )
 _ALL_CHANGES = "SELECT txid_current_snapshot()::text"
+_COUNTS = "SELECT has_table_privilege(to_regclass('edgelake_changes')::oid, 'SELECT')"
 _CHANGES = """
     SELECT t.oid::bigint, txid_current_snapshot()::text, (
         SELECT changed FROM edgelake_changes WHERE relation = t.oid AND (
@@ -103,6 +105,7 @@ class PostgresDatabase(Database):
         self._links = Links(name, server)
         self._writing = threading.Lock()
         self._mine = threading.local()
+        self._counted: tuple[int, bool] | None = None
         self._links.open()
 
     @property
@@ -219,21 +222,18 @@ class PostgresDatabase(Database):
                     " FOR EACH STATEMENT EXECUTE FUNCTION edgelake_changed()"
                 ).format(sql.Identifier(name), sql.Identifier(table))
                 self._run(functools.partial(_execute, made))
+        self._counted = None
 
     def version(self, table: str | None = None) -> object:
         """Return a token that differs after any change of a table, by anybody."""
         epoch = self._links.epoch
-        if table is not None:
+        if table is not None and self._counts(epoch):
             try:
                 ((oid, snapshot, changed),) = self.query(_CHANGES, (table,))
-            except DatabaseUnreachable:
+            except TableMissing:
+                self._counted = None
                 raise
-            except DatabaseError:
-                if self._current() is not None:
-                    raise
-                # The server takes no note of changes of any table here.
-            else:
-                return (self._serial, epoch, oid, snapshot if changed is None else changed)
+            return (self._serial, epoch, oid, snapshot if changed is None else changed)
         return (self._serial, epoch, self.query(_ALL_CHANGES)[0][0])
 
     def timestamp(self, text: str) -> object:
@@ -249,6 +249,13 @@ class PostgresDatabase(Database):
         self._links.close()
 
     # ---------------------------------------------------------------- parts
+
+    def _counts(self, epoch: int) -> bool:
+        """Return whether the server takes note of changes of any table here."""
+        known = self._counted
+        if known is None or known[0] != epoch:
+            known = self._counted = (epoch, self.query(_COUNTS) == [(True,)])
+        return known[1]
 
     def _current(self) -> Link | None:
         """Return the connection of this thread's transaction."""

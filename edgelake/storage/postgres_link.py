@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgelake import limits
-from edgelake.errors import DatabaseError, DatabaseUnreachable, TableMissing
+from edgelake.errors import DatabaseError, DatabaseUnreachable, TableMissing, WrongValue
 
 if TYPE_CHECKING:
     import psycopg
@@ -24,6 +24,8 @@ __all__ = ["Link", "Links", "Server", "driver", "explained"]
 _R = TypeVar("_R")
 _ESCAPE = "\uffff"
 _MAINTENANCE = "postgres"
+# PostgreSQL cuts longer names, and might find somebody else's.
+_USER_BYTES = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,25 @@ class Server:
     user : str
     password : str or None
         Never shown.
+
+    Raises
+    ------
+    WrongValue
+        The server's protocol cannot carry the user or the password.
     """
 
     host: str
     port: int
     user: str
     password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check what the library would cut, or quote in an error."""
+        for what, text in (("user", self.user), ("password", self.password or "")):
+            if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text):
+                raise WrongValue(f"the {what} holds a NUL, or half a surrogate pair")
+        if len(self.user.encode()) > _USER_BYTES:
+            raise WrongValue(f"the name of the user exceeds {_USER_BYTES} bytes")
 
     def __str__(self) -> str:
         """Return ``host:port``."""

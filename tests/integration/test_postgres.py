@@ -100,6 +100,26 @@ class TestConnecting:
         with pytest.raises(WrongValue, match="in memory"):
             node.run("connect dbms x where type = psql and user = u and memory = true")
 
+    @pytest.mark.parametrize(
+        ("user", "password", "text"),
+        [
+            ("u\0", "p", "the user holds a NUL"),
+            ("u", "p\0secret", "the password holds a NUL"),
+            ("u", "\ud800", "half a surrogate pair"),
+            ("ü" * 32, "p", "exceeds 63 bytes"),
+        ],
+    )
+    def test_what_the_protocol_cannot_carry(self, user, password, text):
+        with pytest.raises(WrongValue, match=text) as caught:
+            Server("127.0.0.1", 5432, user, password)
+        assert "secret" not in str(caught.value)
+
+    def test_options_in_a_name_are_no_options(self, postgres):
+        for user in ("u host=192.0.2.1", "' password='x", "ü\\", "x" * 63):
+            with pytest.raises(DatabaseUnreachable, match="authentication failed") as caught:
+                PostgresDatabase(NAME, postgres.server(user))
+            assert f"as user '{user}'" in str(caught.value)
+
     def test_a_password_is_nowhere(self, node, postgres):
         wrong = "wr0ng'sesame\\zz"
         command = f"connect dbms {NAME} where {postgres.where}".replace(PASSWORD, wrong)
@@ -407,6 +427,16 @@ class TestVersion:
         check("DROP TABLE ledger", True)
         table.create()
         assert table.version() not in seen
+        other.execute("DROP TABLE edgelake_changes")
+        with pytest.raises(DatabaseError, match="edgelake_changes"):
+            table.version()
+        # Without it nobody can write; that is told, and made good by making it again.
+        with pytest.raises(DatabaseError, match="edgelake_changes"):
+            table.insert(row("a"), HOST)
+        table.create()
+        assert table.insert(row("a"), HOST)
+        seen.append(table.version())
+        check("DELETE FROM ledger", True)
 
     def test_what_is_not_yet_stored_is_not_noticed_and_then_is(self, table, other):
         before = table.version()
