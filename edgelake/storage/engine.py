@@ -91,15 +91,27 @@ class Database(ABC):
         """Return whether a table is there and may be changed in its shape."""
 
     @abstractmethod
-    def watch(self, table: str) -> None:
-        """Prepare a table so that `version` knows its changes; inside a transaction."""
+    def guard(self, table: str) -> None:
+        """Let nobody, other programs neither, change a table during any transaction from now on.
+
+        A table that does not exist is no error. `version` speaks of these tables.
+        Asks the database nothing.
+        """
 
     @abstractmethod
-    def version(self, table: str | None = None) -> object:
-        """Return a token that differs after any change of a table, by anybody; reads no rows.
+    def watch(self, table: str) -> None:
+        """Have the database note who changes a table, so that `version` need not guess.
 
-        Compare tokens of one object and one table. Equal tokens mean equal
-        content, different ones may too. Without a table all of them count.
+        Inside a transaction, and of a table that is the user's own.
+        """
+
+    @abstractmethod
+    def version(self) -> object:
+        """Return a token that differs after any change of a guarded table, by anybody.
+
+        Reads no rows. Compare tokens of one object. Equal tokens mean equal
+        content, different ones may too. What is seen inside a transaction after
+        its last change is what is seen behind it, unless others changed something.
         """
 
     @abstractmethod

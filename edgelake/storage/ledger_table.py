@@ -56,6 +56,7 @@ class LedgerTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        database.guard("ledger")
 
     def create(self) -> None:
         """Make the table and its indexes; one that exists is kept."""
@@ -87,7 +88,7 @@ class LedgerTable:
         Compare tokens of one `Database` object; equal tokens mean equal
         content, different ones may too. Reads no rows.
         """
-        return self._database.version("ledger")
+        return self._database.version()
 
     def read(self) -> list[str]:
         """Return the policies' texts as stored, ordered by date, then by sequence_id.

@@ -16,7 +16,7 @@ from dateutil.parser import isoparse
 from edgelake import limits
 from edgelake.errors import DatabaseError, DatabaseUnreachable, TableMissing
 from edgelake.storage.engine import Database
-from edgelake.storage.postgres_link import Link, Links, Server, explained
+from edgelake.storage.postgres_link import Link, Links, Server, driver, explained
 
 __all__ = ["PostgresDatabase"]
 
@@ -106,6 +106,8 @@ class PostgresDatabase(Database):
         self._writing = threading.Lock()
         self._mine = threading.local()
         self._counted: tuple[int, bool] | None = None
+        self._guarded: tuple[str, ...] = ()
+        self._locks = ""
         self._links.open()
 
     @property
@@ -224,17 +226,28 @@ class PostgresDatabase(Database):
                 self._run(functools.partial(_execute, made))
         self._counted = None
 
-    def version(self, table: str | None = None) -> object:
-        """Return a token that differs after any change of a table, by anybody."""
+    def guard(self, table: str) -> None:
+        """Lock a table against writers at the beginning of each transaction."""
+        if table not in self._guarded:
+            self._guarded = (*self._guarded, table)
+            from psycopg import sql
+
+            names = sql.SQL(", ").join(map(sql.Identifier, self._guarded))
+            locks = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(names)
+            self._locks = locks.as_string()
+
+    def version(self) -> object:
+        """Return a token that differs after any change of a guarded table, by anybody."""
         epoch = self._links.epoch
-        if table is not None and self._counts(epoch):
-            try:
-                ((oid, snapshot, changed),) = self.query(_CHANGES, (table,))
-            except TableMissing:
-                self._counted = None
-                raise
-            return (self._serial, epoch, oid, snapshot if changed is None else changed)
-        return (self._serial, epoch, self.query(_ALL_CHANGES)[0][0])
+        if not self._guarded or not self._counts(epoch):
+            return (self._serial, epoch, self.query(_ALL_CHANGES)[0][0])
+        try:
+            found = [self.query(_CHANGES, (table,))[0] for table in self._guarded]
+        except TableMissing:
+            self._counted = None
+            raise
+        tokens = ((oid, now if changed is None else changed) for oid, now, changed in found)
+        return (self._serial, epoch, *tokens)
 
     def timestamp(self, text: str) -> object:
         """Return a date in UTC, or ``infinity`` for what is no date: it sorts last."""
@@ -277,10 +290,9 @@ class PostgresDatabase(Database):
             return work(link)
 
     def _inside(self, link: Link) -> Iterator[None]:
-        with explained(self.name, self._links):
-            link.execute("BEGIN")
-            link.execute(_LOCK)
         try:
+            with explained(self.name, self._links):
+                self._begin(link)
             yield
         except BaseException:
             self._roll_back(link)
@@ -292,6 +304,19 @@ class PostgresDatabase(Database):
             raise DatabaseUnreachable(
                 f"{exc.message}; whether the change was stored is not known"
             ) from exc
+
+    def _begin(self, link: Link) -> None:
+        """Begin a transaction behind all others."""
+        begin = f"BEGIN; {_LOCK}"
+        if not self._locks:
+            link.execute(begin)
+            return
+        try:
+            link.execute(f"{begin}; {self._locks}")
+        except driver().errors.UndefinedTable:
+            # It may be about to be made.
+            link.execute("ROLLBACK")
+            link.execute(begin)
 
     def _roll_back(self, link: Link) -> None:
         """End a transaction without a change; if that fails the connection is not kept."""

@@ -426,7 +426,8 @@ def _adapt(link: Link) -> None:
 
     link.adapters.register_dumper(str, Known)
     link.adapters.register_dumper(str, Unknown)
-    for kind in ("text", "varchar"):
+    # Timestamps as text: there are some that Python's do not reach.
+    for kind in ("text", "varchar", "timestamp"):
         link.adapters.register_loader(kind, Loaded)
 
 

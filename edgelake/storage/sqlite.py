@@ -122,6 +122,9 @@ class SqliteDatabase(Database):
         """Return whether there is a table of that name: SQLite knows no users."""
         return self.has_table(table)
 
+    def guard(self, table: str) -> None:
+        """Do nothing: a transaction keeps all of the file to itself."""
+
     def watch(self, table: str) -> None:
         """Do nothing: SQLite counts every change."""
 
@@ -129,7 +132,7 @@ class SqliteDatabase(Database):
         """Return the text: SQLite keeps dates as they are written."""
         return text
 
-    def version(self, table: str | None = None) -> object:
+    def version(self) -> object:
         """Return a token that differs after any change, by anybody; touches no rows."""
         with self._guarded() as connection:
             others = connection.execute("PRAGMA data_version").fetchone()[0]

@@ -404,6 +404,41 @@ class TestTransactions:
 
 
 class TestVersion:
+    def test_inside_a_transaction_it_is_what_it_is_behind_it(self, table, database, other):
+        """Whoever reads and writes inside a transaction knows the content that goes with it."""
+        with database.transaction():
+            table._database.execute(
+                "INSERT INTO ledger (policy_type, policy_id, date, host, policy)"
+                " VALUES ('t', 'a', ?, 'h', '{}')",
+                (database.timestamp("no date"),),
+            )
+            ((date, number),) = database.query("SELECT date, sequence_id FROM ledger")
+            assert database.query(
+                "SELECT policy_id FROM ledger WHERE date = ? AND date <= ? AND sequence_id = ?",
+                (date, date, number),
+            ) == [("a",)]
+            inside = table.version()
+        assert table.version() == inside
+
+        heard = threading.Event()
+
+        def write():
+            other.execute(
+                "INSERT INTO ledger (policy_type, policy_id, host) VALUES ('t', 'b', 'h')"
+            )
+            heard.set()
+
+        writer = threading.Thread(target=write)
+        with database.transaction():
+            seen = table.read()
+            writer.start()
+            eventually(lambda: _waiting(database) == 1, "the other writer waits")
+            assert table.read() == seen
+            assert table.version() == inside
+            assert not heard.is_set()
+        writer.join()
+        assert table.version() != inside
+
     def test_changes_of_others_are_noticed(self, table, other):
         table.insert(row("a"), HOST)
         seen = [table.version()]
@@ -674,6 +709,12 @@ def _connections(link: psycopg.Connection) -> int:
         (NAME,),
     ).fetchall()
     return count
+
+
+def _waiting(database: PostgresDatabase) -> int:
+    """Return how many wait for a lock."""
+    found = database.query("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return int(found[0][0])
 
 
 def _reads(table: LedgerTable) -> bool:
