@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -273,6 +274,13 @@ class TestTable:
         ]
         table.delete([text])
         assert table.read() == [text]
+
+    def test_an_id_that_no_index_holds_is_an_error_and_harms_nothing(self, table):
+        digits = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(100))
+        with pytest.raises(DatabaseError, match="index row size") as caught:
+            table.insert(row(digits), HOST)
+        assert len(str(caught.value)) < 200
+        assert table.insert(row(digits[:2000]), HOST)
 
     def test_a_missing_table_is_named_with_what_to_write(self, database):
         table = LedgerTable(database)
