@@ -17,6 +17,7 @@ from edgelake import limits
 from edgelake.errors import (
     DatabaseError,
     DatabaseUnknown,
+    DatabaseUnreachable,
     EdgeLakeError,
     LedgerError,
     LedgerInvalid,
@@ -41,7 +42,10 @@ __all__ = ["MasterSource", "TableSource", "drop_command"]
 
 _STEP_S = 0.2
 _NEVER_SYNCED = "0"
-_BUSY = {kind.code for kind in (DatabaseError, DatabaseUnknown, TableMissing, Overloaded)}
+_BUSY = {
+    kind.code
+    for kind in (DatabaseError, DatabaseUnknown, DatabaseUnreachable, TableMissing, Overloaded)
+}
 _ACKNOWLEDGED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
 _PLAIN = re.compile(r"[\w.:-]+")
 

@@ -20,21 +20,21 @@ from dataclasses import dataclass
 from edgelake import limits
 from edgelake.errors import DatabaseError, PolicyConflict, PolicyRowMissing
 from edgelake.interfaces import LogEntry, LogPosition, PolicyRow
-from edgelake.storage.databases import Database
+from edgelake.storage.engine import Database
 from edgelake.storage.ledger_table import LedgerTable
 
 __all__ = ["LedgerRead", "SequencedLedger"]
 
-_CREATE = (
-    "CREATE TABLE IF NOT EXISTS ledger_head"
-    " (id integer primary key, epoch varchar not null, seq integer not null,"
+_CREATE = {
+    "ledger_head": "CREATE TABLE ledger_head"
+    " (id integer primary key, epoch varchar not null, seq bigint not null,"
     " chain varchar not null)",
-    "CREATE TABLE IF NOT EXISTS ledger_log"
-    " (seq integer primary key, op varchar not null, policy_id varchar not null,"
+    "ledger_log": "CREATE TABLE ledger_log"
+    " (seq bigint primary key, op varchar not null, policy_id varchar not null,"
     " after_id varchar not null, policy varchar not null, chain varchar not null)",
-    "CREATE TABLE IF NOT EXISTS ledger_shown"
+    "ledger_shown": "CREATE TABLE ledger_shown"
     " (policy_id varchar primary key, digest varchar not null)",
-)
+}
 _ROWS = "SELECT policy_id, policy, date, sequence_id FROM ledger ORDER BY date, sequence_id"
 _BEFORE = (
     "SELECT l.policy_id FROM ledger l JOIN ledger_shown s ON s.policy_id = l.policy_id"
@@ -141,7 +141,10 @@ class SequencedLedger(LedgerTable):
                 raise PolicyRowMissing(
                     f"no policy '{row.policy_id}' of type '{row.policy_type}' in the table ledger"
                 )
-            values = (row.policy_type, row.company, row.date, host, row.status, row.policy)
+            values = (
+                *(row.policy_type, row.company, self._database.timestamp(row.date)),
+                *(host, row.status, row.policy),
+            )
             self._database.execute(_REPLACE, (*values, row.policy_id))
             self._note_put(row.policy_id, row.policy)
 
@@ -259,8 +262,10 @@ class SequencedLedger(LedgerTable):
     def _catch_up(self) -> None:
         """Give numbers to what others did to the table; within a transaction."""
         self.require()
-        for statement in _CREATE:
-            self._database.execute(statement)
+        for table, statement in _CREATE.items():
+            # Who may not make tables may find them made by somebody else.
+            if not self._database.has_table(table):
+                self._database.execute(statement)
         found = self._database.query("SELECT epoch, seq, chain FROM ledger_head WHERE id = 1")
         if found:
             self._head = LogPosition(*found[0])

@@ -20,7 +20,7 @@ from edgelake import limits
 from edgelake.errors import DatabaseError, PolicyConflict, PolicyRowMissing
 from edgelake.interfaces import LogEntry, PolicyRow
 from edgelake.services.master import MasterLedger, fault_of
-from edgelake.storage import Database, SequencedLedger
+from edgelake.storage import SequencedLedger, SqliteDatabase
 
 HOST = "192.0.2.2"
 
@@ -44,7 +44,7 @@ def log(path: Path) -> Iterator[SequencedLedger]:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[SequencedLedger]:
-    database = Database("blockchain", path)
+    database = SqliteDatabase("blockchain", path)
     try:
         yield SequencedLedger(database, fault_of)
     finally:
@@ -261,10 +261,10 @@ def test_the_log_replayed_is_the_table(tmp_path_factory, changes):
 WRITER = """
 import sys
 from edgelake.services.master import fault_of
-from edgelake.storage import Database, SequencedLedger
+from edgelake.storage import SqliteDatabase, SequencedLedger
 from tests.unit.test_storage_ledger_log import row
 from pathlib import Path
-log = SequencedLedger(Database("blockchain", Path(sys.argv[1])), fault_of)
+log = SequencedLedger(SqliteDatabase("blockchain", Path(sys.argv[1])), fault_of)
 log.create()
 at = int(sys.argv[2])
 while True:
