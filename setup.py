@@ -134,6 +134,7 @@ setup(
         "edgelake._native": ["*.pyi"],
         "edgelake.commands": ["*.txt"],
         "edgelake.grammar": ["*.lark"],
+        "edgelake.platforms": ["contract.json", "contract.vy"],
     },
     ext_modules=extensions(),
     scripts=["pyx/launcher.c"],

@@ -46,7 +46,10 @@
     │ ├ PolicyConflict                      70
     │ ├ PolicyMissing (LookupError)         113
     │ ├ PolicyRowMissing (LookupError)      101
-    │ └ LedgerInvalid                       69
+    │ ├ LedgerInvalid                       69
+    │ └ PlatformError                       30
+    │   ├ PlatformFailed                    30
+    │   └ PlatformUncertain (TimeoutError)    26
     ├ StorageError (OSError)                4
     │ ├ FileMissing                         12
     │ ├ FileWriteFailed                     48
@@ -66,8 +69,10 @@
     └ ServiceError                          3
       ├ NotRunning                          267
       │ ├ TcpNotRunning                     135
-      │ └ SynchronizerNotRunning            150
+      │ ├ SynchronizerNotRunning            150
+      │ └ PlatformNotConnected              81
       ├ AlreadyRunning                      136
+      ├ LibraryMissing (ImportError)        99
       └ Overloaded                          108
 
 The numbers are those that nodes of the network already use for the same
@@ -113,6 +118,7 @@ __all__ = [
     "KeyMissing",
     "LedgerError",
     "LedgerInvalid",
+    "LibraryMissing",
     "LocalProtocolError",
     "MessageTooLarge",
     "MissingOption",
@@ -127,6 +133,10 @@ __all__ = [
     "PeerError",
     "PeerRefused",
     "PeerTimeout",
+    "PlatformError",
+    "PlatformFailed",
+    "PlatformNotConnected",
+    "PlatformUncertain",
     "PolicyConflict",
     "PolicyInvalid",
     "PolicyMissing",
@@ -486,6 +496,20 @@ class LedgerInvalid(LedgerError):
     code = 69
 
 
+class PlatformError(LedgerError):
+    """A blockchain platform, or its provider, did not do what was asked."""
+
+
+class PlatformFailed(PlatformError):
+    """A transaction is in a block and failed; its changes were undone."""
+
+
+class PlatformUncertain(PlatformError, TimeoutError):
+    """A transaction was sent, and its receipt did not come in time."""
+
+    code = 26
+
+
 # ---------------------------------------------------------------- storage
 
 
@@ -614,10 +638,22 @@ class SynchronizerNotRunning(NotRunning):
     code = 150
 
 
+class PlatformNotConnected(NotRunning):
+    """A blockchain platform is needed and not connected."""
+
+    code = 81
+
+
 class AlreadyRunning(ServiceError):
     """The service runs already."""
 
     code = 136
+
+
+class LibraryMissing(ServiceError, ImportError):
+    """A library of an optional part of this package is not installed."""
+
+    code = 99
 
 
 class Overloaded(ServiceError):

@@ -411,6 +411,47 @@ POSTGRES_SILENCE_S: Final = 12
 POSTGRES_CLOSE_WAIT_S: Final = 2.0
 """What statements that run are given when their database is disconnected or the node ends."""
 
+# ----------------------------------------------------------- platforms
+
+PLATFORM_TIMEOUT_S: Final = 10.0
+"""One request to a provider, from the connection to the last byte of its answer."""
+
+PLATFORM_RECEIPT_TIMEOUT_S: Final = 120.0
+"""Wait for the receipt of a transaction; ten blocks of the slowest chains in use."""
+
+PLATFORM_POLL_S: Final = 2.0
+"""Longest pause between two looks for a receipt."""
+
+MAX_PLATFORM_ANSWER_BYTES: Final = 32 * 1024 * 1024
+"""One answer of a provider: a batch of the longest policies, twice as long in hexadecimal."""
+
+MAX_PLATFORM_ERROR_CHARS: Final = 200
+"""What is quoted of a provider's error."""
+
+PLATFORM_BATCH: Final = 100
+"""Calls in one request to a provider; many take no more."""
+
+MAX_PLATFORM_POLICIES: Final = 200_000
+"""Policies that are read from a contract; a provider could name any number."""
+
+MAX_CONTRACT_POLICY_BYTES: Final = 22 * 1024
+"""Text of a policy in the contract: what fits into one transaction of `MAX_TRANSACTION_GAS`."""
+
+MAX_CONTRACT_ID_BYTES: Final = 256
+"""Id of a policy in the contract."""
+
+MAX_TRANSACTION_GAS: Final = 2**24
+"""Most gas that a transaction is offered, unless ``gas_write`` says less; chains take no more."""
+
+MAX_GAS_PRICE_GWEI: Final = 1000
+"""Most that is paid for a unit of gas; a provider that lies could empty the account."""
+
+PLATFORM_SETTLED_BLOCKS: Final = 64
+"""Blocks after which no reorganisation is expected any more: two epochs of Ethereum."""
+
+MAX_PLATFORM_WRITES: Final = 16
+"""Transactions of the synchronizer that wait for their block at a time; pools hold few more."""
+
 # --------------------------------------------------------------- files
 
 MAX_PATH_CHARS: Final = 4096

@@ -67,6 +67,13 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
         "check the id with `blockchain get *`, or wait for the next synchronisation"
     ),
     errors.PolicyRowMissing: "check the id at the master; nothing was deleted",
+    errors.PlatformError: (
+        "look at provider, contract and account with `get platforms`; reading is tried again"
+    ),
+    errors.PlatformFailed: "nothing was changed; look whether another node wrote the same policy",
+    errors.PlatformUncertain: "look for the transaction at the platform before you repeat it",
+    errors.PlatformNotConnected: "connect it: `blockchain connect to … where provider = …`",
+    errors.LibraryMissing: "install the optional part that the text names",
     errors.LedgerInvalid: "look at its source: it was not taken, the former ledger stays in use",
     errors.StorageError: (
         "look at the file or folder named, its permissions and the space on the disk"

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "edgelake"
 
 GROUND = {"errors", "limits"}
-CRAFTS = {"wire", "language", "ledger", "storage"}
+CRAFTS = {"wire", "language", "ledger", "storage", "platforms"}
 SERVICES = CRAFTS | {"interfaces"} | GROUND
 COMMANDS = SERVICES | {"services"}
 PARTS = COMMANDS | {"commands"}
@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "language": {"interfaces"} | GROUND,
     "ledger": {"interfaces"} | GROUND,
     "storage": {"interfaces"} | GROUND,
+    "platforms": {"interfaces"} | GROUND,
     "services": SERVICES,
     "commands": COMMANDS,
     "node": PARTS,
