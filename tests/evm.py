@@ -13,7 +13,6 @@ from eth_tester.exceptions import (
     BlockNotFound,
     TransactionFailed,
     TransactionNotFound,
-    ValidationError,
 )
 
 CHAIN_ID = 131277322940537
@@ -77,12 +76,16 @@ class Chain:
             if self.spoil is not None:
                 result = self.spoil(method, result)
         except Refused as exc:
-            reply["error"] = {"code": -32000, "message": str(exc)}
+            reply["error"] = {"code": -32000, "message": f"{type(exc).__name__}: {exc}"}
         except TransactionFailed as exc:
-            text = str(exc.args[0])
-            reply["error"] = {"code": 3, "message": f"execution reverted: {text}"}
-        except (ValidationError, AttributeError) as exc:
-            reply["error"] = {"code": -32602, "message": str(exc)}
+            reply["error"] = {"code": 3, "message": "execution reverted"}
+            cause = exc.args[0].args[0] if isinstance(exc.args[0], Exception) else exc.args[0]
+            if isinstance(cause, bytes):
+                reply["error"]["data"] = f"0x{cause.hex()}"
+            else:
+                reply["error"]["message"] += f": {cause}"
+        except Exception as exc:
+            reply["error"] = {"code": -32602, "message": f"{type(exc).__name__}: {exc}"}
         else:
             reply["result"] = result
         return reply
@@ -118,7 +121,7 @@ class Chain:
 
     def _eth_estimateGas(self, call: dict[str, str]) -> str:
         given = {key: call[key] for key in ("from", "to", "data") if key in call}
-        given.setdefault("to", "0x")
+        given.setdefault("to", "")
         return hex(self.evm.estimate_gas(given))
 
     def _eth_getTransactionCount(self, address: str, tag: str) -> str:

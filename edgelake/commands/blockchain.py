@@ -12,8 +12,10 @@ from edgelake.commands.bringing import brought
 from edgelake.commands.conditions import equalities, predicate
 from edgelake.commands.context import Context
 from edgelake.commands.ledger_ready import ready_ledger
+from edgelake.commands.platform_writes import keep_and_commit, keep_and_withdraw, own_platform
 from edgelake.commands.rendering import answer
 from edgelake.errors import (
+    BadArgument,
     CommandSyntaxError,
     EdgeLakeError,
     MissingOption,
@@ -33,6 +35,7 @@ from edgelake.language import (
     Json,
     JsonItem,
     JsonText,
+    OneOf,
     Option,
     PolicyTypes,
     Text,
@@ -43,6 +46,7 @@ from edgelake.language import (
     shortened,
 )
 from edgelake.ledger import AllOf, Policy, Predicate, complete, parse_policy, pretty, python_text
+from edgelake.platforms import PLATFORM_NAMES
 from edgelake.services.sources import drop_command
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
@@ -54,7 +58,13 @@ commands = CommandSet(group="blockchain", topics=("ledger", "policies"))
 
 _LOCAL = Option("local", Boolean(), help="write it to this node's ledger, until the master has it")
 _MASTER = Option("master", AddressType(), repeatable=True, help="the node that keeps the ledger")
-_DETAILS_PLACE = "At least one of local and master must be given; with a master, local is assumed."
+_BLOCKCHAIN = Option(
+    "blockchain", OneOf(*PLATFORM_NAMES), help="the platform that keeps the ledger"
+)
+_DETAILS_PLACE = (
+    "One of local, master and\nblockchain must be given; with one of the other two, local is"
+    " assumed. A change of a platform\nis waited for."
+)
 
 
 @commands.command(
@@ -65,6 +75,7 @@ _DETAILS_PLACE = "At least one of local and master must be given; with a master,
         Option("policy", Json(), required=True, help='{"type": {…}} or !variable'),
         _LOCAL,
         _MASTER,
+        _BLOCKCHAIN,
     ),
     elsewhere=("blockchain", "operator"),
     permission=Permission.ADMIN,
@@ -76,12 +87,17 @@ _DETAILS_PLACE = "At least one of local and master must be given; with a master,
     examples=(
         'blockchain insert where policy = {"device": {"name": "d1"}} and local = true'
         " and master = 10.0.0.7:32048",
+        'blockchain insert where policy = {"device": {"name": "d1"}} and blockchain = ethereum',
     ),
     related=("blockchain get", "blockchain delete policy", "run blockchain sync"),
 )
 def _insert(context: Context, call: Call) -> Result:
     masters, local = _place(call)
     policy = complete(parse_policy(call.options["policy"]), datetime.now(UTC))
+    if call.options["blockchain"] is not None:
+        platform = own_platform(context, call)
+        ready_ledger(context.node)
+        return Result(keep_and_commit(context, platform, policy, local=local), "")
     tcp = context.node.tcp() if masters else None
     ready_ledger(context.node)
     if local:
@@ -168,7 +184,12 @@ def _wanted(context: Context, call: Call) -> Predicate | None:
     "blockchain delete policy",
     summary="remove a policy from the ledger",
     where=Where.REQUIRED,
-    options=(Option("id", Text(), required=True, help="id of the policy"), _LOCAL, _MASTER),
+    options=(
+        Option("id", Text(), required=True, help="id of the policy"),
+        _LOCAL,
+        _MASTER,
+        _BLOCKCHAIN,
+    ),
     permission=Permission.ADMIN,
     details=(
         "With a master the policy is hidden here at once and the master is asked again until\n"
@@ -180,6 +201,10 @@ def _wanted(context: Context, call: Call) -> Predicate | None:
 def _delete(context: Context, call: Call) -> Result:
     masters, local = _place(call)
     policy_id: str = call.options["id"]
+    if call.options["blockchain"] is not None:
+        platform = own_platform(context, call)
+        ready_ledger(context.node)
+        return Result(keep_and_withdraw(context, platform, policy_id, local=local), "")
     tcp = context.node.tcp() if masters else None
     ready_ledger(context.node)
     if local:
@@ -319,9 +344,15 @@ class _LedgerUnreadable(EdgeLakeError):
 def _place(call: Call) -> tuple[tuple[Endpoint, ...], bool]:
     """Return the masters a change goes to, and whether it is kept here."""
     masters = tuple(Endpoint(a.host, a.port) for a in call.options["master"])
-    local = call.options["local"]
-    if not masters and not local:
+    local, platform = call.options["local"], call.options["blockchain"]
+    if not masters and not local and platform is None:
         raise MissingOption("no place for the change", hint="add local = true or master = ip:port")
+    if masters and platform is not None:
+        raise BadArgument(
+            "a change goes to a master or to a platform, not to both",
+            hint="leave one of the two out",
+            column=call.column("blockchain"),
+        )
     return masters, local is not False
 
 

@@ -14,6 +14,7 @@ from edgelake.errors import EdgeLakeError, NotRunning, ScriptStopped, TcpNotRunn
 from edgelake.interfaces import Notice, Permission, Result
 from edgelake.language import format_error
 from edgelake.ledger import LocalLedger, Snapshot
+from edgelake.platforms import Platforms
 from edgelake.services.base import Service, ServiceRegistry
 from edgelake.services.echoes import EchoQueue
 from edgelake.services.followers import Followers
@@ -98,6 +99,7 @@ class NodeParts:
     children: ChildProcesses = field(default_factory=ChildProcesses)
     transfers: Transfers = field(default_factory=Transfers)
     logs: Logs = field(default_factory=Logs)
+    platforms: Platforms = field(default_factory=Platforms)
     echoes: EchoQueue = field(default_factory=EchoQueue)
     traces: Traces = field(default_factory=Traces)
     followers: Followers = field(default_factory=Followers)

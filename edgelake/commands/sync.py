@@ -26,6 +26,8 @@ from edgelake.language import (
     Where,
 )
 from edgelake.ledger import DeleteMarker, Policy
+from edgelake.platforms import PLATFORM_NAMES
+from edgelake.services.platform_source import PlatformSource
 from edgelake.services.sources import MasterSource, TableSource
 from edgelake.services.synchronizer import LedgerSource, Synchronizer
 from edgelake.wire import Endpoint
@@ -37,12 +39,12 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
 
 @commands.command(
     "run blockchain sync",
-    summary="keep the local ledger in step with a master or with this node's own table",
+    summary="keep the local ledger in step with a master, a platform, or this node's own table",
     where=Where.OPTIONAL,
     options=(
         Option(
             "source",
-            OneOf("master", "dbms", elsewhere=("blockchain",)),
+            OneOf("master", "blockchain", "dbms"),
             required=True,
             help="where policies come from",
         ),
@@ -55,18 +57,22 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
             help="file: the ledger file, always written; dbms: also the table ledger",
         ),
         Option("connection", AddressType(), help="the master; default the master policy known"),
+        Option("platform", OneOf(*PLATFORM_NAMES), help="with source = blockchain: which one"),
         Option("trace", Boolean(), default=False, help="accepted; events are in the log"),
     ),
-    elsewhere=("platform", "file"),
+    elsewhere=("file",),
     permission=Permission.ADMIN,
     details=(
         "source = dbms makes this node a master: its table ledger is written to its file.\n"
+        "source = blockchain follows the contract of a connected platform.\n"
         "Without options, while it runs, the command starts a cycle at once."
     ),
     examples=(
         "run blockchain sync where source = master and time = 30 seconds and dest = file"
         " and connection = 10.0.0.7:32048",
         "run blockchain sync where source = dbms and time = 5 seconds and dest = file",
+        "run blockchain sync where source = blockchain and platform = ethereum"
+        " and time = 30 seconds and dest = file",
         "run blockchain sync",
     ),
     related=("get synchronizer", "exit", "blockchain insert"),
@@ -76,24 +82,23 @@ def _run_blockchain_sync(context: Context, call: Call) -> Result:
     if not call.given:
         _running(node).trigger()
         return Result("triggered", "")
+    _check_source(call)
     ready_ledger(node)
     to_table = "dbms" in call.options["dest"]
     if to_table:
         node.master_ledger()
+    table = (lambda: node.master_ledger().rows) if to_table else None
     if call.options["source"] == "dbms":
-        if call.options["connection"] is not None:
-            raise BadArgument(
-                "a connection needs source = master",
-                hint="leave out connection, or write source = master",
-                column=call.column("connection"),
-            )
         source: LedgerSource = TableSource(
             node.ledger, node.master_ledger, node.host_of(context.origin)
         )
+    elif call.options["source"] == "blockchain":
+        platform = node.platforms.get(call.options["platform"])
+        source = PlatformSource(node.ledger, platform, table, node.host_of(context.origin))
     else:
         source = MasterSource(
             node.ledger,
-            (lambda: node.master_ledger().rows) if to_table else None,
+            table,
             _connection(node, call),
             node.tcp,
             node.jobs,
@@ -190,6 +195,20 @@ def _outbox(
         {"id": d.id, "change": "delete" if d.master else "hide", "refused": None} for d in deletes
     ]
     return found[: limits.MAX_OUTBOX_SHOWN]
+
+
+def _check_source(call: Call) -> None:
+    """Refuse options that another source needs."""
+    source = call.options["source"]
+    for key, owner in (("connection", "master"), ("platform", "blockchain")):
+        if call.options[key] is not None and source != owner:
+            raise BadArgument(
+                f"a {key} needs source = {owner}",
+                hint=f"leave out {key}, or write source = {owner}",
+                column=call.column(key),
+            )
+    if source == "blockchain" and call.options["platform"] is None:
+        raise MissingOption("no platform is named", hint="add: platform = ethereum")
 
 
 def _running(node: NodeParts) -> Synchronizer:

@@ -9,6 +9,7 @@ comes in through `edgelake.interfaces.LedgerFileAccess`.
 from __future__ import annotations
 
 from edgelake.ledger.bring import Brought, bring, children_of
+from edgelake.ledger.entries import EntryLedger, ledger_of_entries
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
 from edgelake.ledger.keys import assign_key, assign_keys, key_of
 from edgelake.ledger.policy import (
@@ -45,6 +46,7 @@ __all__ = [
     "Compare",
     "Damage",
     "DeleteMarker",
+    "EntryLedger",
     "LedgerImage",
     "LocalLedger",
     "Not",
@@ -59,6 +61,7 @@ __all__ = [
     "complete",
     "join",
     "key_of",
+    "ledger_of_entries",
     "literal",
     "matches",
     "md5_of",

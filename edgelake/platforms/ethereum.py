@@ -149,7 +149,8 @@ class Ethereum:
             No contract is set.
         PlatformError
         """
-        answer = self._rpc.call(*self._asked("transaction_count", tag="latest"))
+        method, parameters = self._asked("transaction_count", tag="latest")
+        answer = self._rpc.call(method, *parameters)
         return number_in(raw_bytes(answer, "answer of the contract"))
 
     def unchanged(self, before: ContractState) -> bool:
@@ -271,6 +272,26 @@ class Ethereum:
         """
         _check_sizes(policy_id, text)
         return self._send(f"insert of {policy_id}", "insert", policy_id, text)
+
+    def check(self, policy_id: str, text: str) -> None:
+        """Check that a policy could be sent, as far as that is known here.
+
+        Raises
+        ------
+        PolicyInvalid, MissingOption
+        """
+        _check_sizes(policy_id, text)
+        self.require_account()
+
+    def require_account(self) -> None:
+        """Check that there is a key and a contract.
+
+        Raises
+        ------
+        MissingOption
+        """
+        self.account.require_contract(self.name)
+        self.account.require_signer(self.name)
 
     def update(self, policy_id: str, text: str) -> Pending:
         """Send another text for a policy that this account inserted.

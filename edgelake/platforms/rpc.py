@@ -215,6 +215,9 @@ class JsonRpc:
                     f" {limits.MAX_PLATFORM_ANSWER_BYTES} bytes"
                 )
             parts.append(chunk)
+        if response.length:
+            raise self._fault("broke off its answer")
+        response.close()
         self._bytes += size
         return b"".join(parts)
 

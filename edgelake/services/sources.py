@@ -161,7 +161,8 @@ class MasterSource:
         tcp = self._tcp()
         self._read_answers()
         policies, deletes = self._ledger.pending()
-        shared = [delete.id for delete in deletes if delete.master is not None]
+        # A delete that names a platform is not for a master.
+        shared = [delete.id for delete in deletes if ":" in (delete.master or "")]
         turn = self._outbox.next(policies, shared)
         hint, self._hint = self._hint, None
         if self._following.due():

@@ -29,7 +29,7 @@ class LedgerSource(Protocol):
     """Where policies come from; used by one `Synchronizer` at a time."""
 
     kind: str
-    """``master`` or ``DBMS``, as ``get synchronizer`` shows it."""
+    """``master``, ``blockchain`` or ``DBMS``, as ``get synchronizer`` shows it."""
 
     def open(self, sync: Synchronizer) -> None:
         """Prepare for cycles; raise what makes them impossible."""
