@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -184,6 +185,10 @@ class _Door(BaseHTTPRequestHandler):
         self.send(json.dumps(answer).encode())
 
     def send(self, content: bytes, status: int = 200) -> None:
+        with contextlib.suppress(OSError):
+            self._send(content, status)
+
+    def _send(self, content: bytes, status: int) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))

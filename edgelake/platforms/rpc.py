@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 import ssl
 import threading
@@ -20,6 +21,8 @@ __all__ = ["JsonRpc", "RpcRefused", "block_hash", "quantity", "raw_bytes"]
 
 Request: TypeAlias = tuple[str, tuple[Any, ...]]
 
+# Strings are taken whole, closed or not, so that the scan stays linear for any text.
+_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _REVERT = "08c379a0"
 _STALE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 _MAX_IDLE = 4
@@ -65,6 +68,7 @@ class JsonRpc:
         self.shown = f"{parts.scheme}://{host}:{self._port}"
         self._lock = threading.Lock()
         self._idle: list[http.client.HTTPConnection] = []
+        self._closed = False
         self._batches = True
         self._bytes = 0
         self._requests = 0
@@ -120,8 +124,9 @@ class JsonRpc:
         return [self._result(found[number], number) for number in range(len(requests))]
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close idle connections, and from now on each after its request."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -198,7 +203,7 @@ class JsonRpc:
                 watchdog.cancel()
             if keep:
                 with self._lock:
-                    keep = len(self._idle) < _MAX_IDLE
+                    keep = len(self._idle) < _MAX_IDLE and not self._closed
                     if keep:
                         self._idle.append(connection)
             if not keep:
@@ -223,6 +228,7 @@ class JsonRpc:
 
     def _decoded(self, content: bytes) -> Any:
         try:
+            _check_nesting(content)
             return json.loads(content)
         except (ValueError, RecursionError):
             raise self._fault("did not answer in JSON") from None
@@ -282,6 +288,16 @@ def block_hash(value: Any, what: str) -> str:
 
 def _request(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
+
+
+def _check_nesting(content: bytes) -> None:
+    """Refuse nests that are too deep: a program may have raised Python's own limit."""
+    depth = 0
+    for match in _STRUCTURE.finditer(content):
+        sign = match[0][:1]
+        depth += (sign in b"[{") - (sign in b"]}")
+        if depth > limits.MAX_NESTING:
+            raise ValueError("nested too deeply")
 
 
 def _basic(user: str, password: str) -> str:

@@ -119,7 +119,12 @@ class PlatformSource:
         """Follow what was sent, read the contract if it changed, send what it lacks."""
         self._settle()
         if not self._is_current():
-            self._read()
+            try:
+                self._read()
+            except PlatformError:
+                if self._sync is not None and self._sync.stopping:
+                    return None
+                raise
         self._project()
         self._send()
         under_way = any(write.sent is not None for write in self._writes.values())
