@@ -15,6 +15,7 @@ from eth_tester.exceptions import (
     TransactionFailed,
     TransactionNotFound,
 )
+from eth_utils import keccak
 
 CHAIN_ID = 131277322940537
 KEYS = [f"0x{number:064x}" for number in range(1, 11)]
@@ -36,6 +37,10 @@ class Chain:
         HTTP requests that came.
     spoil : callable or None
         Takes a method and its honest result, returns what is answered instead.
+    holds : bool
+        Transactions wait for `mine` instead of being mined at once.
+    lagging : bool
+        Transactions that wait are not counted in nonces.
     body : callable or None
         Takes the handler of one HTTP request and writes the whole answer itself.
     """
@@ -46,6 +51,9 @@ class Chain:
         self.calls: list[str] = []
         self.requests = 0
         self.batches = True
+        self.holds = False
+        self.lagging = False
+        self._waiting: list[str] = []
         self.spoil: Callable[[str, Any], Any] | None = None
         self.body: Callable[[BaseHTTPRequestHandler], None] | None = None
         self.on_call: Callable[[str], None] | None = None
@@ -64,6 +72,13 @@ class Chain:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def mine(self) -> None:
+        """Mine what waits."""
+        with self.lock:
+            waiting, self._waiting = self._waiting, []
+            for raw in waiting:
+                self.evm.send_raw_transaction(raw)
 
     def answer(self, request: Any) -> dict[str, Any]:
         method, params = request["method"], request["params"]
@@ -126,7 +141,8 @@ class Chain:
         return hex(self.evm.estimate_gas(given))
 
     def _eth_getTransactionCount(self, address: str, tag: str) -> str:
-        return hex(self.evm.get_nonce(address, _block(tag)))
+        waiting = 0 if self.lagging else len(self._waiting)
+        return hex(self.evm.get_nonce(address, "latest") + (waiting if tag == "pending" else 0))
 
     def _eth_getBalance(self, address: str, tag: str) -> str:
         return hex(self.evm.get_balance(address, _block(tag)))
@@ -138,7 +154,10 @@ class Chain:
         return hex(10**9)
 
     def _eth_sendRawTransaction(self, raw: str) -> str:
-        return self.evm.send_raw_transaction(raw)
+        if not self.holds:
+            return self.evm.send_raw_transaction(raw)
+        self._waiting.append(raw)
+        return f"0x{keccak(hexstr=raw).hex()}"
 
     def _eth_getTransactionReceipt(self, name: str) -> Any:
         try:

@@ -12,7 +12,12 @@ from edgelake.commands.bringing import brought
 from edgelake.commands.conditions import equalities, predicate
 from edgelake.commands.context import Context
 from edgelake.commands.ledger_ready import ready_ledger
-from edgelake.commands.platform_writes import keep_and_commit, keep_and_withdraw, own_platform
+from edgelake.commands.platform_writes import (
+    PLATFORM,
+    keep_and_commit,
+    keep_and_withdraw,
+    own_platform,
+)
 from edgelake.commands.rendering import answer
 from edgelake.errors import (
     BadArgument,
@@ -35,7 +40,6 @@ from edgelake.language import (
     Json,
     JsonItem,
     JsonText,
-    OneOf,
     Option,
     PolicyTypes,
     Text,
@@ -46,7 +50,6 @@ from edgelake.language import (
     shortened,
 )
 from edgelake.ledger import AllOf, Policy, Predicate, complete, parse_policy, pretty, python_text
-from edgelake.platforms import PLATFORM_NAMES
 from edgelake.services.sources import drop_command
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
@@ -58,9 +61,7 @@ commands = CommandSet(group="blockchain", topics=("ledger", "policies"))
 
 _LOCAL = Option("local", Boolean(), help="write it to this node's ledger, until the master has it")
 _MASTER = Option("master", AddressType(), repeatable=True, help="the node that keeps the ledger")
-_BLOCKCHAIN = Option(
-    "blockchain", OneOf(*PLATFORM_NAMES), help="the platform that keeps the ledger"
-)
+_BLOCKCHAIN = Option("blockchain", PLATFORM, help="the platform that keeps the ledger")
 _DETAILS_PLACE = (
     "One of local, master and\nblockchain must be given; with one of the other two, local is"
     " assumed. A change of a platform\nis waited for."
@@ -77,7 +78,7 @@ _DETAILS_PLACE = (
         _MASTER,
         _BLOCKCHAIN,
     ),
-    elsewhere=("blockchain", "operator"),
+    elsewhere=("operator",),
     permission=Permission.ADMIN,
     details=(
         "The policy gets an id and a date if it has none, and is durable on this node when\n"

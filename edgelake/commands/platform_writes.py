@@ -7,12 +7,23 @@ from typing import Any
 from edgelake import limits
 from edgelake.commands.context import Context
 from edgelake.errors import EdgeLakeError, NotPermitted, PlatformError, PlatformUncertain
-from edgelake.language import Call
+from edgelake.language import Call, OneOf
 from edgelake.ledger import Policy
-from edgelake.platforms import Ethereum, Pending, Receipt
+from edgelake.platforms import PLATFORM_NAMES, Ethereum, Pending, Receipt
 from edgelake.services.synchronizer import Synchronizer
 
-__all__ = ["awaited", "commit", "keep_and_commit", "keep_and_withdraw", "own_platform", "written"]
+__all__ = [
+    "PLATFORM",
+    "awaited",
+    "commit",
+    "keep_and_commit",
+    "keep_and_withdraw",
+    "own_platform",
+    "written",
+]
+
+PLATFORM = OneOf(*PLATFORM_NAMES, elsewhere=("hyperledger",))
+"""The name of a platform."""
 
 
 def awaited(context: Context, platform: Ethereum, sent: Pending) -> Receipt:

@@ -8,7 +8,7 @@ from typing import Any
 from edgelake import limits
 from edgelake.commands.context import Context
 from edgelake.commands.ledger_ready import ready_ledger
-from edgelake.commands.platform_writes import awaited, commit, written
+from edgelake.commands.platform_writes import PLATFORM, awaited, commit, written
 from edgelake.commands.reach import path_of, reach_of
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.errors import BadArgument, MissingOption, PlatformError, PolicyInvalid
@@ -32,16 +32,15 @@ from edgelake.ledger import (
     parse_policy,
     policy_of,
 )
-from edgelake.platforms import PLATFORM_NAMES, Ethereum, new_account
+from edgelake.platforms import Ethereum, new_account
 from edgelake.storage import store_file
 
 __all__ = ["commands"]
 
 commands = CommandSet(group="blockchain", topics=("ledger", "platforms"))
 
-_PLATFORM = OneOf(*PLATFORM_NAMES)
-_NAMED = Argument("platform", _PLATFORM, help="the platform")
-_OPTION = Option("platform", _PLATFORM, required=True, help="the platform")
+_NAMED = Argument("platform", PLATFORM, help="the platform")
+_OPTION = Option("platform", PLATFORM, required=True, help="the platform")
 _WEI_PER_ETHER = 10**18
 _ACCOUNT = (
     Option("private_key", Text(), secret=True, help="signs; kept in memory only"),
@@ -66,6 +65,7 @@ _ACCOUNT = (
         Option("provider", Text(), required=True, secret=True, help="URL of a JSON-RPC provider"),
         *_ACCOUNT,
     ),
+    elsewhere=("network", "certificate_dir", "config_file"),
     permission=Permission.NEVER,
     details=(
         "The provider is asked who it is and which chain it serves. A second connection takes\n"

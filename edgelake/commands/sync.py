@@ -8,6 +8,7 @@ from typing import Any
 from edgelake import limits
 from edgelake.commands.context import Context, NodeParts
 from edgelake.commands.ledger_ready import ready_ledger
+from edgelake.commands.platform_writes import PLATFORM
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.errors import (
     BadArgument,
@@ -26,7 +27,6 @@ from edgelake.language import (
     Where,
 )
 from edgelake.ledger import DeleteMarker, Policy
-from edgelake.platforms import PLATFORM_NAMES
 from edgelake.services.platform_source import PlatformSource
 from edgelake.services.sources import MasterSource, TableSource
 from edgelake.services.synchronizer import LedgerSource, Synchronizer
@@ -57,7 +57,7 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
             help="file: the ledger file, always written; dbms: also the table ledger",
         ),
         Option("connection", AddressType(), help="the master; default the master policy known"),
-        Option("platform", OneOf(*PLATFORM_NAMES), help="with source = blockchain: which one"),
+        Option("platform", PLATFORM, help="with source = blockchain: which one"),
         Option("trace", Boolean(), default=False, help="accepted; events are in the log"),
     ),
     elsewhere=("file",),

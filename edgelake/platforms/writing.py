@@ -18,7 +18,8 @@ __all__ = ["Pending", "Receipt", "Writer"]
 
 _GWEI = 10**9
 _NONCE_TRIES = 3
-_NONCE_FAULTS = ("nonce", "replacement transaction", "underpriced")
+_NONCE = "nonce"
+_REPLACES = "replacement transaction"
 _KNOWN = ("already known", "known transaction", "already imported")
 
 
@@ -103,9 +104,10 @@ class Writer:
             call["to"] = to
         gas = _gas(rpc, account, call)
         fees = _fees(rpc)
+        least = 0
         with self._lock:
             for _ in range(_NONCE_TRIES):
-                nonce = self._nonce(rpc, account.address, chain)
+                nonce = max(least, self._nonce(rpc, account.address, chain))
                 made = {
                     "chainId": chain,
                     "nonce": nonce,
@@ -120,11 +122,12 @@ class Writer:
                 try:
                     self._hand_over(rpc, f"0x{bytes(signed.raw_transaction).hex()}")
                 except RpcRefused as exc:
-                    self._next.pop((account.address, chain), None)
-                    if any(fault in str(exc).lower() for fault in _NONCE_FAULTS):
-                        refused = exc
-                        continue
-                    raise
+                    refused = exc
+                    if _REPLACES in str(exc).lower():
+                        least = nonce + 1
+                    elif _NONCE not in str(exc).lower():
+                        raise
+                    continue
                 self._next[account.address, chain] = nonce + 1
                 self._waiting.add(sent.hash)
                 return sent

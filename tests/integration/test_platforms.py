@@ -130,9 +130,9 @@ def test_another_provider_takes_the_place_of_the_first(ready: Node, chain: Chain
     ("command", "error", "says"),
     [
         (
-            "blockchain connect to hyperledger where provider = http://127.0.0.1:1",
-            WrongValue,
-            "opt",
+            "blockchain connect to hyperledger where provider = http://x",
+            EdgeLakeError,
+            "not available",
         ),
         (f"{CONNECT}ftp://127.0.0.1", WrongValue, "HTTP"),
         (
@@ -269,8 +269,9 @@ def test_the_longest_policy_at_its_limit(ready: Node) -> None:
     assert changes(ready) == 1
 
 
-def test_several_writers_at_once(ready: Node, chain: Chain) -> None:
-    chain.evm.disable_auto_mine_transactions()
+@pytest.mark.parametrize("lagging", [False, True])
+def test_several_writers_at_once(ready: Node, chain: Chain, lagging: bool) -> None:
+    chain.holds, chain.lagging = True, lagging
     failures: list[BaseException] = []
 
     def write(number: int) -> None:
@@ -283,9 +284,7 @@ def test_several_writers_at_once(ready: Node, chain: Chain) -> None:
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        with chain.lock:
-            chain.evm.mine_block()
-        threads[0].join(0.02)
+        chain.mine()
         for thread in threads:
             thread.join(0.02)
     assert failures == []
@@ -306,7 +305,7 @@ def test_a_nonce_that_somebody_took_is_taken_anew(ready: Node, chain: Chain) -> 
 
 
 def test_other_commands_run_while_a_receipt_is_awaited(ready: Node, chain: Chain) -> None:
-    chain.evm.disable_auto_mine_transactions()
+    chain.holds = True
     command = 'blockchain commit to ethereum {"device": {"name": "d1"}}'
     chain.calls.clear()
     writer = threading.Thread(target=ready.run, args=(command,))
@@ -317,8 +316,7 @@ def test_other_commands_run_while_a_receipt_is_awaited(ready: Node, chain: Chain
     assert ready.run("get status").text
     with pytest.raises(PolicyConflict, match="on its way"):
         ready.run(command)
-    with chain.lock:
-        chain.evm.mine_block()
+    chain.mine()
     writer.join(10)
     assert not writer.is_alive()
 
@@ -327,7 +325,7 @@ def test_a_receipt_that_does_not_come_is_told(
     ready: Node, chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "PLATFORM_RECEIPT_TIMEOUT_S", 0.2)
-    chain.evm.disable_auto_mine_transactions()
+    chain.holds = True
     with pytest.raises(PlatformUncertain, match="no receipt") as found:
         ready.run('blockchain commit to ethereum {"device": {"name": "d1"}}')
     assert "0x" in str(found.value.hint)

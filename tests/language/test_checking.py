@@ -164,8 +164,8 @@ REAL = build_registry()
         ),
         (
             "run blockchain sync where source = blockchain and time = 5 seconds and dest = file"
-            " and platform = optimism",
-            ["1:36: error 282: source: 'blockchain' is not", "1:88: error 282: option 'platform'"],
+            " and platform = hyperledger and file = f",
+            ["1:99: error 282: platform: 'hyperledger' is not", "1:115: error 282: option 'file'"],
         ),
         (
             "exit msg client all\nexit operator",
