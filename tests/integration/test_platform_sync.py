@@ -42,6 +42,7 @@ def chain(deployed: tuple[Chain, Ethereum]) -> Iterator[Chain]:
     before = chain.evm.take_snapshot()
     yield chain
     chain.spoil = chain.body = chain.on_call = None
+    chain.holds = False
     with chain.lock:
         chain.evm.revert_to_snapshot(before)
 
@@ -253,6 +254,25 @@ def test_a_refused_change_is_kept_reported_and_stops_no_other(node: Node, writer
     assert set(ids(node)) == {"x" * 9, "short"}
     assert "a contract takes" in figures(node)["last_error"]
     eventually(lambda: (cycles(node, 1), figures(node)["pending_policies"] == 1)[1], "confirmed")
+
+
+def test_few_writes_are_under_way_at_a_time(
+    node: Node, chain: Chain, writer: Ethereum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_PLATFORM_WRITES", 2)
+    chain.holds = True
+    for number in range(3):
+        node.run(
+            f'blockchain insert where policy = {{"device": {{"id": "n{number}"}}}} and local = true'
+        )
+    node.run(FOLLOW + "file")
+    eventually(lambda: figures(node).get("writes_under_way") == 2, "two sent")
+    cycles(node)
+    assert figures(node)["writes_under_way"] == 2
+    chain.holds = False
+    chain.mine()
+    eventually(lambda: (cycles(node, 1), figures(node)["pending_policies"] == 0)[1], "all sent")
+    assert writer.changes() == 3
 
 
 # ------------------------------------ entries that are no policies, finding 16

@@ -478,6 +478,21 @@ def test_a_read_is_of_one_block(ready: Node, chain: Chain) -> None:
     assert chain.requests - before <= 4
 
 
+def test_reads_are_bounded_and_in_batches(
+    ready: Node, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_PLATFORM_POLICIES", 3)
+    monkeypatch.setattr(limits, "PLATFORM_BATCH", 2)
+    for number in range(3):
+        ready.run(f'blockchain commit to ethereum {{"device": {{"name": "d{number}"}}}}')
+    before = chain.requests
+    assert names(ready) == ["d0", "d1", "d2"]
+    assert chain.requests - before == 5, "block, numbers, two batches, block"
+    ready.run('blockchain commit to ethereum {"device": {"name": "d3"}}')
+    with pytest.raises(PlatformError, match="at most 3 are read"):
+        stored(ready)
+
+
 def test_providers_without_batches_are_asked_one_by_one(ready: Node, chain: Chain) -> None:
     chain.batches = False
     ready.run('blockchain commit to ethereum {"device": {"name": "d1"}}')
