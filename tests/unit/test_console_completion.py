@@ -60,7 +60,7 @@ def offered(
         ("run tcp server where bind = true and b", set()),
         ("run tcp server where external_ip = (1.2.3.4) ", {"and"}),
         ("run blockchain sync where dest = file and de", {"dest"}),
-        ("run blockchain sync where source = ", {"dbms", "master"}),
+        ("run blockchain sync where source = ", {"blockchain", "dbms", "master"}),
         ("run blockchain sync where time = 30 s", {"seconds"}),
         ("set remote permission ", {"="}),
         ("set remote permission = ", {"admin", "metadata", "read"}),

@@ -23,8 +23,8 @@ REGISTRY = build_registry()
         ("process ", "script: path (file of commands, one a line)"),
         (
             "run blockchain sync where ",
-            "option: source, time, dest, connection, trace; still needed:"
-            " source = <master|dbms> and time = <time> and dest = <file|dbms>",
+            "option: source, time, dest, connection, platform, trace; still needed:"
+            " source = <master|blockchain|dbms> and time = <time> and dest = <file|dbms>",
         ),
         (
             "run blockchain sync where connection ",
@@ -35,7 +35,7 @@ REGISTRY = build_registry()
             "run blockchain sync where time = ",
             "time: a number and seconds, minutes, hours, days or weeks, for example 30 seconds"
             " (pause between two cycles); still needed:"
-            " source = <master|dbms> and dest = <file|dbms>",
+            " source = <master|blockchain|dbms> and dest = <file|dbms>",
         ),
         ("run blockchain sync where nosuch = 1", "no option 'nosuch'"),
         (
