@@ -111,6 +111,9 @@ class PlatformSource:
         """Return false: nobody is asked for a ledger file."""
         return False
 
+    def hint(self, epoch: str, seq: int) -> None:
+        """Do nothing: a contract has no log of a master."""
+
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return false: nothing is sent to masters."""
         return False
