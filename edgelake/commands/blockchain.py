@@ -11,6 +11,7 @@ from edgelake.commands.bringing import brought
 from edgelake.commands.conditions import equalities, predicate
 from edgelake.commands.context import Context
 from edgelake.commands.ledger_ready import ready_ledger
+from edgelake.commands.policies import checked
 from edgelake.commands.rendering import answer
 from edgelake.errors import (
     CommandSyntaxError,
@@ -82,6 +83,7 @@ def _insert(context: Context, call: Call) -> Result:
     policy = complete(parse_policy(call.options["policy"]), datetime.now(UTC))
     tcp = context.node.tcp() if masters else None
     ready_ledger(context.node)
+    policy = checked(context.node.ledger, policy)
     if local:
         context.node.ledger.insert_local(policy.with_ledger("local"))
     line = policy.with_ledger("global").to_line()

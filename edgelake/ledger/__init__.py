@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from edgelake.ledger.bring import Brought, bring, children_of
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
+from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.keys import assign_key, assign_keys, key_of
 from edgelake.ledger.policy import (
     Policy,
@@ -31,6 +32,7 @@ from edgelake.ledger.query import (
     matches,
 )
 from edgelake.ledger.render import pretty, python_text
+from edgelake.ledger.rules import check, fault_of, with_defaults
 from edgelake.ledger.snapshot import EMPTY_LEDGER, Snapshot, md5_of
 from edgelake.ledger.store import Adoption, LocalLedger
 
@@ -49,14 +51,17 @@ __all__ = [
     "LocalLedger",
     "Not",
     "Policy",
+    "PolicyIndex",
     "Predicate",
     "Snapshot",
     "Truth",
     "assign_key",
     "assign_keys",
     "bring",
+    "check",
     "children_of",
     "complete",
+    "fault_of",
     "join",
     "key_of",
     "literal",
@@ -68,4 +73,5 @@ __all__ = [
     "policy_of",
     "pretty",
     "python_text",
+    "with_defaults",
 ]

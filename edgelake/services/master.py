@@ -12,7 +12,15 @@ from collections.abc import Callable, Sequence
 
 from edgelake.errors import EdgeLakeError
 from edgelake.interfaces import LedgerRows
-from edgelake.ledger import EMPTY_LEDGER, Policy, Snapshot, parse_policy
+from edgelake.ledger import (
+    EMPTY_LEDGER,
+    Policy,
+    PolicyIndex,
+    Snapshot,
+    check,
+    fault_of,
+    parse_policy,
+)
 
 __all__ = ["MasterLedger"]
 
@@ -40,6 +48,9 @@ class MasterLedger:
         self.rows = rows
         self.changes = 0
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._state: PolicyIndex | None = None
+        self._state_version: object = None
         self._version: object = None
         self._snapshot = Snapshot.of(EMPTY_LEDGER)
         self._quarantine: tuple[str, ...] = ()
@@ -82,10 +93,19 @@ class MasterLedger:
         PolicyConflict
             The id exists and ``ignore`` is false.
         PolicyInvalid
-            Its line is too long.
+            Its line is too long, or it breaks a rule of its type.
+        PolicyNotUnique, PolicyMissing
+            See `edgelake.ledger.check`.
         """
         policy.check_size()
-        added = self.rows.insert(policy.row(), host, ignore=ignore)
+        with self._writing:
+            state = self._current()
+            if policy.id not in state:
+                check(policy, state)
+            added = self.rows.insert(policy.row(), host, ignore=ignore)
+            if added:
+                state.add(policy)
+                self._state_version = self.rows.version()
         if added:
             self._announce()
         return added
@@ -98,8 +118,24 @@ class MasterLedger:
         PolicyRowMissing
             An id has no row.
         """
-        self.rows.delete(ids)
+        with self._writing:
+            self.rows.delete(ids)
         self._announce()
+
+    def _current(self) -> PolicyIndex:
+        """Return the policies that the table holds now; for one writer at a time."""
+        version = self.rows.version()
+        if self._state is None or version != self._state_version:
+            found: dict[str, Policy] = {}
+            for text in self.rows.read():
+                try:
+                    policy = parse_policy(text)
+                except EdgeLakeError:
+                    continue
+                found.setdefault(policy.id, policy)
+            self._state = PolicyIndex(found.values())
+            self._state_version = version
+        return self._state
 
     def _announce(self) -> None:
         self.changes += 1
@@ -112,9 +148,11 @@ def _build(texts: Sequence[str]) -> tuple[Snapshot, tuple[str, ...]]:
     quarantine: list[str] = []
     for number, text in enumerate(texts, 1):
         try:
-            parse_policy(text)
+            fault = fault_of(parse_policy(text))
         except EdgeLakeError as exc:
-            quarantine.append(f"row {number}: {exc}")
+            fault = str(exc)
+        if fault is not None:
+            quarantine.append(f"row {number}: {fault}")
             continue
         if "\n" in text or "\r" in text:
             quarantine.append(f"row {number}: a line feed inside the policy")

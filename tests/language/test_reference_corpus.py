@@ -68,9 +68,6 @@ ACCEPTED = {
     "set buffer threshold where time = 1 week": "weeks are a unit of time",
     "set buffer threshold where volume = 10 MB": "a blank before the unit of a size is clear",
     "set rest timeout 2 weeks": "weeks are a unit of time",
-    'blockchain insert where policy = {"operator":{"name":"op-lone"}} and local = true': (
-        "what a policy of a type has to hold is checked by the services that use it"
-    ),
 }
 """Wrong lines of the reference that we take, and why."""
 
