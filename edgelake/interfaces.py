@@ -291,6 +291,9 @@ class LedgerRows(Protocol):
     def delete(self, policy_ids: Sequence[str]) -> None:
         """Remove one row per id; raise `PolicyRowMissing` and change nothing if one lacks."""
 
+    def replace(self, row: PolicyRow, host: str) -> None:
+        """Put another policy in the place of the row with its id and type."""
+
     def replace_all(self, rows: Sequence[PolicyRow], host: str) -> RowChanges:
         """Make the table hold exactly these policies, and return what that took."""
 

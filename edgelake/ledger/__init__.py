@@ -12,6 +12,7 @@ from edgelake.ledger.bring import Brought, bring, children_of
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
 from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.keys import assign_key, assign_keys, key_of
+from edgelake.ledger.metadata import metadata_of
 from edgelake.ledger.policy import (
     Policy,
     complete,
@@ -67,6 +68,7 @@ __all__ = [
     "literal",
     "matches",
     "md5_of",
+    "metadata_of",
     "parse_ledger",
     "parse_policy",
     "policy_id",

@@ -340,6 +340,16 @@ class LocalLedger:
                 deletes = (*deletes, DeleteMarker(policy_id, master))
             self._commit(state, _with_local(image, local, deletes))
 
+    def clear(self) -> None:
+        """Forget everything: the master's part, and what is only local.
+
+        Raises
+        ------
+        FileWriteFailed
+        """
+        with self._lock:
+            self._commit(self._fresh(), LedgerImage())
+
     def finish_delete(self, policy_id: str) -> bool:
         """Forget a delete that a master has answered; return whether there was one to forget.
 

@@ -110,6 +110,24 @@ class MasterLedger:
             self._announce()
         return added
 
+    def replace(self, policy: Policy, host: str) -> None:
+        """Put a complete policy in the place of the one with its id and type.
+
+        Raises
+        ------
+        PolicyRowMissing
+            There is none.
+        PolicyInvalid, PolicyNotUnique, PolicyMissing
+            See `edgelake.ledger.check`.
+        """
+        policy.check_size()
+        with self._writing:
+            state = self._current()
+            check(policy, state)
+            self.rows.replace(policy.row(), host)
+            self._state = None
+        self._announce()
+
     def drop(self, ids: Sequence[str]) -> None:
         """Remove policies, all of them or none.
 

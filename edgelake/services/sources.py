@@ -89,6 +89,10 @@ class MasterSource:
         self._bytes = 0
         self._sync: Synchronizer | None = None
 
+    def towards(self, master: Endpoint) -> MasterSource:
+        """Return a source of the same ledger with another master."""
+        return MasterSource(self._ledger, self._table, master, self._tcp, self._jobs)
+
     def open(self, sync: Synchronizer) -> None:
         """Check that requests can be sent and answered."""
         self._tcp()

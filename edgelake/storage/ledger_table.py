@@ -37,6 +37,10 @@ _UPDATE = (
     "UPDATE ledger SET policy_type = ?, company_name = ?, date = ?, host = ?, status = ?,"
     " policy = ? WHERE policy_id = ?"
 )
+_REPLACE = (
+    "UPDATE ledger SET company_name = ?, date = ?, host = ?, status = ?, policy = ?"
+    " WHERE policy_id = ? AND policy_type = ?"
+)
 
 
 class LedgerTable:
@@ -138,6 +142,23 @@ class LedgerTable:
                     raise PolicyRowMissing(
                         f"no row with id '{policy_id}' in the table ledger; nothing was deleted"
                     )
+
+    def replace(self, row: PolicyRow, host: str) -> None:
+        """Put another policy in the place of the row with its id and type.
+
+        Raises
+        ------
+        PolicyRowMissing
+            There is no row with that id and type.
+        DatabaseError
+        """
+        values = (row.company, row.date, host, row.status, row.policy)
+        with self._explained():
+            changed = self._database.execute(_REPLACE, (*values, row.policy_id, row.policy_type))
+        if changed != 1:
+            raise PolicyRowMissing(
+                f"no policy '{row.policy_id}' of type '{row.policy_type}' in the table ledger"
+            )
 
     def replace_all(self, rows: Sequence[PolicyRow], host: str) -> RowChanges:
         """Make the table hold exactly these policies, in one transaction, and by difference.
