@@ -31,9 +31,12 @@ from edgelake.errors import (
 from edgelake.language import KeyValue, bring_of_text
 from tests.integration.test_node import listen
 
+CLUSTER = '{"cluster":{"company":"acme","name":"c","id":"c1"}}'
 POLICIES = (
-    '{"operator":{"name":"op1","ip":"10.0.0.11","port":32148,"city":"Oslo","id":"o1"}}',
-    '{"operator":{"name":"op2","ip":"10.0.0.12","port":32149,"main":true,"id":"o2"}}',
+    '{"operator":{"name":"op1","ip":"10.0.0.11","port":32148,"city":"Oslo","id":"o1",'
+    '"company":"acme","cluster":"c1"}}',
+    '{"operator":{"name":"op2","ip":"10.0.0.12","port":32149,"main":true,"id":"o2",'
+    '"company":"acme","cluster":"c1"}}',
     '{"device":{"name":"d1","path":"Root/Objects/D1","level":3,"on":false,"id":"d1","parent":"o1"}}',
     '{"device":{"name":"d2","path":"Root/D2","level":10,"limit":7,"id":"d2"}}',
 )
@@ -44,8 +47,9 @@ def node(tmp_path: Path) -> Iterator[Node]:
     """A node with a few policies."""
     with Node(tmp_path / "home") as node:
         node.run("create work directories")
-        for policy in POLICIES:
+        for policy in (CLUSTER, *POLICIES):
             node.run(f"blockchain insert where policy = {policy} and local = true")
+        node.run("blockchain delete policy where id = c1 and local = true")
         yield node
 
 
