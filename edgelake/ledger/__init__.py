@@ -15,6 +15,7 @@ from edgelake.ledger.keys import assign_key, assign_keys, key_of
 from edgelake.ledger.metadata import metadata_of
 from edgelake.ledger.policy import (
     Policy,
+    canonical_digest,
     complete,
     literal,
     parse_policy,
@@ -59,6 +60,7 @@ __all__ = [
     "assign_key",
     "assign_keys",
     "bring",
+    "canonical_digest",
     "check",
     "children_of",
     "complete",

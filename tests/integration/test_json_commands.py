@@ -240,7 +240,7 @@ def test_references_in_a_stored_policy_get_their_values(node):
     assert stored(node, "p") == {"node": {"ip": "10.0.0.7", "port": 5}}
 
 
-SPY = '{"operator":{"name":"$SECRET_OF_NODE","city":"!own","port":"!own","id":"spy"}}'
+SPY = '{"query":{"name":"$SECRET_OF_NODE","city":"!own","port":"!own","id":"spy"}}'
 
 
 def told(node: Node, command: str) -> None:
@@ -255,11 +255,11 @@ def told(node: Node, command: str) -> None:
 @pytest.mark.parametrize(
     "made",
     [
-        "p = blockchain get operator where id = spy bring.last.json",
-        "p = from !all bring.last.json [operator]",
+        "p = blockchain get query where id = spy bring.last.json",
+        "p = from !all bring.last.json [query]",
         "p = json !all",
-        "p[operator] = blockchain get operator where id = spy bring.last.json",
-        "p[operator][name] = !name",
+        "p[query] = blockchain get query where id = spy bring.last.json",
+        "p[query][name] = !name",
         "p = !all",
         'p = {"all": !all}',
         "p = !all[0:]",
@@ -271,10 +271,10 @@ def test_references_in_what_others_wrote_are_data(node, monkeypatch, made):
     monkeypatch.setenv("SECRET_OF_NODE", "hunter2")
     node.run("own = hunter3")
     told(node, f"blockchain insert where policy = {SPY} and local = true")
-    node.run("all = blockchain get operator where id = spy bring.json")
-    node.run("name = blockchain get operator where id = spy bring [operator][name]")
+    node.run("all = blockchain get query where id = spy bring.json")
+    node.run("name = blockchain get query where id = spy bring [query][name]")
     node.run("p = {}")
-    node.run("p[operator] = {}")
+    node.run("p[query] = {}")
     node.run(made)
     node.run("set policy q [found] = !p")
     node.run("r = json !q")
