@@ -59,6 +59,7 @@
     │ ├ HomeLocked                          198
     │ └ DatabaseError                       24
     │   ├ DatabaseUnknown                   5
+    │   ├ DatabaseUnreachable               50
     │   ├ DatabaseTypeWrong                 104
     │   └ TableMissing                      109
     ├ SystemCallFailed                      61
@@ -96,6 +97,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseTypeWrong",
     "DatabaseUnknown",
+    "DatabaseUnreachable",
     "DecodingFailed",
     "DecompressionFailed",
     "DuplicateOption",
@@ -560,6 +562,12 @@ class DatabaseUnknown(DatabaseError):
     """No database of that name is connected."""
 
     code = 5
+
+
+class DatabaseUnreachable(DatabaseError):
+    """The server of a database does not answer, refuses, or is gone."""
+
+    code = 50
 
 
 class DatabaseTypeWrong(DatabaseError):

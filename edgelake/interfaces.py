@@ -7,6 +7,8 @@ this module does I/O.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
@@ -20,6 +22,8 @@ __all__ = [
     "BringStep",
     "LedgerFileAccess",
     "LedgerRows",
+    "LogEntry",
+    "LogPosition",
     "Notice",
     "NoticeSink",
     "Page",
@@ -270,6 +274,61 @@ class RowChanges:
     deleted: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """A place in the log of a master's ledger.
+
+    Attributes
+    ----------
+    epoch : str
+        Random name of the log: another one after the database was made anew.
+    seq : int
+        Number of the last entry; 0 before the first.
+    chain : str
+        Hash over that entry and all before it, 32 hexadecimal digits.
+    """
+
+    epoch: str
+    seq: int
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One change of a master's ledger.
+
+    Attributes
+    ----------
+    seq : int
+        Its number; each is one more than the one before.
+    op : str
+        ``put``: the policy of the id is this one now, and stands behind that of
+        ``after_id``; ``del``: there is none.
+    policy_id, after_id : str
+        ``after_id`` is empty for the first policy of the ledger.
+    policy : str
+        Its line, without line feed; empty for ``del``.
+    chain : str
+        See `LogPosition`; empty where it is not known.
+    """
+
+    seq: int
+    op: str
+    policy_id: str
+    after_id: str
+    policy: str
+    chain: str = ""
+
+    def heading(self) -> str:
+        """Return all but policy and chain, as one line of JSON."""
+        return json.dumps([self.seq, self.op, self.policy_id, self.after_id])
+
+    def chained(self, before: str) -> str:
+        """Return the chain with this entry, after the chain without it."""
+        text = f"{before}\n{self.heading()}\n{self.policy}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 class LedgerRows(Protocol):
     """The table ``ledger`` of any database; safe to use from several threads.
 
@@ -290,9 +349,6 @@ class LedgerRows(Protocol):
 
     def delete(self, policy_ids: Sequence[str]) -> None:
         """Remove one row per id; raise `PolicyRowMissing` and change nothing if one lacks."""
-
-    def replace(self, row: PolicyRow, host: str) -> None:
-        """Put another policy in the place of the row with its id and type."""
 
     def replace_all(self, rows: Sequence[PolicyRow], host: str) -> RowChanges:
         """Make the table hold exactly these policies, and return what that took."""

@@ -354,6 +354,36 @@ SYNC_FOLLOW_UP_S: Final = 0.5
 MAX_CHANGES_PER_CYCLE: Final = 100
 """Local policies and deletes sent to the master in one cycle; the rest waits for the next."""
 
+MAX_LEDGER_LOG_ENTRIES: Final = 10_000
+"""Changes a master remembers; who missed more gets the whole ledger."""
+
+MAX_LEDGER_ENTRIES_PER_ANSWER: Final = 1000
+"""Changes in one answer to a follower; it asks for the rest at once."""
+
+MAX_LEDGER_ANSWER_CHARS: Final = 4 * 1024 * 1024
+"""Characters of policies in one such answer."""
+
+MAX_LEDGER_FOLLOWERS: Final = 10_000
+"""Followers that are told of a change; further ones learn it when they ask."""
+
+LEDGER_NEWS_WAIT_S: Final = 1.0
+"""Wait of a follower for the first answer about the log; then the master is asked as an old one."""
+
+LEDGER_ANSWER_WAIT_S: Final = 10.0
+"""Wait for each later one."""
+
+MAX_AWAITED_ACKNOWLEDGEMENTS: Final = 200
+"""Policies on their way to a master whose acknowledgement is awaited over several cycles."""
+
+MAX_OUTBOX_SHOWN: Final = 1000
+"""Changes that wait for a master and are listed by ``get synchronizer``; all are counted."""
+
+RESEND_PAUSE_S: Final = 0.25
+"""Shortest time between two sendings of one local policy."""
+
+REFUSED_RETRY_S: Final = 600.0
+"""Time before a policy that the master refused is sent again: what it lacked may be there."""
+
 LEDGER_REQUEST_TTL_S: Final = 120.0
 """How long an answer to a ledger request is taken."""
 
@@ -362,6 +392,27 @@ MAX_OPEN_LEDGER_REQUESTS: Final = 16
 
 SQLITE_BUSY_TIMEOUT_S: Final = 5.0
 """Wait for another process's lock on a SQLite file."""
+
+POSTGRES_CONNECTIONS: Final = 4
+"""Connections to one PostgreSQL database; a server has about a hundred for all."""
+
+POSTGRES_CONNECT_TIMEOUT_S: Final = 5
+"""Wait for a connection to a PostgreSQL server; whole seconds, which is all its library takes."""
+
+POSTGRES_RETRY_PAUSE_S: Final = 1.0
+"""Least pause before a server that refused, or fell silent, is tried again."""
+
+POSTGRES_LOCK_TIMEOUT_S: Final = 5
+"""Wait for another transaction, or for a free connection; as long as with SQLite."""
+
+POSTGRES_STATEMENT_TIMEOUT_S: Final = 10
+"""Longest time of one statement; the server ends it."""
+
+POSTGRES_SILENCE_S: Final = 12
+"""Longest silence of a server inside a statement; longer than its own limit, which tells more."""
+
+POSTGRES_CLOSE_WAIT_S: Final = 2.0
+"""What statements that run are given when their database is disconnected or the node ends."""
 
 # --------------------------------------------------------------- files
 

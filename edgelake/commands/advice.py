@@ -89,6 +89,9 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
     errors.DatabaseUnknown: (
         "connect it: `connect dbms <name> where type = …`; `get databases` lists those that are"
     ),
+    errors.DatabaseUnreachable: (
+        "look whether the server runs, and at address, user and password; the node tries again"
+    ),
     errors.DatabaseTypeWrong: "take one of the types that `help connect dbms` lists",
     errors.TableMissing: "create it: `create table <name> where dbms = …`",
     errors.ServiceError: "read the text behind the number; `get processes` shows the services",

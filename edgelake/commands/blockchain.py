@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from edgelake.errors import (
     EdgeLakeError,
     MissingOption,
     PeerError,
+    PolicyConflict,
     PolicyInvalid,
 )
 from edgelake.interfaces import Permission, Result
@@ -250,7 +252,8 @@ def _delete(context: Context, call: Call) -> Result:
     related=("blockchain insert", "blockchain drop policy"),
 )
 def _push(context: Context, call: Call) -> Result:
-    return _store(context, call, ignore=False)
+    _store(context, call, ignore=False)
+    return Result()
 
 
 @commands.command(
@@ -262,7 +265,35 @@ def _push(context: Context, call: Call) -> Result:
     related=("blockchain push",),
 )
 def _push_ignore(context: Context, call: Call) -> Result:
-    return _store(context, call, ignore=True)
+    _store(context, call, ignore=True)
+    return Result()
+
+
+@commands.command(
+    "blockchain push confirm",
+    summary="store a policy in this node's table ledger unless its id is there, and say so",
+    arguments=(Argument("policy", Json(), help="the policy"),),
+    permission=Permission.METADATA,
+    details=(
+        "How a node sends what was inserted on it to a master that keeps a log of changes.\n"
+        "The answer names a number of the log that is not before this change, the log, the\n"
+        "policy's SHA-256 and its id: stored 17 5b0c… 9f86d0… ecd08d24…"
+    ),
+    examples=('blockchain push confirm {"device": {"name": "d1"}}',),
+    related=("blockchain push ignore", "get synchronizer"),
+)
+def _push_confirm(context: Context, call: Call) -> Result:
+    policy = _store(context, call, ignore=True)
+    master = context.node.master_ledger()
+    stored = master.stored(policy.id)
+    if stored is not None and not stored.same_content(policy):
+        raise PolicyConflict(f"policy '{policy.id}' exists already, with other content")
+    place = master.position()
+    digest = hashlib.sha256(policy.text.encode()).hexdigest()
+    return Result(
+        {"id": policy.id, "epoch": place.epoch, "sequence": place.seq, "sha256": digest},
+        f"stored {place.seq} {place.epoch} {digest} {policy.id}",
+    )
 
 
 @commands.command(
@@ -405,7 +436,7 @@ def _warn(context: Context, error: BaseException | None) -> None:
         context.node.report("blockchain insert", told)
 
 
-def _store(context: Context, call: Call, *, ignore: bool) -> Result:
+def _store(context: Context, call: Call, *, ignore: bool) -> Policy:
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
     context.node.master_ledger().push(policy, context.node.host_of(context.origin), ignore=ignore)
-    return Result()
+    return policy

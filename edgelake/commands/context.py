@@ -16,16 +16,17 @@ from edgelake.language import format_error
 from edgelake.ledger import LocalLedger, Snapshot
 from edgelake.services.base import Service, ServiceRegistry
 from edgelake.services.echoes import EchoQueue
+from edgelake.services.followers import Followers
 from edgelake.services.jobs import Jobs
 from edgelake.services.logs import Logs
-from edgelake.services.master import MasterLedger
+from edgelake.services.master import MasterLedger, fault_of
 from edgelake.services.notices import Notices
 from edgelake.services.processes import ChildProcesses
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.services.traces import Traces
 from edgelake.services.transfers import Transfers
-from edgelake.storage import Databases, Home, LedgerTable
+from edgelake.storage import Databases, Home, SequencedLedger
 from edgelake.wire import Endpoint, FileFlag
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class NodeParts:
     logs: Logs = field(default_factory=Logs)
     echoes: EchoQueue = field(default_factory=EchoQueue)
     traces: Traces = field(default_factory=Traces)
+    followers: Followers = field(default_factory=Followers)
     permission: Permission = Permission.METADATA
     scripts: Running = field(default_factory=Running)
     name: str = "edgelake"
@@ -207,6 +209,10 @@ class NodeParts:
         tcp = self.services.find(TcpService)
         if tcp is not None:
             tcp.ledger_unchanged("")
+        master = next(iter(self._masters.values()), None)
+        self.followers.tell(
+            lambda: self.services.find(TcpService), master.rows.head if master else None
+        )
 
     def master_ledger(self) -> MasterLedger:
         """Return the ledger this node keeps in its own table.
@@ -218,9 +224,13 @@ class NodeParts:
         database = self.databases.get(LEDGER_DATABASE)
         with self._lock:
             master = self._masters.get(id(database))
+        if master is not None:
+            return master
+        table = SequencedLedger(database, fault_of)
+        table.require()
+        with self._lock:
+            master = self._masters.get(id(database))
             if master is None:
-                table = LedgerTable(database)
-                table.require()
                 master = MasterLedger(table)
                 master.watch(self._ledger_changed)
                 self._masters = {id(database): master}

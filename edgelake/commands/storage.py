@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from edgelake.commands.context import LEDGER_DATABASE, Context
 from edgelake.commands.rendering import FORMAT, answer
-from edgelake.errors import WrongValue
+from edgelake.errors import MissingOption, WrongValue
 from edgelake.interfaces import Permission, Result, Table
-from edgelake.language import Argument, Boolean, Call, CommandSet, Name, OneOf, Option, Where
+from edgelake.language import (
+    Argument,
+    Boolean,
+    Call,
+    CommandSet,
+    Host,
+    Name,
+    OneOf,
+    Option,
+    Port,
+    Text,
+    Where,
+)
 from edgelake.services.synchronizer import Synchronizer
-from edgelake.storage import LedgerTable
+from edgelake.storage import LedgerTable, Server
 
 __all__ = ["commands"]
 
@@ -28,7 +40,7 @@ def _create_work_directories(context: Context, call: Call) -> Result:
     return Result()
 
 
-_KIND = OneOf("sqlite", elsewhere=("psql", "mongo", "pi", "bucket"))
+_KIND = OneOf("sqlite", "psql", elsewhere=("mongo", "pi", "bucket"))
 
 
 @commands.command(
@@ -38,29 +50,51 @@ _KIND = OneOf("sqlite", elsewhere=("psql", "mongo", "pi", "bucket"))
     where=Where.REQUIRED,
     options=(
         Option("type", _KIND, required=True, help="kind of database"),
-        Option("memory", Boolean(), default=False, help="keep it in memory only"),
+        Option("ip", Host(), default="127.0.0.1", help="where the server of a psql database is"),
+        Option("port", Port(), default=5432, help="where it listens"),
+        Option("user", Text(), help="who asks; required for psql"),
+        Option("password", Text(empty=True), secret=True, help="of that user"),
+        Option("memory", Boolean(), default=False, help="keep it in memory only (sqlite)"),
         Option("autocommit", Boolean(), default=True, help="accepted; every change is durable"),
+        Option("unlog", Boolean(), default=False, help="accepted; every change is durable"),
     ),
     elsewhere=(
-        *("user", "password", "ip", "port", "connection", "unlog", "provider", "network_id"),
+        *("connection", "provider", "network_id"),
         *("access_key", "secret_key", "region", "endpoint"),
     ),
     permission=Permission.ADMIN,
     details=(
         "SQLite keeps the database in !dbms_dir/<name>.dbms, in WAL mode with full\n"
-        "synchronisation. The name 'blockchain' holds the ledger. Repeating a connection\n"
-        "changes nothing."
+        "synchronisation. PostgreSQL (psql) needs the extra edgelake[postgres] and a user who\n"
+        "may connect; the database is made if it is missing and the user may. Only psql\n"
+        "regards ip, port, user and password. The name 'blockchain' holds the ledger.\n"
+        "Repeating a connection changes nothing."
     ),
-    examples=("connect dbms blockchain where type = sqlite",),
+    examples=(
+        "connect dbms blockchain where type = sqlite",
+        "connect dbms blockchain where type = psql and ip = 10.0.0.5 and port = 5432"
+        " and user = edgelake and password = demo",
+    ),
     related=("disconnect dbms", "get databases", "create table"),
 )
 def _connect_dbms(context: Context, call: Call) -> Result:
     name = call.arguments["name"]
     kind = call.options["type"]
-    context.node.databases.connect(name, kind, memory=call.options["memory"])
+    server = _server(call) if kind == "psql" else None
+    context.node.databases.connect(name, kind, memory=call.options["memory"], server=server)
     _wake_synchronizer(context, name)
     text = f"Database {name} using {kind} connected!"
     return Result({"database": name, "type": kind}, text)
+
+
+def _server(call: Call) -> Server:
+    """Return the server that the options name."""
+    options = call.options
+    if options["memory"]:
+        raise WrongValue("a psql database cannot be kept in memory", hint="leave memory out")
+    if options["user"] is None:
+        raise MissingOption("option 'user' is required for type = psql", hint="add: user = <text>")
+    return Server(options["ip"], options["port"], options["user"], options["password"])
 
 
 @commands.command(
@@ -89,11 +123,20 @@ def _disconnect_dbms(context: Context, call: Call) -> Result:
 )
 def _get_databases(context: Context, call: Call) -> Result:
     found = context.node.databases.describe()
-    data = {entry.name: {"dbms_type": entry.kind, "storage": entry.storage} for entry in found}
+    data = {
+        entry.name: {
+            "dbms_type": entry.kind,
+            "ip_port": entry.address,
+            "storage": entry.storage,
+            "state": entry.state,
+        }
+        for entry in found
+    }
     if not found:
         return answer(data, "No DBMS connections found", call.options)
-    rows = [(entry.name, entry.kind, entry.storage) for entry in found]
-    return answer(data, Table(("Logical DBMS", "Database Type", "Storage"), rows), call.options)
+    columns = ("Logical DBMS", "Database Type", "IP:Port", "Storage", "State")
+    rows = [(e.name, e.kind, e.address, e.storage, e.state) for e in found]
+    return answer(data, Table(columns, rows), call.options)
 
 
 @commands.command(

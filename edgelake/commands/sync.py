@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from edgelake import limits
 from edgelake.commands.context import Context, NodeParts
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.rendering import FORMAT, answer
@@ -23,6 +25,7 @@ from edgelake.language import (
     Option,
     Where,
 )
+from edgelake.ledger import DeleteMarker, Policy
 from edgelake.services.sources import MasterSource, TableSource
 from edgelake.services.synchronizer import LedgerSource, Synchronizer
 from edgelake.wire import Endpoint
@@ -114,9 +117,13 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
     figures: dict[str, Any] = service.figures() if service else {}
     running = service is not None and service.state is ServiceState.RUNNING
     damaged, reason = node.ledger.damage_report()
+    policies, deletes = node.ledger.pending()
     data = {
         "status": "Running" if running else "Not Running",
         **figures,
+        "pending_policies": len(policies),
+        "pending_deletes": len(deletes),
+        "outbox": _outbox(policies, deletes, figures.get("refused", ())),
         "damage": damaged,
         "damage_reason": reason or None,
         "version": node.ledger.file_hash(),
@@ -134,11 +141,19 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
         data["policies"],
         data.get("sync_ok", 0),
         data.get("sync_err", 0),
-        data.get("pending_policies", 0) + data.get("pending_deletes", 0),
+        len(policies) + len(deletes),
+        "" if data.get("sequence") is None else data["sequence"],
     )
     remarks = []
     if data.get("last_error"):
         remarks.append(f"Last error: {data['last_error']}")
+    if data.get("lag"):
+        remarks.append(f"Changes of the master not yet here: {data['lag']}")
+    remarks += [
+        f"Refused by the master: policy {refusal['id']}, error {refusal['code']}:"
+        f" {refusal['reason']}"
+        for refusal in data.get("refused", ())
+    ]
     if damaged:
         remarks.append(f"Damaged lines of the ledger file: {damaged}, {reason}")
     sections = [Section("", remark) for remark in remarks]
@@ -159,7 +174,22 @@ _COLUMNS = (
     "Sync OK",
     "Sync Err",
     "Pending",
+    "Sequence",
 )
+
+
+def _outbox(
+    policies: Sequence[Policy], deletes: Sequence[DeleteMarker], refused: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return what waits for a master, at most `limits.MAX_OUTBOX_SHOWN` of it."""
+    reasons = {refusal["id"]: refusal["reason"] for refusal in refused}
+    found: list[dict[str, Any]] = [
+        {"id": p.id, "change": "insert", "refused": reasons.get(p.id)} for p in policies
+    ]
+    found += [
+        {"id": d.id, "change": "delete" if d.master else "hide", "refused": None} for d in deletes
+    ]
+    return found[: limits.MAX_OUTBOX_SHOWN]
 
 
 def _running(node: NodeParts) -> Synchronizer:

@@ -92,6 +92,15 @@ class Policy:
         """
         return _make(self.type, {**self.body, "ledger": value})
 
+    def same_content(self, other: Policy) -> bool:
+        """Return whether another policy says the same, whenever and wherever it was made."""
+        free = ("date", "ledger")
+        return self.type == other.type and all(
+            self.body.get(key) == other.body.get(key)
+            for key in self.body.keys() | other.body.keys()
+            if key not in free
+        )
+
     def check_size(self) -> None:
         """Check that the line fits on every node it travels to, with any ``ledger`` value.
 

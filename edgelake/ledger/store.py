@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgelake.errors import LedgerInvalid, PolicyConflict, PolicyInvalid, PolicyMissing
-from edgelake.interfaces import LedgerFileAccess
+from edgelake.interfaces import LedgerFileAccess, LogEntry
 from edgelake.ledger.anmp import applied
+from edgelake.ledger.changes import changed_by
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
 from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.policy import Policy
@@ -296,7 +297,7 @@ class LocalLedger:
                 self._commit(state, _with_local(image, (*image.local, policy), image.deletes))
                 return policy
             hidden = next((p for p in image.policies if p.id == policy.id), None)
-            if marker.master is not None or hidden is None or not _same(policy, hidden):
+            if marker.master is not None or hidden is None or not policy.same_content(hidden):
                 raise PolicyConflict(
                     f"policy '{policy.id}' is deleted here and still in the master's ledger",
                     hint="insert it again when the master has dropped it",
@@ -376,6 +377,7 @@ class LocalLedger:
         *,
         allow_empty: bool = False,
         dropped: Collection[str] | None = None,
+        stored: Collection[str] = (),
     ) -> Adoption:
         """Take over the master's ledger, and keep what is only local.
 
@@ -392,6 +394,9 @@ class LocalLedger:
             for. The delete of another id is kept although the ledger lacks it:
             its policy may be under way to the master. ``None``: the ledger shows
             every delete that was done.
+        stored : collection of str
+            Ids of local policies that the master had stored before the state that
+            this ledger shows: one that it lacks was removed by somebody since.
 
         Raises
         ------
@@ -409,29 +414,66 @@ class LocalLedger:
         if not received.policies and not allow_empty:
             raise LedgerInvalid(f"a ledger without policies{sent_by} was not taken")
         with self._lock:
+            return self._take(received, dropped, stored)
+
+    def apply(
+        self,
+        base: str,
+        entries: Sequence[LogEntry],
+        *,
+        dropped: Collection[str],
+        stored: Collection[str],
+    ) -> Adoption:
+        """Take over changes of the master's ledger; see `adopt`.
+
+        Parameters
+        ----------
+        base : str
+            `master_hash` of the ledger that the changes follow.
+        entries : sequence of LogEntry
+
+        Raises
+        ------
+        LedgerInvalid
+            The ledger here is another one, or a change does not fit to it.
+        FileWriteFailed
+        """
+        with self._lock:
             state = self._fresh()
-            before = state.image
-            ids = {policy.id for policy in received.policies}
-            local = tuple(policy for policy in before.local if policy.id not in ids)
-            deletes = tuple(
-                marker
-                for marker in before.deletes
-                if marker.id in ids
-                or (marker.master is not None and dropped is not None and marker.id not in dropped)
-            )
-            after = LedgerImage(
-                received.master, received.policies, local, deletes, (), received.quarantine
-            )
-            changed = self._commit(state, after)
+            if state.master_hash != base:
+                raise LedgerInvalid("the ledger at hand is not the one that was changed")
+            image = state.image
+            master, policies = changed_by(image.master, image.policies, entries)
+            received = LedgerImage(master, policies, (), (), (), image.quarantine)
+            return self._take(received, dropped, stored)
+
+    # ------------------------------------------------------------------ parts
+
+    def _take(
+        self, received: LedgerImage, dropped: Collection[str] | None, stored: Collection[str]
+    ) -> Adoption:
+        """Put the master's part in place and keep what is only local; under the lock."""
+        state = self._fresh()
+        before = state.image
+        ids = {policy.id for policy in received.policies}
+        local = tuple(p for p in before.local if p.id not in ids and p.id not in stored)
+        deletes = tuple(
+            marker
+            for marker in before.deletes
+            if marker.id in ids
+            or (marker.master is not None and dropped is not None and marker.id not in dropped)
+        )
+        after = LedgerImage(
+            received.master, received.policies, local, deletes, (), received.quarantine
+        )
+        changed = self._commit(state, after)
         return Adoption(
             changed=changed,
-            confirmed=tuple(policy.id for policy in before.local if policy.id in ids),
+            confirmed=tuple(p.id for p in before.local if p.id in ids or p.id in stored),
             policies=local,
             deletes=deletes,
             quarantine=received.quarantine,
         )
-
-    # ------------------------------------------------------------------ parts
 
     def _current(self) -> _State:
         state = self._state
@@ -488,16 +530,6 @@ def _with_local(
     image: LedgerImage, local: tuple[Policy, ...], deletes: tuple[DeleteMarker, ...]
 ) -> LedgerImage:
     return LedgerImage(image.master, image.policies, local, deletes, (), image.quarantine)
-
-
-def _same(one: Policy, other: Policy) -> bool:
-    """Tell whether two policies of one id have the same content."""
-    free = ("date", "ledger")
-    return one.type == other.type and all(
-        one.body.get(key) == other.body.get(key)
-        for key in one.body.keys() | other.body.keys()
-        if key not in free
-    )
 
 
 def _whole_line(text: bytes) -> bytes:

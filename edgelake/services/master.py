@@ -1,7 +1,7 @@
 """The master's side of the ledger: the SQL table, and the snapshot it serves from.
 
 The snapshot (bytes, hash, count) is made again only after the table changed;
-a poll of an unchanged ledger asks SQLite for its change counter and nothing
+a poll of an unchanged ledger asks the database for its change counter and nothing
 else.
 """
 
@@ -10,19 +10,29 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from edgelake.errors import EdgeLakeError
-from edgelake.interfaces import LedgerRows
-from edgelake.ledger import (
-    EMPTY_LEDGER,
-    Policy,
-    PolicyIndex,
-    Snapshot,
-    check,
-    fault_of,
-    parse_policy,
-)
+from edgelake import limits
+from edgelake.errors import DatabaseError, EdgeLakeError
+from edgelake.interfaces import LogEntry, LogPosition
+from edgelake.ledger import Policy, PolicyIndex, Snapshot, check, parse_policy
+from edgelake.ledger import fault_of as rule_broken_by
+from edgelake.storage import SequencedLedger
 
-__all__ = ["MasterLedger"]
+__all__ = ["MasterLedger", "fault_of"]
+
+
+def fault_of(policy_id: str, text: object) -> str | None:
+    """Return why a row of the table is no entry of the ledger, ``None`` if it is one."""
+    if not isinstance(text, str):
+        return "the policy is no text"
+    if "\n" in text or "\r" in text:
+        return "a line feed inside the policy"
+    try:
+        policy = parse_policy(text)
+    except EdgeLakeError as exc:
+        return str(exc)
+    if policy.id != policy_id:
+        return f"the policy has the id '{policy.id}' and its row '{policy_id}'"
+    return rule_broken_by(policy)
 
 
 class MasterLedger:
@@ -30,8 +40,8 @@ class MasterLedger:
 
     Parameters
     ----------
-    rows : LedgerRows
-        The table. Owned by the database registry, not by this object.
+    rows : SequencedLedger
+        The table and its log. Owned by the database registry, not by this object.
 
     Attributes
     ----------
@@ -44,7 +54,7 @@ class MasterLedger:
     readers share an immutable snapshot.
     """
 
-    def __init__(self, rows: LedgerRows) -> None:
+    def __init__(self, rows: SequencedLedger) -> None:
         self.rows = rows
         self.changes = 0
         self._lock = threading.Lock()
@@ -52,7 +62,9 @@ class MasterLedger:
         self._state: PolicyIndex | None = None
         self._state_version: object = None
         self._version: object = None
-        self._snapshot = Snapshot.of(EMPTY_LEDGER)
+        self._snapshot = Snapshot.of_lines(())
+        self._position: LogPosition | None = None
+        self._told: LogPosition | None = None
         self._quarantine: tuple[str, ...] = ()
         self._watchers: list[Callable[[], None]] = []
 
@@ -78,12 +90,56 @@ class MasterLedger:
         DatabaseError
             The table cannot be read.
         """
+        return self.sequenced()[1]
+
+    def sequenced(self) -> tuple[LogPosition | None, Snapshot]:
+        """Return the ledger and the place in the log at which it was like that.
+
+        The place is ``None`` while another program keeps the database locked.
+
+        Raises
+        ------
+        DatabaseError
+        """
         with self._lock:
             version = self.rows.version()
-            if version != self._version:
-                self._snapshot, self._quarantine = _build(self.rows.read())
-                self._version = version
-            return self._snapshot
+            if version != self._version or (self._position is None and self._free()):
+                found = self.rows.read_at()
+                self._snapshot = Snapshot.of_lines(found.lines)
+                self._quarantine, self._position = found.faults, found.position
+                self._version = found.version
+            state = self._position, self._snapshot
+        if state[0] is not None:
+            self._moved(state[0])
+        return state
+
+    def position(self) -> LogPosition:
+        """Return how far the log goes now; costs the same for any ledger.
+
+        Raises
+        ------
+        DatabaseError
+        """
+        found = self.rows.position()
+        self._moved(found)
+        return found
+
+    def entries(self, epoch: str, seq: int, chain: str) -> tuple[LogEntry, ...] | None:
+        """Return the next changes after a place in the log, ``None`` if it is not in this log.
+
+        At most `limits.MAX_LEDGER_ENTRIES_PER_ANSWER`.
+
+        Raises
+        ------
+        DatabaseError
+        """
+        return self.rows.entries(
+            epoch,
+            seq,
+            chain,
+            count=limits.MAX_LEDGER_ENTRIES_PER_ANSWER,
+            size_chars=limits.MAX_LEDGER_ANSWER_CHARS,
+        )
 
     def push(self, policy: Policy, host: str, *, ignore: bool = False) -> bool:
         """Store a complete policy durably; return whether it is new.
@@ -93,9 +149,7 @@ class MasterLedger:
         PolicyConflict
             The id exists and ``ignore`` is false.
         PolicyInvalid
-            Its line is too long, or it breaks a rule of its type.
-        PolicyNotUnique, PolicyMissing
-            See `edgelake.ledger.check`.
+            Its line is too long.
         """
         policy.check_size()
         with self._writing:
@@ -109,36 +163,6 @@ class MasterLedger:
         if added:
             self._announce()
         return added
-
-    def replace(self, policy: Policy, host: str) -> None:
-        """Put a complete policy in the place of the one with its id and type.
-
-        Raises
-        ------
-        PolicyRowMissing
-            There is none.
-        PolicyInvalid, PolicyNotUnique, PolicyMissing
-            See `edgelake.ledger.check`.
-        """
-        policy.check_size()
-        with self._writing:
-            state = self._current()
-            check(policy, state)
-            self.rows.replace(policy.row(), host)
-            self._state = None
-        self._announce()
-
-    def drop(self, ids: Sequence[str]) -> None:
-        """Remove policies, all of them or none.
-
-        Raises
-        ------
-        PolicyRowMissing
-            An id has no row.
-        """
-        with self._writing:
-            self.rows.delete(ids)
-        self._announce()
 
     def _current(self) -> PolicyIndex:
         """Return the policies that the table holds now; for one writer at a time."""
@@ -155,25 +179,66 @@ class MasterLedger:
             self._state_version = version
         return self._state
 
+    def stored(self, policy_id: str) -> Policy | None:
+        """Return the policy of an id, ``None`` if there is none that is one.
+
+        Raises
+        ------
+        DatabaseError
+        """
+        text = self.rows.text_of(policy_id)
+        if text is None or fault_of(policy_id, text) is not None:
+            return None
+        return parse_policy(text)
+
+    def replace(self, policy: Policy, host: str) -> None:
+        """Put a policy in the place of the stored one with its id and type.
+
+        Raises
+        ------
+        PolicyRowMissing
+            There is none.
+        PolicyInvalid
+            Its line is too long.
+        """
+        policy.check_size()
+        with self._writing:
+            check(policy, self._current())
+            self._state = None
+            self.rows.replace(policy.row(), host)
+        self._announce()
+
+    def drop(self, ids: Sequence[str]) -> None:
+        """Remove policies, all of them or none.
+
+        Raises
+        ------
+        PolicyRowMissing
+            An id has no row.
+        """
+        self.rows.delete(ids)
+        self._announce()
+
+    def _free(self) -> bool:
+        """Return whether the log can be brought up to date again."""
+        try:
+            self.rows.position()
+        except DatabaseError:
+            return False
+        return True
+
     def _announce(self) -> None:
+        """Tell of a change made here."""
+        self._told = self.rows.head
+        self._tell()
+
+    def _moved(self, position: LogPosition) -> None:
+        """Tell of changes that another program made."""
+        before, self._told = self._told, position
+        if before is not None and before != position:
+            self._tell()
+
+    def _tell(self) -> None:
         self.changes += 1
         for changed in tuple(self._watchers):
             changed()
-
-
-def _build(texts: Sequence[str]) -> tuple[Snapshot, tuple[str, ...]]:
-    lines: list[bytes] = []
-    quarantine: list[str] = []
-    for number, text in enumerate(texts, 1):
-        try:
-            fault = fault_of(parse_policy(text))
-        except EdgeLakeError as exc:
-            fault = str(exc)
-        if fault is not None:
-            quarantine.append(f"row {number}: {fault}")
-            continue
-        if "\n" in text or "\r" in text:
-            quarantine.append(f"row {number}: a line feed inside the policy")
-            continue
-        lines.append(text.encode() + b"\n")
-    return Snapshot.of(b"".join(lines) or EMPTY_LEDGER), tuple(quarantine)

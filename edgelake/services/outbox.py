@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from edgelake import limits
+from edgelake.interfaces import LogPosition
 from edgelake.ledger import Policy
 
-__all__ = ["Outbox", "Turn"]
+__all__ = ["Outbox", "Refusal", "Turn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A local policy that a master will not have.
+
+    Attributes
+    ----------
+    id, text : str
+        Of the policy as it was refused.
+    reason : str
+    code : int
+        The master's number.
+    """
+
+    id: str
+    text: str
+    reason: str
+    code: int
+    until_s: float = field(default=0.0, compare=False)
+
+    def data(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return {"id": self.id, "reason": self.reason, "code": self.code}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +68,7 @@ class _Sending:
     number: int
     result: Future[bool]
     taken: bool
+    at_s: float
 
     def settle(self) -> bool:
         """Return whether the master has taken this change at least once."""
@@ -50,7 +78,7 @@ class _Sending:
 
 
 class Outbox:
-    """Remembers what was sent when; used by one thread.
+    """Remembers what was sent when, and what became of it; used by one thread.
 
     Notes
     -----
@@ -62,6 +90,18 @@ class Outbox:
         self._number = 0
         self._policies: dict[str, _Sending] = {}
         self._deletes: dict[str, _Sending] = {}
+        self._stored: dict[str, LogPosition] = {}
+        self._refused: dict[str, Refusal] = {}
+
+    @property
+    def refused(self) -> tuple[Refusal, ...]:
+        """What the master refused; each is sent again after `limits.REFUSED_RETRY_S`."""
+        return tuple(self._refused.values())
+
+    @property
+    def acknowledged(self) -> int:
+        """How many policies the master has stored, and has not shown yet."""
+        return len(self._stored)
 
     def next(self, policies: Sequence[Policy], deletes: Sequence[str]) -> Turn:
         """Return what to send now of all that waits."""
@@ -73,6 +113,11 @@ class Outbox:
             if key in waiting or not sending.result.done()
         }
         self._deletes = {key: self._deletes[key] for key in deletes if key in self._deletes}
+        self._stored = {key: at for key, at in self._stored.items() if key in waiting}
+        texts = {policy.id: policy.text for policy in policies}
+        self._refused = {k: r for k, r in self._refused.items() if texts.get(k) == r.text}
+        now_s = time.monotonic()
+        policies = [policy for policy in policies if self._due(policy.id, now_s)]
         room = limits.MAX_CHANGES_PER_CYCLE
         for_deletes = min(len(deletes), max(room // 2, room - len(policies)))
         now_policies = sorted(policies, key=lambda p: _last(self._policies, p.id))
@@ -89,11 +134,45 @@ class Outbox:
     def sent(self, change: Policy | str, result: Future[bool]) -> None:
         """Note that a policy, or the delete of an id, is on its way."""
         if isinstance(change, Policy):
-            self._policies[change.id] = _Sending(self._number, result, False)
+            self._policies[change.id] = _Sending(self._number, result, False, time.monotonic())
             return
         before = self._deletes.get(change)
         taken = before is not None and before.settle()
-        self._deletes[change] = _Sending(self._number, result, taken)
+        self._deletes[change] = _Sending(self._number, result, taken, time.monotonic())
+
+    def acknowledge(self, policy_id: str, place: LogPosition) -> None:
+        """Note that the master has stored a policy, no later than at a place of its log."""
+        self._refused.pop(policy_id, None)
+        self._stored[policy_id] = place
+
+    def refuse(self, policy: Policy, reason: str, code: int) -> bool:
+        """Note that the master will not have a policy; return whether that is new."""
+        before = self._refused.get(policy.id)
+        again_s = time.monotonic() + limits.REFUSED_RETRY_S
+        self._refused[policy.id] = found = Refusal(policy.id, policy.text, reason, code, again_s)
+        return found != before
+
+    def stored_at(self, place: LogPosition) -> frozenset[str]:
+        """Return the policies that the master's ledger had got at a place of its log."""
+        return frozenset(
+            key
+            for key, at in self._stored.items()
+            if at.epoch == place.epoch and at.seq <= place.seq
+        )
+
+    def void(self, epoch: str = "") -> None:
+        """Forget what masters acknowledged in another log than this: it may lack it."""
+        self._stored = {key: at for key, at in self._stored.items() if at.epoch == epoch}
+
+    def _due(self, policy_id: str, now_s: float) -> bool:
+        """Return whether a policy is to be sent, maybe once more."""
+        if policy_id in self._stored:
+            return False
+        refused = self._refused.get(policy_id)
+        if refused is not None:
+            return now_s >= refused.until_s
+        sending = self._policies.get(policy_id)
+        return sending is None or now_s - sending.at_s >= limits.RESEND_PAUSE_S
 
     def _delivered(self, policy_id: str) -> bool:
         """Return whether a delete was taken, and no push of its policy is under way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import threading
@@ -14,15 +15,22 @@ from typing import Any
 
 from edgelake import limits
 from edgelake.errors import (
+    DatabaseError,
+    DatabaseUnknown,
     EdgeLakeError,
     LedgerError,
+    LedgerInvalid,
+    Overloaded,
     PeerTimeout,
     PolicyInvalid,
     PolicyRowMissing,
+    TableMissing,
 )
-from edgelake.interfaces import LedgerRows
+from edgelake.interfaces import LedgerRows, LogPosition
 from edgelake.ledger import LocalLedger, Policy
-from edgelake.services.jobs import Jobs, PendingJob
+from edgelake.services.following import Following
+from edgelake.services.jobs import Answer, Jobs, PendingJob
+from edgelake.services.ledger_news import LedgerNews
 from edgelake.services.master import MasterLedger
 from edgelake.services.outbox import Outbox, Turn
 from edgelake.services.synchronizer import Synchronizer
@@ -33,6 +41,8 @@ __all__ = ["MasterSource", "TableSource", "drop_command"]
 
 _STEP_S = 0.2
 _NEVER_SYNCED = "0"
+_BUSY = {kind.code for kind in (DatabaseError, DatabaseUnknown, TableMissing, Overloaded)}
+_ACKNOWLEDGED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
@@ -88,6 +98,13 @@ class MasterSource:
         self._projection: _Projection | None = None
         self._bytes = 0
         self._sync: Synchronizer | None = None
+        self._following = Following(ledger, connection, jobs, lambda: self._stopping)
+        self._hint: tuple[str, int] | None = None
+        self._hints_count = True
+
+    @property
+    def _stopping(self) -> bool:
+        return self._sync is not None and self._sync.stopping
 
     def towards(self, master: Endpoint) -> MasterSource:
         """Return a source of the same ledger with another master."""
@@ -117,11 +134,18 @@ class MasterSource:
     def figures(self) -> dict[str, Any]:
         """Return bytes received and what waits for the master."""
         policies, deletes = self._ledger.pending()
+        place = self._following.place()
         return {
             "bytes": self._bytes,
             "pending_policies": len(policies),
             "pending_deletes": len(deletes),
             "quarantine": len(self._ledger.quarantine),
+            "acknowledged": self._outbox.acknowledged,
+            "refused": [refusal.data() for refusal in self._outbox.refused],
+            "sequence": place.seq if place else None,
+            "epoch": place.epoch if place else None,
+            "lag": max(0, self._following.head - place.seq) if place else None,
+            "pushed": self._following.ours,
         }
 
     # -------------------------------------------------------------- asking
@@ -139,13 +163,67 @@ class MasterSource:
         policies, deletes = self._ledger.pending()
         shared = [delete.id for delete in deletes if delete.master is not None]
         turn = self._outbox.next(policies, shared)
+        hint, self._hint = self._hint, None
+        if self._following.due():
+            news = self._following.ask(tcp)
+            if news is not None:
+                moved = self._follow(news, turn)
+                # Who told of a change that is none is not heard again before the usual pause.
+                place = news.place
+                self._hints_count = hint is None or (
+                    hint[0] == place.epoch and hint[1] <= max(news.head, place.seq)
+                )
+                self._send(tcp, turn)
+                self._project()
+                if news.entries and (not moved or self._following.head > news.place.seq):
+                    return 0.0
+                return _follow_up(turn)
+        self._hints_count = True
+        # A ledger without a place in a log proves what it shows, and nothing else.
+        self._outbox.void()
         self._send(tcp, turn)
         name = self._open_request(turn.delivered).replace(" ", "\t")
         request = f"event get_blockchain {name} {self._ledger.master_hash()} 0"
         sent = self._ask(tcp, request, "the ledger request")
         self._project()
         self._await(sent)
-        return limits.SYNC_FOLLOW_UP_S if turn.fresh else None
+        return _follow_up(turn)
+
+    def hint(self, epoch: str, seq: int) -> None:
+        """Ask now, unless what a peer says is known here already; from any thread."""
+        place = self._following.place()
+        if place is not None and place.epoch == epoch and seq <= place.seq:
+            return
+        if self._hints_count and self._following.ours and self._sync is not None:
+            self._hint = (epoch, seq)
+            self._sync.trigger()
+
+    def _follow(self, news: LedgerNews, turn: Turn) -> bool:
+        """Take what the master's log says; return whether there was anything."""
+        self._outbox.void(news.place.epoch)
+        stored = self._outbox.stored_at(news.place)
+        self._bytes += len(news.ledger or b"") + sum(len(e.policy) for e in news.entries)
+        try:
+            with self._adopting:
+                adoption = self._following.adopt(news, dropped=turn.delivered, stored=stored)
+        except LedgerInvalid as exc:
+            self._refused(f"ledger of {self.master} not adopted: {exc}", exc.code)
+            return False
+        if adoption is None:
+            self._settle(turn, stored, news.place)
+            return False
+        if adoption.changed and self._sync is not None:
+            self._sync.loaded()
+        return True
+
+    def _settle(self, turn: Turn, stored: Collection[str], place: LogPosition) -> None:
+        """End what the ledger at hand shows to be done, although nothing of it changed."""
+        policies, deletes = self._ledger.pending()
+        gone = any(policy.id in stored for policy in policies)
+        if gone or any(d.id in turn.delivered and d.id not in self._ledger for d in deletes):
+            self._ledger.apply(
+                self._ledger.master_hash(), (), dropped=turn.delivered, stored=stored
+            )
 
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return whether changes for these masters are sent by the cycles."""
@@ -164,25 +242,41 @@ class MasterSource:
             self._requests[name] = _Request(now + limits.LEDGER_REQUEST_TTL_S, dropped)
         return name
 
-    def _ask(self, tcp: TcpService, request: str, what: str, dropped: str = "") -> Future[bool]:
-        """Send a request whose refusal the next cycle reads.
+    def _ask(
+        self,
+        tcp: TcpService,
+        request: str,
+        what: str,
+        dropped: str = "",
+        pushed: Policy | None = None,
+    ) -> Future[bool]:
+        """Send a request whose answer the next cycle reads.
 
-        ``dropped`` is the id of a delete that the answer can finish.
+        ``dropped`` is the id of a delete that the answer can finish, ``pushed`` the
+        policy that it can acknowledge or refuse.
         """
         job = self._jobs.open()
         with self._lock:
-            self._asked.append(_Asked(job, what, dropped))
+            until_s = time.monotonic() + limits.LEDGER_ANSWER_WAIT_S
+            self._asked.append(_Asked(job, what, dropped, pushed, until_s))
         return tcp.request(self.master, request, job.header(0), attempts=1)
 
     def _read_answers(self) -> None:
-        """Report what the master refused since the last cycle."""
+        """Report what the master refused since the last cycle, and take what it acknowledged."""
+        now_s = time.monotonic()
         with self._lock:
-            asked, self._asked = self._asked, []
+            asked: list[_Asked] = []
+            kept: list[_Asked] = []
+            for entry in self._asked:
+                (kept if entry.awaited(now_s) else asked).append(entry)
+            while len(kept) > limits.MAX_AWAITED_ACKNOWLEDGEMENTS:
+                asked.append(kept.pop(0))
+            self._asked = kept
         for entry in asked:
             self._jobs.close(entry.job)
         for entry in asked:
             answer = entry.job.answers.get(0)
-            if answer is None or answer.error == 0:
+            if answer is None or self._pushed(entry.pushed, answer) or answer.error == 0:
                 continue
             if answer.error == PolicyRowMissing.code:
                 # A policy that the master no longer has is as good as dropped.
@@ -194,6 +288,27 @@ class MasterSource:
                 + " ".join(answer.text.split()),
                 answer.error,
             )
+
+    def _pushed(self, policy: Policy | None, answer: Answer) -> bool:
+        """Take the acknowledgement or refusal of a policy; return whether it was one."""
+        if policy is None:
+            return False
+        reason = " ".join(answer.text.split())
+        if answer.error == 0:
+            told = _ACKNOWLEDGED.fullmatch(answer.text)
+            # Who names the hash has read the policy, and is not guessing at jobs.
+            if told is None or told[4] != policy.id or told[3] != _hash(policy):
+                return False
+            self._outbox.acknowledge(policy.id, LogPosition(told[2], int(told[1]), ""))
+            return True
+        if answer.error in _BUSY:
+            return False
+        if self._outbox.refuse(policy, reason, answer.error):
+            self._refused(
+                f"master {self.master} refused policy {policy.id}, error {answer.error}: {reason}",
+                answer.error,
+            )
+        return True
 
     def _refused(self, reason: str, code: int) -> None:
         """Report what was not taken, with the number of what kept it."""
@@ -214,13 +329,22 @@ class MasterSource:
 
         The master ignores what it has.
         """
+        with self._lock:
+            awaited = {entry.pushed.id for entry in self._asked if entry.pushed is not None}
         for policy in turn.policies:
+            if policy.id in awaited:
+                continue
             try:
                 line = policy.with_ledger("global").to_line()
             except PolicyInvalid as exc:
                 self._refused(f"policy {policy.id} not sent: {exc}", exc.code)
                 continue
-            sent = self._ask(tcp, f"blockchain push\tignore {line}", f"policy {policy.id}")
+            what = f"policy {policy.id}"
+            if self._following.ours:
+                request = f"blockchain push confirm {line}"
+                sent = self._ask(tcp, request, what, pushed=policy)
+            else:
+                sent = self._ask(tcp, f"blockchain push\tignore {line}", what)
             self._outbox.sent(policy, sent)
         for policy_id in turn.deletes:
             last = policy_id if policy_id in turn.delivered else ""
@@ -311,6 +435,12 @@ class _Asked:
     job: PendingJob
     what: str
     dropped: str
+    pushed: Policy | None
+    until_s: float
+
+    def awaited(self, now_s: float) -> bool:
+        """Return whether an acknowledgement may still come; an old master sends none."""
+        return self.pushed is not None and now_s < self.until_s and not self.job.answers
 
 
 class TableSource:
@@ -363,10 +493,14 @@ class TableSource:
     def figures(self) -> dict[str, Any]:
         """Return counts of what waits and what is left out."""
         policies, deletes = self._ledger.pending()
+        master = self._master
+        head = master.rows.head if master else None
         return {
             "pending_policies": len(policies),
             "pending_deletes": len(deletes),
-            "quarantine": len(self._master.quarantine) if self._master else 0,
+            "quarantine": len(master.quarantine) if master else 0,
+            "sequence": head.seq if head else None,
+            "epoch": head.epoch if head else None,
         }
 
     def cycle(self) -> float | None:
@@ -406,6 +540,9 @@ class TableSource:
         """Return false: a node that is its own source asks nobody."""
         return False
 
+    def hint(self, epoch: str, seq: int) -> None:
+        """Do nothing: a node that is its own source knows its log."""
+
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return false: the table is written by messages, as for any other node."""
         return False
@@ -416,6 +553,14 @@ class TableSource:
         except PolicyInvalid as exc:
             if self._sync is not None:
                 self._sync.refused(_refusal(f"policy {policy.id} not shared: {exc}", exc.code))
+
+
+def _hash(policy: Policy) -> str:
+    return hashlib.sha256(policy.with_ledger("global").text.encode()).hexdigest()
+
+
+def _follow_up(turn: Turn) -> float | None:
+    return limits.SYNC_FOLLOW_UP_S if turn.fresh else None
 
 
 def _refusal(reason: str, code: int) -> LedgerError:

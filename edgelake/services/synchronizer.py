@@ -46,6 +46,9 @@ class LedgerSource(Protocol):
     def take(self, name: str, content: bytes) -> bool:
         """Take a ledger file that a peer sent; return whether it was asked for."""
 
+    def hint(self, epoch: str, seq: int) -> None:
+        """Take a peer's word that a log goes further; from any thread."""
+
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return whether the cycles send local changes to one of these masters."""
 

@@ -203,11 +203,13 @@ class TcpService(Service):
         *,
         attempts: int = limits.SEND_ATTEMPTS,
         retry_pause_s: float = limits.RETRY_PAUSE_S,
+        asks: bool = False,
     ) -> Future[bool]:
         """Send a command to a node; return a future done when it was taken.
 
         A command over 1,840 bytes travels as a file that the receiver
-        executes. Whether its reply can be matched is the future's result.
+        executes. Whether its reply can be matched is the future's result; with
+        ``asks`` it is waited for whatever the length.
         """
         source = self.source_for(to.host)
         encoded = encoded_command(command)
@@ -222,7 +224,7 @@ class TcpService(Service):
             blocks,
             attempts=attempts,
             retry_pause_s=retry_pause_s,
-            asks=large and job is not None and job.number != 0,
+            asks=asks or (large and job is not None and job.number != 0),
         )
 
     def send_file(

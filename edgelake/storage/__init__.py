@@ -9,7 +9,8 @@ made (`edgelake.interfaces.PolicyRow`).
 from __future__ import annotations
 
 from edgelake.storage.atomic import read_file, remove_stale_temporaries, replace_file
-from edgelake.storage.databases import Database, DatabaseEntry, Databases
+from edgelake.storage.databases import DatabaseEntry, Databases
+from edgelake.storage.engine import Database
 from edgelake.storage.files import (
     copy_file,
     delete_file,
@@ -35,8 +36,13 @@ from edgelake.storage.folders import (
 )
 from edgelake.storage.home import Home
 from edgelake.storage.ledger_file import LedgerFile
+from edgelake.storage.ledger_log import LedgerRead, SequencedLedger
 from edgelake.storage.ledger_table import LedgerTable
+from edgelake.storage.position_file import KnownPosition, PositionFile
+from edgelake.storage.postgres import PostgresDatabase
+from edgelake.storage.postgres_link import Server
 from edgelake.storage.reach import EVERYWHERE, Reach, Use
+from edgelake.storage.sqlite import SqliteDatabase
 from edgelake.storage.transcoding import compress_file, decode_file, decompress_file, encode_file
 
 __all__ = [
@@ -45,10 +51,17 @@ __all__ = [
     "Databases",
     "EVERYWHERE",
     "Home",
+    "KnownPosition",
     "LedgerFile",
+    "LedgerRead",
     "LedgerTable",
     "Listed",
+    "PositionFile",
+    "PostgresDatabase",
     "Reach",
+    "SequencedLedger",
+    "Server",
+    "SqliteDatabase",
     "Use",
     "access_of",
     "archived_files",

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from edgelake.errors import DatabaseError, PolicyConflict, PolicyRowMissing, TableMissing
+from edgelake.errors import PolicyConflict, PolicyRowMissing, TableMissing
 from edgelake.interfaces import PolicyRow, RowChanges
-from edgelake.storage.databases import Database
+from edgelake.storage.engine import Database
 
 __all__ = ["LedgerTable"]
 
-_CREATE = (
-    """CREATE TABLE IF NOT EXISTS ledger (
-        sequence_id integer primary key autoincrement,
+_CREATE = """CREATE TABLE ledger (
+        sequence_id {serial_key},
         policy_type varchar not null,
         policy_id varchar not null,
         company_name varchar,
-        date timestamp not null default current_timestamp,
+        date timestamp not null default {now},
         host varchar not null,
         status varchar,
         policy varchar
-    )""",
+    )"""
+_INDEXES = (
     "CREATE UNIQUE INDEX IF NOT EXISTS hash_index ON ledger (policy_id)",
     "CREATE INDEX IF NOT EXISTS time_index ON ledger (date)",
 )
@@ -37,14 +37,10 @@ _UPDATE = (
     "UPDATE ledger SET policy_type = ?, company_name = ?, date = ?, host = ?, status = ?,"
     " policy = ? WHERE policy_id = ?"
 )
-_REPLACE = (
-    "UPDATE ledger SET company_name = ?, date = ?, host = ?, status = ?, policy = ?"
-    " WHERE policy_id = ? AND policy_type = ?"
-)
 
 
 class LedgerTable:
-    """`edgelake.interfaces.LedgerRows` in a SQLite database.
+    """`edgelake.interfaces.LedgerRows` in a database.
 
     Parameters
     ----------
@@ -60,19 +56,22 @@ class LedgerTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        database.guard("ledger")
 
     def create(self) -> None:
         """Make the table and its indexes; one that exists is kept."""
-        with self._database.transaction():
-            for statement in _CREATE:
-                self._database.execute(statement)
+        database = self._database
+        with database.transaction():
+            if not database.has_table("ledger"):
+                database.execute(_CREATE.format(serial_key=database.serial_key, now=database.now))
+            if database.owns("ledger"):
+                for statement in _INDEXES:
+                    database.execute(statement)
+                database.watch("ledger")
 
     def exists(self) -> bool:
         """Return whether the database has the table."""
-        found = self._database.query(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ledger'"
-        )
-        return bool(found)
+        return self._database.has_table("ledger")
 
     def require(self) -> None:
         """Raise `TableMissing` if the database does not have the table."""
@@ -96,9 +95,17 @@ class LedgerTable:
 
         A row whose policy is not a text is left out.
         """
-        with self._explained():
+        with self.explained():
             rows = self._database.query("SELECT policy FROM ledger ORDER BY date, sequence_id")
         return [policy for (policy,) in rows if isinstance(policy, str)]
+
+    def text_of(self, policy_id: str) -> str | None:
+        """Return the policy of an id as stored, ``None`` if it has no row or no text."""
+        with self.explained():
+            found = self._database.query(
+                "SELECT policy FROM ledger WHERE policy_id = ?", (policy_id,)
+            )
+        return found[0][0] if found and isinstance(found[0][0], str) else None
 
     def insert(self, row: PolicyRow, host: str, *, ignore: bool = False) -> bool:
         """Add a row; return whether it is new.
@@ -117,12 +124,16 @@ class LedgerTable:
             The id exists.
         DatabaseError
         """
-        sql = _INSERT + " ON CONFLICT (policy_id) DO NOTHING"
-        with self._explained():
-            added = self._database.execute(sql, _values(row, host)) == 1
+        with self.explained():
+            added = self.add_row(row, host)
         if not added and not ignore:
             raise PolicyConflict(f"policy '{row.policy_id}' exists already")
         return added
+
+    def add_row(self, row: PolicyRow, host: str) -> bool:
+        """Add a row unless its id is there; return whether it is new."""
+        sql = _INSERT + " ON CONFLICT (policy_id) DO NOTHING"
+        return self._database.execute(sql, self._values(row, host)) == 1
 
     def delete(self, policy_ids: Sequence[str]) -> None:
         """Remove one row per id: all of them, or none.
@@ -133,7 +144,7 @@ class LedgerTable:
             An id has no row.
         DatabaseError
         """
-        with self._explained(), self._database.transaction():
+        with self.explained(), self._database.transaction():
             for policy_id in dict.fromkeys(policy_ids):
                 removed = self._database.execute(
                     "DELETE FROM ledger WHERE policy_id = ?", (policy_id,)
@@ -142,23 +153,6 @@ class LedgerTable:
                     raise PolicyRowMissing(
                         f"no row with id '{policy_id}' in the table ledger; nothing was deleted"
                     )
-
-    def replace(self, row: PolicyRow, host: str) -> None:
-        """Put another policy in the place of the row with its id and type.
-
-        Raises
-        ------
-        PolicyRowMissing
-            There is no row with that id and type.
-        DatabaseError
-        """
-        values = (row.company, row.date, host, row.status, row.policy)
-        with self._explained():
-            changed = self._database.execute(_REPLACE, (*values, row.policy_id, row.policy_type))
-        if changed != 1:
-            raise PolicyRowMissing(
-                f"no policy '{row.policy_id}' of type '{row.policy_type}' in the table ledger"
-            )
 
     def replace_all(self, rows: Sequence[PolicyRow], host: str) -> RowChanges:
         """Make the table hold exactly these policies, in one transaction, and by difference.
@@ -185,9 +179,9 @@ class LedgerTable:
         wanted: dict[str, PolicyRow] = {}
         for row in rows:
             wanted.setdefault(row.policy_id, row)
-        with self._explained(), self._database.transaction():
-            # Without the date: it is part of the policy's text, and SQLite turns a date of
-            # digits alone into a number.
+        with self.explained(), self._database.transaction():
+            # Without the date: it is part of the policy's text, and databases turn some of
+            # them into something else.
             stored = {
                 found[0]: found[1:]
                 for found in self._database.query(
@@ -205,35 +199,36 @@ class LedgerTable:
             self._database.execute_many(
                 _UPDATE,
                 [
-                    (r.policy_type, r.company, r.date, host, r.status, r.policy, r.policy_id)
+                    (
+                        *(r.policy_type, r.company, self._database.timestamp(r.date), host),
+                        *(r.status, r.policy, r.policy_id),
+                    )
                     for r in other
                 ],
             )
-            self._database.execute_many(_INSERT, [_values(row, host) for row in new])
+            self._database.execute_many(_INSERT, [self._values(row, host) for row in new])
         return RowChanges(inserted=len(new), updated=len(other), deleted=len(gone))
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         """Turn the database's complaint about a missing table into `TableMissing`."""
         try:
             yield
-        except DatabaseError as exc:
-            if "no such table" in exc.message:
-                self.require()
+        except TableMissing:
+            self.require()
             raise
+
+    def _values(self, row: PolicyRow, host: str) -> tuple[object, ...]:
+        return (
+            row.policy_type,
+            row.policy_id,
+            row.company,
+            self._database.timestamp(row.date),
+            host,
+            row.status,
+            row.policy,
+        )
 
 
 def _columns(row: PolicyRow) -> tuple[str | None, ...]:
     return (row.policy_type, row.company, row.status, row.policy)
-
-
-def _values(row: PolicyRow, host: str) -> tuple[str | None, ...]:
-    return (
-        row.policy_type,
-        row.policy_id,
-        row.company,
-        row.date,
-        host,
-        row.status,
-        row.policy,
-    )

@@ -174,13 +174,3 @@ def test_threads_share_one_store(rows: LedgerRows):
     assert sorted(rows.read()) == sorted(
         f"{n}-{s}" for n in range(workers) for s in range(0, each, 2)
     )
-
-
-def test_a_row_is_replaced_by_one_of_its_id_and_type(rows: LedgerRows):
-    rows.insert(row("a", text="old", company="x"), HOST)
-    rows.replace(row("a", "2026-02", "new", status="y"), HOST)
-    assert rows.read() == ["new"]
-    for other in (row("b", text="z"), PolicyRow("sensor", "a", "2026", "z")):
-        with pytest.raises(PolicyRowMissing):
-            rows.replace(other, HOST)
-    assert rows.read() == ["new"]

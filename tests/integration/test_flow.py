@@ -651,7 +651,6 @@ def test_scripts_of_peers_leave_threads_for_other_messages(node: Node, tmp_path:
         eventually(
             lambda: len(node.run("get scripts").data) == limits.MAX_SLOW_COMMANDS_OF_PEERS,
             "they run",
-            "they run",
         )
         assert "commands of peers run that take long" in _refused(peer, f"process {waiting}")
         assert "take long" in _refused(peer, f"file hash {node.home.scripts_dir}/wait.al")

@@ -154,12 +154,12 @@ REAL = build_registry()
     ("script", "expected"),
     [
         (
-            "connect dbms tides where type = psql and user = me and ip = 10.0.0.7 and hue = red",
+            "connect dbms tides where type = mongo and region = x and provider = y and hue = red",
             [
-                "1:33: error 282: type: 'psql' is not available in this version: write sqlite",
-                "1:42: error 282: option 'user' of 'connect dbms' is not available in this version",
-                "1:56: error 282: option 'ip' of 'connect dbms' is not available",
-                "1:74: error 216: 'connect dbms' has no option 'hue'",
+                "1:33: error 282: type: 'mongo' is not available in this version: write sqlite",
+                "1:43: error 282: option 'region' of 'connect dbms' is not available",
+                "1:58: error 282: option 'provider' of 'connect dbms' is not available",
+                "1:75: error 216: 'connect dbms' has no option 'hue'",
             ],
         ),
         (

@@ -21,7 +21,7 @@ from edgelake.errors import (
     WrongValue,
 )
 from edgelake.interfaces import PolicyRow
-from edgelake.storage import Database, Databases, LedgerTable
+from edgelake.storage import Databases, LedgerTable, SqliteDatabase
 
 HOST = "192.0.2.2"
 
@@ -164,7 +164,7 @@ def test_a_lock_of_another_process_ends_in_an_error(table, databases, monkeypatc
     path = databases.get("blockchain").path
     assert path is not None
     monkeypatch.setattr(limits, "SQLITE_BUSY_TIMEOUT_S", 0.05)
-    with closing(Database("hasty", path)) as hasty, closing(sqlite3.connect(path)) as other:
+    with closing(SqliteDatabase("hasty", path)) as hasty, closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
         impatient = LedgerTable(hasty)
         for change in (
@@ -247,8 +247,8 @@ OTHER_PROCESS = """
 import sys
 from pathlib import Path
 from edgelake.interfaces import PolicyRow
-from edgelake.storage import Database, LedgerTable
-database = Database("blockchain", Path(sys.argv[1]))
+from edgelake.storage import LedgerTable, SqliteDatabase
+database = SqliteDatabase("blockchain", Path(sys.argv[1]))
 table = LedgerTable(database)
 for line in sys.stdin:
     if line == "insert\\n":

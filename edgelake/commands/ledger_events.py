@@ -1,0 +1,59 @@
+"""How nodes of this kind keep ledgers in step: what followed a place in a master's log."""
+
+from __future__ import annotations
+
+from edgelake.commands.context import Context
+from edgelake.interfaces import LogPosition, Permission, Result
+from edgelake.language import Argument, Call, CommandSet, Integer, Text
+from edgelake.services.ledger_news import news_text
+from edgelake.services.synchronizer import Synchronizer
+
+__all__ = ["commands"]
+
+commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
+
+
+@commands.command(
+    "event get_ledger_after",
+    summary="send a follower what changed in the ledger since, and tell it of the next change",
+    arguments=(
+        Argument("epoch", Text(), help="name of the log that the follower knows, or 0"),
+        Argument("sequence", Integer(0, 2**63 - 1), help="number of the last change that it has"),
+        Argument("chain", Text(), help="hash of that change, or 0"),
+        Argument("hash", Text(), help="MD5 of the ledger that it has, or 0"),
+        Argument("token", Text(), help="word that the answer repeats"),
+    ),
+    permission=Permission.READ,
+    details="What a follower asks a master of this kind; see docs/protocol.md.",
+    examples=("event get_ledger_after 0 0 0 0 any",),
+    related=("event get_blockchain", "event ledger_changed", "run blockchain sync"),
+)
+def _get_ledger_after(context: Context, call: Call) -> Result:
+    node = context.node
+    words = call.arguments
+    asked = LogPosition(words["epoch"], words["sequence"], words["chain"])
+    master = node.master_ledger()
+    if context.origin.peer is not None:
+        # Before the look: a change behind it is told, one before it is in the answer.
+        node.followers.note(context.origin.peer, context.origin.ip, context.origin.session)
+    text = news_text(master, asked, words["hash"], words["token"][:64])
+    return Result(text, text)
+
+
+@commands.command(
+    "event ledger_changed",
+    summary="ask the master for news: it says that its log goes further",
+    arguments=(
+        Argument("epoch", Text(), help="name of the log"),
+        Argument("sequence", Integer(0, 2**63 - 1), help="number of its last change"),
+    ),
+    permission=Permission.READ,
+    details="Means something to a node whose synchronizer follows a master of this kind.",
+    examples=("event ledger_changed 5b0c2a9d17e3f864 17",),
+    related=("event get_ledger_after",),
+)
+def _ledger_changed(context: Context, call: Call) -> Result:
+    sync = context.node.services.find(Synchronizer)
+    if sync is not None:
+        sync.source.hint(call.arguments["epoch"], call.arguments["sequence"])
+    return Result()

@@ -1,0 +1,153 @@
+"""A follower's place in its master's log: asks what follows it, and moves on."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+
+from edgelake import limits
+from edgelake.errors import LedgerInvalid, PeerTimeout
+from edgelake.interfaces import LogPosition
+from edgelake.ledger import Adoption, LocalLedger
+from edgelake.services.jobs import Answer, Jobs, PendingJob
+from edgelake.services.ledger_news import LedgerNews, read_news
+from edgelake.services.tcp import TcpService
+from edgelake.storage import KnownPosition, PositionFile
+from edgelake.wire import Endpoint
+
+__all__ = ["Following"]
+
+_STEP_S = 0.05
+_NOWHERE = LogPosition("0", 0, "0")
+
+
+class Following:
+    """What one follower knows of the log of one master; used by the synchronizer's thread.
+
+    Parameters
+    ----------
+    ledger : LocalLedger
+    master : Endpoint
+    jobs : Jobs
+    stopping : callable
+        Whether to end a wait.
+
+    Attributes
+    ----------
+    ours : bool
+        The master has answered about its log, and keeps one.
+    head : int
+        Last number of the master's log, as it said.
+    """
+
+    def __init__(
+        self, ledger: LocalLedger, master: Endpoint, jobs: Jobs, stopping: Callable[[], bool]
+    ) -> None:
+        self.ours = False
+        self.head = 0
+        self._ledger = ledger
+        self._master = master
+        self._jobs = jobs
+        self._stopping = stopping
+        self._file = PositionFile(ledger.path.with_suffix(".position"))
+        self._known: KnownPosition | None = None
+        self._loaded = False
+        self._next_try_s = 0.0
+
+    def place(self) -> LogPosition | None:
+        """Return the place that the ledger at hand is at, ``None`` if that is not known."""
+        if not self._loaded:
+            self._known, self._loaded = self._file.read(), True
+        known = self._known
+        if known is None or known.ledger != self._ledger.master_hash():
+            return None
+        return known.place
+
+    def due(self) -> bool:
+        """Return whether to ask about the log: an old master is seldom asked."""
+        return self.ours or time.monotonic() >= self._next_try_s
+
+    def ask(self, tcp: TcpService) -> LedgerNews | None:
+        """Return what the master says, ``None`` if it keeps no log.
+
+        Raises
+        ------
+        LedgerInvalid
+            What it says is damaged.
+        PeerError
+            It cannot be reached.
+        """
+        asked = self.place() or _NOWHERE
+        known = self._ledger.master_hash()
+        # A number of a job can be guessed; who answers must have read the question.
+        token = secrets.token_hex(12)
+        command = f"event get_ledger_after {asked.epoch} {asked.seq} {asked.chain} {known} {token}"
+        with self._jobs.open() as job:
+            sent = tcp.request(self._master, command, job.header(0), attempts=1, asks=True)
+            patience = limits.LEDGER_ANSWER_WAIT_S if self.ours else limits.LEDGER_NEWS_WAIT_S
+            answer = self._answer(sent, job, patience)
+        if answer is None or answer.error:
+            keeps = sent.done() and sent.exception() is None and sent.result()
+            pause = limits.LEDGER_ANSWER_WAIT_S if keeps else limits.SESSION_ASK_PAUSE_S
+            self._next_try_s = time.monotonic() + pause
+            self.ours = False
+            return None
+        self.ours = True
+        news = read_news(answer.text, asked, token)
+        self.head = news.head
+        return news
+
+    def adopt(
+        self, news: LedgerNews, *, dropped: Collection[str], stored: Collection[str]
+    ) -> Adoption | None:
+        """Bring the ledger to the place that news lead to; ``None`` if nothing changed.
+
+        Raises
+        ------
+        LedgerInvalid
+            It does not fit; the ledger is as it was and will be fetched whole.
+        FileWriteFailed
+        """
+        before = self.place()
+        adoption: Adoption | None = None
+        if news.ledger is not None:
+            # An empty ledger of another log is a new database, and no last delete.
+            same_log = before is not None and before.epoch == news.place.epoch
+            adoption = self._ledger.adopt(
+                news.ledger,
+                str(self._master),
+                allow_empty=same_log or self._ledger.master_count == 0,
+                dropped=dropped,
+                stored=stored,
+            )
+        elif news.entries:
+            try:
+                adoption = self._ledger.apply(
+                    self._ledger.master_hash(), news.entries, dropped=dropped, stored=stored
+                )
+            except LedgerInvalid:
+                self._known = None
+                raise
+        known = KnownPosition(news.place, self._ledger.master_hash())
+        if known != self._known:
+            self._file.write(known)
+            self._known = known
+        return adoption
+
+    def _answer(self, sent: Future[bool], job: PendingJob, patience_s: float) -> Answer | None:
+        """Wait for the answer; end early when it is known that there will be none."""
+        deadline = time.monotonic() + patience_s
+        while not self._stopping():
+            job.wait(_STEP_S)
+            found = job.answers.get(0)
+            if found is not None:
+                return found
+            if sent.done() and not sent.result():
+                return None
+            if time.monotonic() > deadline:
+                if self.ours:
+                    raise PeerTimeout(f"master {self._master} did not answer in {patience_s:g} s")
+                return None
+        return None

@@ -1,0 +1,351 @@
+"""The sequenced log beside the table ``ledger``: every change has its number.
+
+Three tables of ours stand beside the compatible one: ``ledger_log`` (the entries),
+``ledger_head`` (whose log this is, and how far it goes) and ``ledger_shown`` (what the
+log says that the table holds). A change and its entry are one transaction. What another
+program did to the table is found by comparing and becomes entries too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from edgelake import limits
+from edgelake.errors import DatabaseError, PolicyConflict, PolicyRowMissing
+from edgelake.interfaces import LogEntry, LogPosition, PolicyRow
+from edgelake.storage.engine import Database
+from edgelake.storage.ledger_table import LedgerTable
+
+__all__ = ["LedgerRead", "SequencedLedger"]
+
+_CREATE = {
+    "ledger_head": "CREATE TABLE ledger_head"
+    " (id integer primary key, epoch varchar not null, seq bigint not null,"
+    " chain varchar not null)",
+    "ledger_log": "CREATE TABLE ledger_log"
+    " (seq bigint primary key, op varchar not null, policy_id varchar not null,"
+    " after_id varchar not null, policy varchar not null, chain varchar not null)",
+    "ledger_shown": "CREATE TABLE ledger_shown"
+    " (policy_id varchar primary key, digest varchar not null)",
+}
+_ROWS = "SELECT policy_id, policy, date, sequence_id FROM ledger ORDER BY date, sequence_id"
+_BEFORE = (
+    "SELECT l.policy_id FROM ledger l JOIN ledger_shown s ON s.policy_id = l.policy_id"
+    " WHERE l.date <= ? AND (l.date < ? OR l.sequence_id < ?)"
+    " ORDER BY l.date DESC, l.sequence_id DESC LIMIT 1"
+)
+_REPLACE = (
+    "UPDATE ledger SET policy_type = ?, company_name = ?, date = ?, host = ?, status = ?,"
+    " policy = ? WHERE policy_id = ?"
+)
+_START = "0" * 32
+_READS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRead:
+    """The table as it was at one position.
+
+    Attributes
+    ----------
+    position : LogPosition or None
+        ``None`` if the database was too busy to bring the log up to date.
+    lines : tuple of str
+        Policies in the order of the ledger.
+    faults : tuple of str
+        Why stored rows are left out.
+    version : object
+        What `LedgerTable.version` says as long as the table is like that.
+    """
+
+    position: LogPosition | None
+    lines: tuple[str, ...]
+    faults: tuple[str, ...]
+    version: object
+
+
+class SequencedLedger(LedgerTable):
+    """The table ``ledger`` with a gap-free number for each change.
+
+    Parameters
+    ----------
+    database : Database
+        Stays the caller's.
+    fault : callable
+        Says of an id and the text of its row why it is no entry of the ledger, or
+        returns ``None``. Such rows stay in the table and get no number.
+
+    Notes
+    -----
+    Thread-safe. Changes of other programs, and those of `replace_all`, are noticed by
+    the database's version and numbered before anything else is.
+    """
+
+    def __init__(self, database: Database, fault: Callable[[str, object], str | None]) -> None:
+        super().__init__(database)
+        self._fault = fault
+        self._turn = threading.RLock()
+        self._seen: object = None
+        self._head: LogPosition | None = None
+        self._retry_s = 0.0
+
+    # -------------------------------------------------------------- changes
+
+    def insert(self, row: PolicyRow, host: str, *, ignore: bool = False) -> bool:
+        """Add a row and its entry; see `LedgerTable.insert`."""
+        with self.explained(), self._change():
+            added = self.add_row(row, host)
+            if added:
+                self._note_put(row.policy_id, row.policy)
+        if not added and not ignore:
+            raise PolicyConflict(f"policy '{row.policy_id}' exists already")
+        return added
+
+    def delete(self, policy_ids: Sequence[str]) -> None:
+        """Remove one row per id and note it, all or none; see `LedgerTable.delete`."""
+        with self.explained(), self._change():
+            ids = list(dict.fromkeys(policy_ids))
+            for policy_id in ids:
+                if not self._database.query(
+                    "SELECT 1 FROM ledger WHERE policy_id = ?", (policy_id,)
+                ):
+                    raise PolicyRowMissing(
+                        f"no row with id '{policy_id}' in the table ledger; nothing was deleted"
+                    )
+            for policy_id in ids:
+                self._database.execute("DELETE FROM ledger WHERE policy_id = ?", (policy_id,))
+                self._note_gone(policy_id)
+
+    def replace(self, row: PolicyRow, host: str) -> None:
+        """Put another policy in the place of the row with its id.
+
+        Raises
+        ------
+        PolicyRowMissing
+            There is no row with that id and type.
+        DatabaseError
+        """
+        key = (row.policy_id, row.policy_type)
+        with self.explained(), self._change():
+            found = self._database.query(
+                "SELECT 1 FROM ledger WHERE policy_id = ? AND policy_type = ?", key
+            )
+            if not found:
+                raise PolicyRowMissing(
+                    f"no policy '{row.policy_id}' of type '{row.policy_type}' in the table ledger"
+                )
+            values = (
+                *(row.policy_type, row.company, self._database.timestamp(row.date)),
+                *(host, row.status, row.policy),
+            )
+            self._database.execute(_REPLACE, (*values, row.policy_id))
+            self._note_put(row.policy_id, row.policy)
+
+    # -------------------------------------------------------------- reading
+
+    @property
+    def head(self) -> LogPosition | None:
+        """How far the log went after the last look or change; ``None`` before the first."""
+        return self._head
+
+    def position(self) -> LogPosition:
+        """Return how far the log goes; costs a look at the database's version.
+
+        Raises
+        ------
+        DatabaseError
+            Another program changed the table, and keeps it locked.
+        """
+        with self._turn:
+            head = self._head
+            if head is None or self._database.version() != self._seen:
+                self._follow_others()
+                head = self._head
+            assert head is not None
+            return head
+
+    def read_at(self) -> LedgerRead:
+        """Return the whole ledger and its position, of one moment.
+
+        A database that is locked for writing can still be read, then without a position.
+        """
+        with self.explained():
+            for _ in range(_READS):
+                try:
+                    position = self.position()
+                except DatabaseError as exc:
+                    if exc.code != DatabaseError.code or "no such table" in exc.message:
+                        raise
+                    break
+                rows = self._database.query(_ROWS)
+                with self._turn:
+                    version = self._database.version()
+                    if self._head == position and version == self._seen:
+                        return self._sorted_out(position, rows, version)
+            version = self._database.version()
+            return self._sorted_out(None, self._database.query(_ROWS), version)
+
+    def entries(
+        self, epoch: str, seq: int, chain: str, *, count: int, size_chars: int
+    ) -> tuple[LogEntry, ...] | None:
+        """Return what follows an entry, oldest first.
+
+        Parameters
+        ----------
+        epoch, seq, chain
+            A position: of this log, or of any other.
+        count : int
+            Most entries.
+        size_chars : int
+            Most characters of policies, but at least one entry.
+
+        Returns
+        -------
+        tuple of LogEntry or None
+            ``None`` if this log does not go on from there.
+        """
+        head = self.position()
+        if epoch != head.epoch or not 0 < seq <= head.seq:
+            return None
+        known = self._database.query("SELECT chain FROM ledger_log WHERE seq = ?", (seq,))
+        if not known or known[0][0] != chain:
+            return None
+        rows = self._database.query(
+            "SELECT seq, op, policy_id, after_id, policy, chain FROM ledger_log"
+            " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+            (seq, head.seq, count),
+        )
+        found: list[LogEntry] = []
+        for row in rows:
+            size_chars -= len(row[4])
+            if found and size_chars < 0:
+                break
+            found.append(LogEntry(*row))
+        return tuple(found)
+
+    # ---------------------------------------------------------------- parts
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Make one transaction of a change and its entries, behind those of others."""
+        with self._turn:
+            before = self._head
+            try:
+                with self._database.transaction():
+                    if before is None or self._database.version() != self._seen:
+                        self._catch_up()
+                    yield
+                    seen = self._database.version()
+            except BaseException:
+                self._head = before
+                raise
+            self._seen = seen
+
+    def _follow_others(self) -> None:
+        """Give numbers to what others changed; after a failure not at once again."""
+        if time.monotonic() < self._retry_s:
+            raise DatabaseError(f"database '{self._database.name}' was busy a moment ago")
+        try:
+            with self.explained(), self._change():
+                pass
+        except DatabaseError:
+            self._retry_s = time.monotonic() + limits.SQLITE_BUSY_TIMEOUT_S
+            raise
+
+    def _catch_up(self) -> None:
+        """Give numbers to what others did to the table; within a transaction."""
+        self.require()
+        for table, statement in _CREATE.items():
+            # Who may not make tables may find them made by somebody else.
+            if not self._database.has_table(table):
+                self._database.execute(statement)
+        found = self._database.query("SELECT epoch, seq, chain FROM ledger_head WHERE id = 1")
+        if found:
+            self._head = LogPosition(*found[0])
+        else:
+            self._head = LogPosition(secrets.token_hex(8), 0, _START)
+            self._database.execute(
+                "INSERT INTO ledger_head (id, epoch, seq, chain) VALUES (1, ?, ?, ?)",
+                (self._head.epoch, 0, _START),
+            )
+        shown = dict(self._database.query("SELECT policy_id, digest FROM ledger_shown"))
+        rows = [
+            (policy_id, policy, _digest(policy, date, number))
+            for policy_id, policy, date, number in self._database.query(_ROWS)
+            if self._fault(policy_id, policy) is None
+        ]
+        for policy_id in shown.keys() - {row[0] for row in rows}:
+            self._note_gone(policy_id)
+        before = ""
+        for policy_id, policy, digest in rows:
+            if shown.get(policy_id) != digest:
+                self._note("put", policy_id, before, policy)
+                self._show(policy_id, digest)
+            before = policy_id
+
+    def _note_put(self, policy_id: str, policy: str) -> None:
+        if self._fault(policy_id, policy) is not None:
+            self._note_gone(policy_id)
+            return
+        date, number = self._database.query(
+            "SELECT date, sequence_id FROM ledger WHERE policy_id = ?", (policy_id,)
+        )[0]
+        before = self._database.query(_BEFORE, (date, date, number))
+        self._note("put", policy_id, before[0][0] if before else "", policy)
+        self._show(policy_id, _digest(policy, date, number))
+
+    def _note_gone(self, policy_id: str) -> None:
+        if self._database.execute("DELETE FROM ledger_shown WHERE policy_id = ?", (policy_id,)):
+            self._note("del", policy_id, "", "")
+
+    def _show(self, policy_id: str, digest: str) -> None:
+        self._database.execute(
+            "INSERT INTO ledger_shown (policy_id, digest) VALUES (?, ?)"
+            " ON CONFLICT (policy_id) DO UPDATE SET digest = excluded.digest",
+            (policy_id, digest),
+        )
+
+    def _note(self, op: str, policy_id: str, after_id: str, policy: str) -> None:
+        """Write one entry; the oldest one makes room."""
+        head = self._head
+        assert head is not None
+        entry = LogEntry(head.seq + 1, op, policy_id, after_id, policy, "")
+        chain = entry.chained(head.chain)
+        self._database.execute(
+            "INSERT INTO ledger_log (seq, op, policy_id, after_id, policy, chain)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (entry.seq, op, policy_id, after_id, policy, chain),
+        )
+        self._database.execute(
+            "UPDATE ledger_head SET seq = ?, chain = ? WHERE id = 1", (entry.seq, chain)
+        )
+        self._database.execute(
+            "DELETE FROM ledger_log WHERE seq <= ?", (entry.seq - limits.MAX_LEDGER_LOG_ENTRIES,)
+        )
+        self._head = LogPosition(head.epoch, entry.seq, chain)
+
+    def _sorted_out(
+        self, position: LogPosition | None, rows: Sequence[tuple[object, ...]], version: object
+    ) -> LedgerRead:
+        lines: list[str] = []
+        faults: list[str] = []
+        for number, (policy_id, policy, _, _) in enumerate(rows, 1):
+            reason = self._fault(str(policy_id), policy)
+            if reason is not None:
+                faults.append(f"row {number}: {reason}")
+            else:
+                lines.append(str(policy))
+        return LedgerRead(position, tuple(lines), tuple(faults), version)
+
+
+def _digest(policy: str, date: object, number: object) -> str:
+    """Return a text that differs if the row's policy, or its place, does."""
+    place = json.dumps([str(date), number])
+    return hashlib.sha256(f"{place}\n{policy}".encode()).hexdigest()
