@@ -65,9 +65,4 @@ DIFFERENCES: dict[str, tuple[str, str]] = {
     "get2-54-get-operator-where-name-op1-join-get-query": ("", "text behind a value is its part"),
     "get2-57-get-operator-where-name-op1-or-name-op2-bring-name": ("", "`or` joins equalities too"),
     "get2-63-get-id-device-name-d1": ("", "an object as value of an attribute is refused"),
-    "sync-delete-reaches-all": (
-        "6",
-        "an empty ledger is not taken from a poll of the old kind: nothing says it is whole",
-    ),
-    "sync-drop-on-master-reaches-all": ("6", "the same"),
 }
