@@ -44,6 +44,7 @@
     ├ LedgerError                           30
     │ ├ PolicyInvalid (ValueError)          87
     │ ├ PolicyConflict                      70
+    │ ├ PolicyNotUnique                     180
     │ ├ PolicyMissing (LookupError)         113
     │ ├ PolicyRowMissing (LookupError)      101
     │ ├ LedgerInvalid                       69
@@ -140,6 +141,7 @@ __all__ = [
     "PolicyConflict",
     "PolicyInvalid",
     "PolicyMissing",
+    "PolicyNotUnique",
     "PolicyRowMissing",
     "ProtocolError",
     "RemoteError",
@@ -478,8 +480,14 @@ class PolicyConflict(LedgerError):
     code = 70
 
 
+class PolicyNotUnique(LedgerError):
+    """Another policy has values that no two policies may have."""
+
+    code = 180
+
+
 class PolicyMissing(LedgerError, LookupError):
-    """No policy of that id exists in the local ledger."""
+    """No policy of that id exists in the ledger, or none that another one names."""
 
     code = 113
 

@@ -284,6 +284,9 @@ every policy."""
 MAX_BRING_CHARS: Final = MAX_MESSAGE_BYTES
 """Text that one ``bring`` makes: a policy may be brought many times over."""
 
+MAX_JOINED_POLICIES: Final = 100_000
+"""Results of one ``join``: each policy may meet all others."""
+
 MAX_NUMBER_CHARS: Final = 400
 """Digits that a cast such as ``!x.int`` takes for a number."""
 

@@ -63,6 +63,7 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
     ),
     errors.PolicyInvalid: "correct the policy: one root key, and an object under it",
     errors.PolicyConflict: "use the policy that exists, or delete it first",
+    errors.PolicyNotUnique: "change the values, or use the policy that has them",
     errors.PolicyMissing: (
         "check the id with `blockchain get *`, or wait for the next synchronisation"
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from edgelake import limits
 from edgelake.commands.bringing import brought
 from edgelake.commands.conditions import equalities, predicate
 from edgelake.commands.context import Context
+from edgelake.commands.joins import join_with, split_join
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.platform_writes import (
     PLATFORM,
@@ -18,6 +19,7 @@ from edgelake.commands.platform_writes import (
     keep_and_withdraw,
     own_platform,
 )
+from edgelake.commands.policies import checked
 from edgelake.commands.rendering import answer
 from edgelake.errors import (
     BadArgument,
@@ -36,6 +38,7 @@ from edgelake.language import (
     Brings,
     Call,
     CommandSet,
+    Condition,
     Item,
     Json,
     JsonItem,
@@ -49,7 +52,17 @@ from edgelake.language import (
     reference_in,
     shortened,
 )
-from edgelake.ledger import AllOf, Policy, Predicate, complete, parse_policy, pretty, python_text
+from edgelake.ledger import (
+    AllOf,
+    Policy,
+    Predicate,
+    complete,
+    literal,
+    parse_policy,
+    pretty,
+    python_text,
+)
+from edgelake.ledger.render import layout
 from edgelake.services.sources import drop_command
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
@@ -95,12 +108,13 @@ _DETAILS_PLACE = (
 def _insert(context: Context, call: Call) -> Result:
     masters, local = _place(call)
     policy = complete(parse_policy(call.options["policy"]), datetime.now(UTC))
-    if call.options["blockchain"] is not None:
-        platform = own_platform(context, call)
-        ready_ledger(context.node)
-        return Result(keep_and_commit(context, platform, policy, local=local), "")
+    on_platform = call.options["blockchain"] is not None
+    platform = own_platform(context, call) if on_platform else None
     tcp = context.node.tcp() if masters else None
     ready_ledger(context.node)
+    policy = checked(context.node.ledger, policy)
+    if platform is not None:
+        return Result(keep_and_commit(context, platform, policy, local=local), "")
     if local:
         context.node.ledger.insert_local(policy.with_ledger("local"))
     line = policy.with_ledger("global").to_line()
@@ -130,19 +144,22 @@ class _Match(Json):
         return super().take(items, variables)
 
 
+_QUERY = (
+    Argument("types", PolicyTypes(), help="a type, (type, type) or *"),
+    Argument(
+        "match",
+        _Match(),
+        required=False,
+        help='{"name": "d1"}: attributes to have',
+        shown="{…}",
+    ),
+)
+
+
 @commands.command(
     "blockchain get",
     summary="show policies of the local ledger",
-    arguments=(
-        Argument("types", PolicyTypes(), help="a type, (type, type) or *"),
-        Argument(
-            "match",
-            _Match(),
-            required=False,
-            help='{"name": "d1"}: attributes to have',
-            shown="{…}",
-        ),
-    ),
+    arguments=_QUERY,
     where=Where.CONDITION,
     bring=Brings.OPTIONAL,
     permission=Permission.READ,
@@ -161,7 +178,38 @@ class _Match(Json):
     related=("blockchain insert", "from"),
 )
 def _get(context: Context, call: Call) -> Result:
-    found = context.node.ledger.find(call.arguments["types"], _wanted(context, call))
+    return _answered(context, call, context.node.ledger.find)
+
+
+@commands.command(
+    "blockchain read",
+    summary="show policies as the ledger file has them",
+    arguments=_QUERY,
+    where=Where.CONDITION,
+    bring=Brings.OPTIONAL,
+    permission=Permission.READ,
+    details="As 'blockchain get', but without what policies of type anmp say of others.",
+    examples=("blockchain read *", "blockchain read device where name = d1 bring [*][id]"),
+    related=("blockchain get",),
+)
+def _read(context: Context, call: Call) -> Result:
+    return _answered(context, call, context.node.ledger.read)
+
+
+_Find = Callable[[Sequence[str] | None, Predicate | None], list[Policy]]
+
+
+def _answered(context: Context, call: Call, find: _Find) -> Result:
+    """Return what a query finds, in the form that it asks for."""
+    condition, joined = split_join(call.condition)
+    found = find(call.arguments["types"], _wanted(context, call, condition))
+    if joined is not None:
+        data = join_with(context, joined, [policy.content() for policy in found])
+        if call.bring is not None:
+            return brought(context, data, call.bring)
+        local = context.origin.local
+        text = (layout(data) if local else literal(data)) if data else ""
+        return Result(data, text, json=local and bool(data))
     data = [policy.content() for policy in found]
     if call.bring is not None:
         return brought(context, data, call.bring)
@@ -170,14 +218,14 @@ def _get(context: Context, call: Call) -> Result:
     return Result(data, python_text(found) if found else "")
 
 
-def _wanted(context: Context, call: Call) -> Predicate | None:
+def _wanted(context: Context, call: Call, condition: Condition | None) -> Predicate | None:
     """Return what the policies have to fulfil."""
     tests: list[Predicate] = []
     match = call.arguments["match"]
     if match is not None:
         tests.append(equalities(match.data, call.column("match")))
-    if call.condition is not None:
-        tests.append(predicate(call.condition, context.variables))
+    if condition is not None:
+        tests.append(predicate(condition, context.variables))
     return AllOf(tuple(tests)) if tests else None
 
 
@@ -276,14 +324,29 @@ def _push_confirm(context: Context, call: Call) -> Result:
 @commands.command(
     "blockchain drop policy",
     summary="remove policies from this node's table ledger",
-    where=Where.REQUIRED,
+    arguments=(Argument("policy", Json(), required=False, help="the policy, in place of its id"),),
+    where=Where.OPTIONAL,
     options=(Option("id", Text(), required=True, help="id, or ids separated by commas"),),
     permission=Permission.METADATA,
-    details="All of the ids are removed, or none of them.",
-    examples=("blockchain drop policy where id = ecd08d244827f712918005b1a06f6519",),
+    details=(
+        "All of the ids are removed, or none of them. Of a policy without id, the id is\n"
+        "computed as it is when it is inserted."
+    ),
+    examples=(
+        "blockchain drop policy where id = ecd08d244827f712918005b1a06f6519",
+        'blockchain drop policy {"device": {"name": "d1"}}',
+    ),
     related=("blockchain delete policy",),
 )
 def _drop(context: Context, call: Call) -> Result:
+    if call.given and call.arguments["policy"] is not None:
+        raise BadArgument("both a policy and an id", hint="leave one of them out")
+    if call.arguments["policy"] is not None:
+        policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
+        context.node.master_ledger().drop([policy.id])
+        return Result()
+    if not call.given:
+        raise MissingOption("no policy to drop", hint="write: blockchain drop policy where id = …")
     ids = [part.strip() for part in call.options["id"].split(",")]
     if not all(ids):
         raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")

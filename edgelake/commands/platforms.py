@@ -9,6 +9,7 @@ from edgelake import limits
 from edgelake.commands.context import Context
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.platform_writes import PLATFORM, awaited, commit, written
+from edgelake.commands.policies import checked
 from edgelake.commands.reach import path_of, reach_of
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.errors import BadArgument, MissingOption, PlatformError, PolicyInvalid
@@ -175,6 +176,7 @@ def _deploy(context: Context, call: Call) -> Result:
 def _commit(context: Context, call: Call) -> Result:
     platform = context.node.platforms.get(call.arguments["platform"])
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
+    policy = checked(context.node.ledger, policy)
     with platform.claimed(policy.id):
         receipt = commit(context, platform, policy)
     return Result({"id": policy.id, **written(receipt)}, "")

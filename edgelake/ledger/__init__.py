@@ -11,9 +11,12 @@ from __future__ import annotations
 from edgelake.ledger.bring import Brought, bring, children_of
 from edgelake.ledger.entries import EntryLedger, ledger_of_entries
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
+from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.keys import assign_key, assign_keys, key_of
+from edgelake.ledger.metadata import metadata_of
 from edgelake.ledger.policy import (
     Policy,
+    canonical_digest,
     complete,
     literal,
     parse_policy,
@@ -32,6 +35,7 @@ from edgelake.ledger.query import (
     matches,
 )
 from edgelake.ledger.render import pretty, python_text
+from edgelake.ledger.rules import check, fault_of, with_defaults
 from edgelake.ledger.snapshot import EMPTY_LEDGER, Snapshot, md5_of
 from edgelake.ledger.store import Adoption, LocalLedger
 
@@ -51,24 +55,30 @@ __all__ = [
     "LocalLedger",
     "Not",
     "Policy",
+    "PolicyIndex",
     "Predicate",
     "Snapshot",
     "Truth",
     "assign_key",
     "assign_keys",
     "bring",
+    "canonical_digest",
+    "check",
     "children_of",
     "complete",
+    "fault_of",
     "join",
     "key_of",
     "ledger_of_entries",
     "literal",
     "matches",
     "md5_of",
+    "metadata_of",
     "parse_ledger",
     "parse_policy",
     "policy_id",
     "policy_of",
     "pretty",
     "python_text",
+    "with_defaults",
 ]

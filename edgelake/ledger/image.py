@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from edgelake.errors import BadJson, LedgerInvalid, PolicyInvalid
 from edgelake.ledger import jsontext
 from edgelake.ledger.policy import Policy, policy_of
+from edgelake.ledger.rules import fault_of
 
 __all__ = [
     "Damage",
@@ -271,6 +272,8 @@ def _index(lines: Sequence[Line]) -> tuple[tuple[Policy, ...], tuple[Damage, ...
         elif policy.id in found:
             reason = f"id '{policy.id}' of type '{policy.type}' was used before"
             quarantine.append(Damage(line.number, reason, policy.id, line.raw))
+        elif (fault := fault_of(policy)) is not None:
+            quarantine.append(Damage(line.number, fault, policy.id, line.raw))
         else:
             found[policy.id] = policy
     return tuple(found.values()), tuple(quarantine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,15 @@ from edgelake.errors import PolicyInvalid
 from edgelake.interfaces import PolicyRow
 from edgelake.ledger import jsontext
 
-__all__ = ["Policy", "complete", "literal", "parse_policy", "policy_id", "policy_of"]
+__all__ = [
+    "Policy",
+    "canonical_digest",
+    "complete",
+    "literal",
+    "parse_policy",
+    "policy_id",
+    "policy_of",
+]
 
 _ID_FIELDS: Mapping[str, tuple[str, ...]] = {
     "table": ("company", "name", "dbms"),
@@ -228,6 +237,20 @@ def policy_id(kind: str, body: Mapping[str, Any]) -> str:
     else:
         text = literal({kind: content})
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def canonical_digest(policy: Policy) -> str:
+    """Return a hash of what a policy says, whatever the order of its attributes.
+
+    Returns
+    -------
+    str
+        SHA-256 of its JSON without ``date`` and ``ledger``, keys in order; 64 hex digits.
+        For comparing within a node: the id is how the network names a policy.
+    """
+    body = {key: value for key, value in policy.body.items() if key not in ("date", "ledger")}
+    text = json.dumps({policy.type: body}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def literal(value: Any) -> str:

@@ -28,6 +28,8 @@ __all__ = [
     "Predicate",
     "Truth",
     "matches",
+    "number_in",
+    "text_in",
 ]
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -113,7 +115,7 @@ def _holds(body: dict[str, Any], predicate: Predicate) -> bool:
     match predicate:
         case Compare(path, sign, value):
             if sign == "=":
-                return _equal(body, path, _text(value))
+                return _equal(body, path, text_in(value))
             if sign == "with":
                 return _equal_any(body, path, value)
             right = _walk(body, value.path) if isinstance(value, Attribute) else value
@@ -172,13 +174,13 @@ def _equal_value(stored: Any, wanted: str) -> bool:
     if isinstance(stored, int):
         return _as_integer(wanted) == stored
     if isinstance(stored, float):
-        return _as_number(wanted) == stored
+        return number_in(wanted) == stored
     return False
 
 
 def _equal_any(body: dict[str, Any], path: Path, wanted: Sequence[Any]) -> bool:
     stored = _walk(body, path)
-    texts = [_text(value) for value in wanted]
+    texts = [text_in(value) for value in wanted]
     if isinstance(stored, str):
         return stored.lower() in (text.lower() for text in texts)
     return isinstance(stored, list) and any(text in stored for text in texts)
@@ -222,13 +224,15 @@ def _compare(left: Any, sign: str, right: Any) -> bool:
     by_text = _TEXT_COMPARISONS.get(sign)
     if by_text is not None:
         if isinstance(left, list):
-            return sign == "contains" and _text(right).lower() in (_text(i).lower() for i in left)
-        return by_text(_text(left).lower(), _text(right).lower())
+            return sign == "contains" and text_in(right).lower() in (
+                text_in(i).lower() for i in left
+            )
+        return by_text(text_in(left).lower(), text_in(right).lower())
     compare = _COMPARISONS[sign]
     if _is_number(left) or _is_number(right):
-        a, b = _as_number(left), _as_number(right)
+        a, b = number_in(left), number_in(right)
         return a is not None and b is not None and compare(a, b)
-    return compare(_text(left).lower(), _text(right).lower())
+    return compare(text_in(left).lower(), text_in(right).lower())
 
 
 # ------------------------------------------------------------------ values
@@ -249,7 +253,8 @@ def _as_integer(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _as_number(value: Any) -> int | float | None:
+def number_in(value: Any) -> int | float | None:
+    """Return the number that a value is or reads as, ``None`` if it is none."""
     if isinstance(value, str):
         whole = _as_integer(value)
         if whole is not None:
@@ -258,7 +263,8 @@ def _as_number(value: Any) -> int | float | None:
     return value if _is_number(value) else None
 
 
-def _text(value: Any) -> str:
+def text_in(value: Any) -> str:
+    """Return a value as the text that comparisons take it for."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -8,14 +8,16 @@ file is the ledger before or after a change, and reading it gives that image.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgelake.errors import LedgerInvalid, PolicyConflict, PolicyInvalid, PolicyMissing
 from edgelake.interfaces import LedgerFileAccess, LogEntry
+from edgelake.ledger.anmp import applied
 from edgelake.ledger.changes import changed_by
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
+from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.policy import Policy
 from edgelake.ledger.query import Predicate, matches
 from edgelake.ledger.snapshot import md5_of
@@ -54,7 +56,16 @@ class Adoption:
 class _State:
     """One state of the ledger, with indexes; never changed after it is made."""
 
-    __slots__ = ("by_id", "by_type", "file_hash", "image", "master_hash", "stamp")
+    __slots__ = (
+        "_lookup",
+        "by_id",
+        "by_type",
+        "faults",
+        "file_hash",
+        "image",
+        "master_hash",
+        "stamp",
+    )
 
     def __init__(
         self, image: LedgerImage, stamp: object, file_hash: str, master_hash: str | None = None
@@ -70,6 +81,16 @@ class _State:
             if policy.id not in hidden and policy.id not in self.by_id:
                 self.by_id[policy.id] = policy
                 self.by_type.setdefault(policy.type, []).append(policy)
+        self._lookup: PolicyIndex | None = None
+        self.faults: tuple[str, ...] = ()
+
+    def lookup(self) -> PolicyIndex:
+        """Return the policies as commands see them; made when first asked for."""
+        lookup = self._lookup
+        if lookup is None:
+            seen, self.faults = applied(self.by_id.values())
+            self._lookup = lookup = PolicyIndex(seen)
+        return lookup
 
 
 class LocalLedger:
@@ -114,18 +135,29 @@ class LocalLedger:
         predicate : Predicate or None
             See `edgelake.ledger.query`.
         """
+        return self._current().lookup().find(types, predicate)
+
+    def read(
+        self, types: Sequence[str] | None = None, predicate: Predicate | None = None
+    ) -> list[Policy]:
+        """Return policies as `find` does, but as they are stored: without ``anmp`` policies."""
+        wanted = frozenset(types or ("*",))
+        return [
+            policy
+            for policy in self._current().by_id.values()
+            if ("*" in wanted or policy.type in wanted)
+            and (predicate is None or matches(policy, predicate))
+        ]
+
+    def lookup(self) -> PolicyIndex:
+        """Return all policies as commands see them, with indices; it is not changed."""
+        return self._current().lookup()
+
+    def faults(self) -> tuple[str, ...]:
+        """Return what ``anmp`` policies say wrongly."""
         state = self._current()
-        found: Iterable[Policy]
-        if not types or "*" in types:
-            found = state.by_id.values()
-        elif len(types) == 1:
-            found = state.by_type.get(types[0], ())
-        else:
-            wanted = frozenset(types)
-            found = (policy for policy in state.by_id.values() if policy.type in wanted)
-        if predicate is None:
-            return list(found)
-        return [policy for policy in found if matches(policy, predicate)]
+        state.lookup()
+        return state.faults
 
     def known(self, types: Sequence[str]) -> list[Policy]:
         """Return the policies of these types that are in memory: no file is read for it."""
@@ -141,7 +173,7 @@ class LocalLedger:
 
     def get(self, policy_id: str) -> Policy | None:
         """Return the policy of an id, ``None`` if there is none or it was deleted here."""
-        return self._current().by_id.get(policy_id)
+        return self._current().lookup().get(policy_id)
 
     def __contains__(self, policy_id: object) -> bool:
         """Whether a policy of that id is visible."""
@@ -308,6 +340,16 @@ class LocalLedger:
             if master is not None or len(local) == len(image.local):
                 deletes = (*deletes, DeleteMarker(policy_id, master))
             self._commit(state, _with_local(image, local, deletes))
+
+    def clear(self) -> None:
+        """Forget everything: the master's part, and what is only local.
+
+        Raises
+        ------
+        FileWriteFailed
+        """
+        with self._lock:
+            self._commit(self._fresh(), LedgerImage())
 
     def finish_delete(self, policy_id: str) -> bool:
         """Forget a delete that a master has answered; return whether there was one to forget.

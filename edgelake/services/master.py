@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from edgelake import limits
 from edgelake.errors import DatabaseError, EdgeLakeError
 from edgelake.interfaces import LogEntry, LogPosition
-from edgelake.ledger import Policy, Snapshot, parse_policy
+from edgelake.ledger import Policy, PolicyIndex, Snapshot, check, parse_policy
+from edgelake.ledger import fault_of as rule_broken_by
 from edgelake.storage import SequencedLedger
 
 __all__ = ["MasterLedger", "fault_of"]
@@ -31,7 +32,7 @@ def fault_of(policy_id: str, text: object) -> str | None:
         return str(exc)
     if policy.id != policy_id:
         return f"the policy has the id '{policy.id}' and its row '{policy_id}'"
-    return None
+    return rule_broken_by(policy)
 
 
 class MasterLedger:
@@ -57,6 +58,9 @@ class MasterLedger:
         self.rows = rows
         self.changes = 0
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._state: PolicyIndex | None = None
+        self._state_version: object = None
         self._version: object = None
         self._snapshot = Snapshot.of_lines(())
         self._position: LogPosition | None = None
@@ -148,10 +152,32 @@ class MasterLedger:
             Its line is too long.
         """
         policy.check_size()
-        added = self.rows.insert(policy.row(), host, ignore=ignore)
+        with self._writing:
+            state = self._current()
+            if policy.id not in state:
+                check(policy, state)
+            added = self.rows.insert(policy.row(), host, ignore=ignore)
+            if added:
+                state.add(policy)
+                self._state_version = self.rows.version()
         if added:
             self._announce()
         return added
+
+    def _current(self) -> PolicyIndex:
+        """Return the policies that the table holds now; for one writer at a time."""
+        version = self.rows.version()
+        if self._state is None or version != self._state_version:
+            found: dict[str, Policy] = {}
+            for text in self.rows.read():
+                try:
+                    policy = parse_policy(text)
+                except EdgeLakeError:
+                    continue
+                found.setdefault(policy.id, policy)
+            self._state = PolicyIndex(found.values())
+            self._state_version = version
+        return self._state
 
     def stored(self, policy_id: str) -> Policy | None:
         """Return the policy of an id, ``None`` if there is none that is one.
@@ -176,7 +202,10 @@ class MasterLedger:
             Its line is too long.
         """
         policy.check_size()
-        self.rows.replace(policy.row(), host)
+        with self._writing:
+            check(policy, self._current())
+            self._state = None
+            self.rows.replace(policy.row(), host)
         self._announce()
 
     def drop(self, ids: Sequence[str]) -> None:

@@ -110,6 +110,10 @@ class MasterSource:
     def _stopping(self) -> bool:
         return self._sync is not None and self._sync.stopping
 
+    def towards(self, master: Endpoint) -> MasterSource:
+        """Return a source of the same ledger with another master."""
+        return MasterSource(self._ledger, self._table, master, self._tcp, self._jobs)
+
     def open(self, sync: Synchronizer) -> None:
         """Check that requests can be sent and answered."""
         self._tcp()

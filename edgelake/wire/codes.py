@@ -116,6 +116,7 @@ _TEXTS: Final[dict[int, str]] = {
     168: "job ended by its caller",
     175: "wrong value for an option",
     177: "Kafka operation failed",
+    180: "policy values not unique",
     181: "wrong condition",
     184: "no such key in the object",
     193: "malformed header",

@@ -102,14 +102,14 @@ def test_names_that_a_node_offers(tmp_path):
         assert made.databases() == made.policy_types() == []
         made.run("connect dbms orchard where type = sqlite and memory = true")
         for policy in (
-            '{"operator": {"name": "op7", "ip": "10.0.0.7", "port": 32048}}',
-            '{"operator": {"name": "odd", "ip": 7}}',
-            '{"table": {"name": "gate", "dbms": "orchard"}}',
+            '{"query": {"name": "op7", "ip": "10.0.0.7", "port": 32048}}',
+            '{"query": {"name": "odd", "ip": 7}}',
+            '{"table": {"name": "gate", "dbms": "orchard", "create": "CREATE TABLE gate (v int)"}}',
         ):
             made.run(f"blockchain insert where policy = {policy} and local = true")
         assert made.databases() == ["orchard"]
         assert made.tables() == ["gate", "ledger"]
-        assert made.policy_types() == ["operator", "table"]
-        assert made.addresses() == {"10.0.0.7:32048": "operator op7"}
+        assert made.policy_types() == ["query", "table"]
+        assert made.addresses() == {"10.0.0.7:32048": "query op7"}
         assert "tcp" in made.service_names()
         assert made.variables()["edgelake_path"] == str(tmp_path)

@@ -90,6 +90,7 @@ def insert(node: Node, kind: str, **body: object) -> None:
 def test_destinations_by_policy(node: Node, peers: list[str]) -> None:
     for name, peer in zip(("op1", "op2"), peers, strict=True):
         ip, port = peer.split(":")
+        insert(node, "cluster", id=name, company="acme", name=name)
         insert(node, "operator", name=name, company="acme", cluster=name, ip=ip, port=int(port))
     for form, count in {
         "(operator where name = op1)": 1,
@@ -109,6 +110,7 @@ def test_destinations_by_policy(node: Node, peers: list[str]) -> None:
 
 def test_destinations_by_table(node: Node, peers: list[str]) -> None:
     insert(node, "cluster", id="c1", company="acme", name="grove")
+    insert(node, "cluster", id="c9", company="acme", name="meadow")
     table = [{"dbms": "orchard", "name": "gate"}]
     insert(node, "cluster", id="c2", parent="c1", company="acme", name="grove", table=table)
     for name, cluster, peer in zip(("op1", "op2"), ("c1", "c9"), peers, strict=True):

@@ -31,9 +31,12 @@ from edgelake.errors import (
 from edgelake.language import KeyValue, bring_of_text
 from tests.integration.test_node import listen
 
+CLUSTER = '{"cluster":{"company":"acme","name":"c","id":"c1"}}'
 POLICIES = (
-    '{"operator":{"name":"op1","ip":"10.0.0.11","port":32148,"city":"Oslo","id":"o1"}}',
-    '{"operator":{"name":"op2","ip":"10.0.0.12","port":32149,"main":true,"id":"o2"}}',
+    '{"operator":{"name":"op1","ip":"10.0.0.11","port":32148,"city":"Oslo","id":"o1",'
+    '"company":"acme","cluster":"c1"}}',
+    '{"operator":{"name":"op2","ip":"10.0.0.12","port":32149,"main":true,"id":"o2",'
+    '"company":"acme","cluster":"c1"}}',
     '{"device":{"name":"d1","path":"Root/Objects/D1","level":3,"on":false,"id":"d1","parent":"o1"}}',
     '{"device":{"name":"d2","path":"Root/D2","level":10,"limit":7,"id":"d2"}}',
 )
@@ -44,8 +47,9 @@ def node(tmp_path: Path) -> Iterator[Node]:
     """A node with a few policies."""
     with Node(tmp_path / "home") as node:
         node.run("create work directories")
-        for policy in POLICIES:
+        for policy in (CLUSTER, *POLICIES):
             node.run(f"blockchain insert where policy = {policy} and local = true")
+        node.run("blockchain delete policy where id = c1 and local = true")
         yield node
 
 
@@ -236,7 +240,7 @@ def test_references_in_a_stored_policy_get_their_values(node):
     assert stored(node, "p") == {"node": {"ip": "10.0.0.7", "port": 5}}
 
 
-SPY = '{"operator":{"name":"$SECRET_OF_NODE","city":"!own","port":"!own","id":"spy"}}'
+SPY = '{"query":{"name":"$SECRET_OF_NODE","city":"!own","port":"!own","id":"spy"}}'
 
 
 def told(node: Node, command: str) -> None:
@@ -251,11 +255,11 @@ def told(node: Node, command: str) -> None:
 @pytest.mark.parametrize(
     "made",
     [
-        "p = blockchain get operator where id = spy bring.last.json",
-        "p = from !all bring.last.json [operator]",
+        "p = blockchain get query where id = spy bring.last.json",
+        "p = from !all bring.last.json [query]",
         "p = json !all",
-        "p[operator] = blockchain get operator where id = spy bring.last.json",
-        "p[operator][name] = !name",
+        "p[query] = blockchain get query where id = spy bring.last.json",
+        "p[query][name] = !name",
         "p = !all",
         'p = {"all": !all}',
         "p = !all[0:]",
@@ -267,10 +271,10 @@ def test_references_in_what_others_wrote_are_data(node, monkeypatch, made):
     monkeypatch.setenv("SECRET_OF_NODE", "hunter2")
     node.run("own = hunter3")
     told(node, f"blockchain insert where policy = {SPY} and local = true")
-    node.run("all = blockchain get operator where id = spy bring.json")
-    node.run("name = blockchain get operator where id = spy bring [operator][name]")
+    node.run("all = blockchain get query where id = spy bring.json")
+    node.run("name = blockchain get query where id = spy bring [query][name]")
     node.run("p = {}")
-    node.run("p[operator] = {}")
+    node.run("p[query] = {}")
     node.run(made)
     node.run("set policy q [found] = !p")
     node.run("r = json !q")

@@ -265,9 +265,11 @@ def test_the_network(node: Node, tmp_path: Path) -> None:
         other.run("set node name gate-1")
         closed = free_address()
         insert = "blockchain insert where local = true and policy = "
+        node.run(insert + '{"cluster": {"company": "acme", "name": "grove", "id": "c1"}}')
         for name, where in (("gate-1", address), ("gate-2", closed)):
             ip, _, port = where.partition(":")
-            node.run(f'{insert}{{"operator":{{"name":"{name}","ip":"{ip}","port":{port}}}}}')
+            body = {"company": "acme", "name": name, "ip": ip, "port": int(port), "cluster": "c1"}
+            node.run(insert + json.dumps({"operator": body}))
         node.run(f'{insert}{{"query":{{"name":"without address"}}}}')
         node.run(f'{insert}{{"query":{{"name":"odd","ip":"a b","port":"x"}}}}')
         with pytest.raises(TcpNotRunning):

@@ -68,9 +68,7 @@ ACCEPTED = {
     "set buffer threshold where time = 1 week": "weeks are a unit of time",
     "set buffer threshold where volume = 10 MB": "a blank before the unit of a size is clear",
     "set rest timeout 2 weeks": "weeks are a unit of time",
-    'blockchain insert where policy = {"operator":{"name":"op-lone"}} and local = true': (
-        "what a policy of a type has to hold is checked by the services that use it"
-    ),
+    "blockchain update file": "the file that 'pull to json' wrote before is there",
 }
 """Wrong lines of the reference that we take, and why."""
 
@@ -97,6 +95,10 @@ OTHERWISE: dict[str, tuple[type[EdgeLakeError], str]] = {
 """Wrong lines for which we name another fault, and why."""
 
 REFUSED: dict[str, tuple[type[EdgeLakeError], str]] = {
+    "blockchain switch network where master = 127.0.0.1:34911": (
+        errors.BadArgument,
+        "the node of the test is the master: its ledger has no other source",
+    ),
     "run client (127.0.0.1:34911) set remote_flag = on": (
         RemoteError,
         "a peer changes a node's variables only at the level admin",
