@@ -152,13 +152,16 @@ class MasterLedger:
             Its line is too long.
         """
         policy.check_size()
-        with self._writing:
+
+        def allowed() -> None:
             state = self._current()
             if policy.id not in state:
                 check(policy, state)
-            added = self.rows.insert(policy.row(), host, ignore=ignore)
-            if added:
-                state.add(policy)
+
+        with self._writing:
+            added = self.rows.insert(policy.row(), host, ignore=ignore, check=allowed)
+            if added and self._state is not None:
+                self._state.add(policy)
                 self._state_version = self.rows.version()
         if added:
             self._announce()
@@ -203,9 +206,8 @@ class MasterLedger:
         """
         policy.check_size()
         with self._writing:
-            check(policy, self._current())
+            self.rows.replace(policy.row(), host, check=lambda: check(policy, self._current()))
             self._state = None
-            self.rows.replace(policy.row(), host)
         self._announce()
 
     def drop(self, ids: Sequence[str]) -> None:

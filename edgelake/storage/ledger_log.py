@@ -98,9 +98,25 @@ class SequencedLedger(LedgerTable):
 
     # -------------------------------------------------------------- changes
 
-    def insert(self, row: PolicyRow, host: str, *, ignore: bool = False) -> bool:
-        """Add a row and its entry; see `LedgerTable.insert`."""
+    def insert(
+        self,
+        row: PolicyRow,
+        host: str,
+        *,
+        ignore: bool = False,
+        check: Callable[[], None] | None = None,
+    ) -> bool:
+        """Add a row and its entry; see `LedgerTable.insert`.
+
+        Parameters
+        ----------
+        check : callable or None
+            Called within the transaction, when no other writer can come between; raises
+            what forbids the row.
+        """
         with self.explained(), self._change():
+            if check is not None:
+                check()
             added = self.add_row(row, host)
             if added:
                 self._note_put(row.policy_id, row.policy)
@@ -123,8 +139,15 @@ class SequencedLedger(LedgerTable):
                 self._database.execute("DELETE FROM ledger WHERE policy_id = ?", (policy_id,))
                 self._note_gone(policy_id)
 
-    def replace(self, row: PolicyRow, host: str) -> None:
+    def replace(
+        self, row: PolicyRow, host: str, *, check: Callable[[], None] | None = None
+    ) -> None:
         """Put another policy in the place of the row with its id.
+
+        Parameters
+        ----------
+        check : callable or None
+            As in `insert`.
 
         Raises
         ------
@@ -141,6 +164,8 @@ class SequencedLedger(LedgerTable):
                 raise PolicyRowMissing(
                     f"no policy '{row.policy_id}' of type '{row.policy_type}' in the table ledger"
                 )
+            if check is not None:
+                check()
             values = (
                 *(row.policy_type, row.company, self._database.timestamp(row.date)),
                 *(host, row.status, row.policy),
