@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from edgelake import Client, Message, MessageServer, Node
@@ -22,7 +19,6 @@ ROUNDS = 7
 THREADS = 2
 BLOCK = request_blocks("set a = 5", "127.0.0.1", 0)
 STREAM = BLOCK * MESSAGES
-BATCHES = "batch" in inspect.signature(MessageServer).parameters
 
 DISPATCH = f"dispatch.{MESSAGES:,} messages on a kept connection"
 STATUS = "dispatch.get status end to end"
@@ -106,12 +102,12 @@ def bench_message(benchmark: BenchmarkFixture) -> None:
         _run(benchmark, server.address[1], arrivals.wait)
 
 
-@pytest.mark.skipif(not BATCHES, reason="this MessageServer has no handlers for batches")
 def bench_batch(benchmark: BenchmarkFixture) -> None:
     """Call the handler with as many messages as there are."""
     arrivals = Arrivals()
-    batches: dict[str, Any] = {"batch": True, "handler": arrivals.take_all}
-    with MessageServer("127.0.0.1", 0, threads=THREADS, **batches) as server:
+    with MessageServer(
+        "127.0.0.1", 0, threads=THREADS, batch=True, handler=arrivals.take_all
+    ) as server:
         _run(benchmark, server.address[1], arrivals.wait)
 
 

@@ -21,7 +21,6 @@ from edgelake.language.command import (
     Argument,
     Brings,
     Command,
-    CommandRegistry,
     CommandSet,
     Form,
     Handler,
@@ -37,6 +36,7 @@ from edgelake.language.destinations import (
     PolicyQuery,
 )
 from edgelake.language.diagnostics import format_error, format_error_block, nearest, shortened
+from edgelake.language.expansion import expand_json, expand_text, expand_value
 from edgelake.language.expressiontext import Expression, ExpressionText
 from edgelake.language.forms import (
     Json,
@@ -65,6 +65,7 @@ from edgelake.language.lines import LogicalLines
 from edgelake.language.numbers import Number
 from edgelake.language.parser import parse, parse_remote
 from edgelake.language.plans import bind_and_learn, read_remote, recall
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.script import Script, ScriptLine, parameters_of, read_script
 from edgelake.language.secret_names import is_secret_name
 from edgelake.language.secrets import (
@@ -121,14 +122,7 @@ from edgelake.language.values import (
     Text,
     ValueType,
 )
-from edgelake.language.variables import (
-    GrowingValue,
-    Variables,
-    WrittenJson,
-    expand_json,
-    expand_text,
-    expand_value,
-)
+from edgelake.language.variables import GrowingValue, Variables, WrittenJson
 from edgelake.language.wiretext import from_wire, remote_text
 from edgelake.language.words import item_of
 

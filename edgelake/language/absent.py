@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from edgelake import limits
 from edgelake.errors import CommandNotAvailable, CommandSyntaxError
-from edgelake.language.command import CommandRegistry
 from edgelake.language.places import place
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.syntax import (
     Assignment,
     CommandStatement,

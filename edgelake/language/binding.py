@@ -17,15 +17,17 @@ from edgelake.errors import (
 from edgelake.interfaces import Bring
 from edgelake.language.bring import read_bring
 from edgelake.language.call import Call, Written
-from edgelake.language.command import Argument, Brings, Command, CommandRegistry, Form, Where
+from edgelake.language.command import Argument, Brings, Command, Form, Where
 from edgelake.language.conditions import check_condition
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import join_words
 from edgelake.language.names import find_command
 from edgelake.language.options import Given, OptionReader
 from edgelake.language.places import place
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.secrets import take_of
 from edgelake.language.syntax import CommandStatement, Item, Mark, Statement
-from edgelake.language.variables import Variables, join_words
+from edgelake.language.variables import Variables
 
 __all__ = ["Binder", "Taken", "bind", "binder_of"]
 

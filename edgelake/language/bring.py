@@ -14,8 +14,9 @@ from edgelake import limits
 from edgelake.errors import CommandSyntaxError, EdgeLakeError
 from edgelake.interfaces import Bring, BringCut, BringPath, BringStep
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import expand_item
 from edgelake.language.syntax import Group, Item, JsonItem, Literal, Mark, Word
-from edgelake.language.variables import Variables, expand_item
+from edgelake.language.variables import Variables
 from edgelake.language.words import split_word
 
 __all__ = ["BRING_MODIFIERS", "BRING_USAGE", "read_bring", "read_path", "written"]

@@ -7,9 +7,10 @@ import re
 from edgelake.errors import CommandSyntaxError, EdgeLakeError
 from edgelake.interfaces import Bring, Result
 from edgelake.language.bring import read_bring
-from edgelake.language.command import Argument, Brings, CommandRegistry, CommandSet
+from edgelake.language.command import Argument, Brings, CommandSet
 from edgelake.language.parser import parse
 from edgelake.language.places import place
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.syntax import CommandStatement
 from edgelake.language.values import Text
 from edgelake.language.variables import Variables

@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 from edgelake.errors import WrongValue
 from edgelake.interfaces import Bring
 from edgelake.language.command import Command, Where
+from edgelake.language.expansion import lookup
 from edgelake.language.forms import reference_in
 from edgelake.language.places import column_of, place
 from edgelake.language.syntax import CommandStatement, Condition, Item, Statement
-from edgelake.language.variables import Variables, lookup
+from edgelake.language.variables import Variables
 
 __all__ = ["Call", "Written"]
 

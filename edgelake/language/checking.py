@@ -24,14 +24,16 @@ from edgelake.errors import (
 )
 from edgelake.interfaces import Bring
 from edgelake.language.binding import Binder
-from edgelake.language.command import Command, CommandRegistry
+from edgelake.language.command import Command
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import lookup
 from edgelake.language.forms import Label, VariableName
 from edgelake.language.lines import LogicalLines
 from edgelake.language.names import find_command
 from edgelake.language.options import Given, OptionReader
 from edgelake.language.parser import parse
 from edgelake.language.places import place
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.script import label_of, parameters_of
 from edgelake.language.syntax import (
     Assignment,
@@ -43,7 +45,7 @@ from edgelake.language.syntax import (
     Statement,
     Word,
 )
-from edgelake.language.variables import Variables, lookup
+from edgelake.language.variables import Variables
 from edgelake.language.walk import leaves, nested, references, tests
 
 __all__ = ["Diagnostic", "ScriptCheck"]

@@ -16,6 +16,7 @@ from typing import Any
 from edgelake import limits
 from edgelake.errors import CommandSyntaxError
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import expand_text
 from edgelake.language.places import place
 from edgelake.language.syntax import (
     And,
@@ -31,7 +32,7 @@ from edgelake.language.syntax import (
     Test,
     Word,
 )
-from edgelake.language.variables import Variables, expand_text
+from edgelake.language.variables import Variables
 
 __all__ = ["check_condition", "holds"]
 

@@ -12,10 +12,11 @@ from edgelake.errors import BadDestination, DuplicateOption
 from edgelake.interfaces import Bring
 from edgelake.language.bring import read_bring
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import expand_text
 from edgelake.language.forms import PolicyTypes
 from edgelake.language.syntax import And, Condition, Filtered, Group, Item, Test, Word
 from edgelake.language.values import ValueType
-from edgelake.language.variables import Variables, expand_text
+from edgelake.language.variables import Variables
 
 __all__ = ["IP_PORT", "Destination", "Destinations", "HostedTable", "PolicyQuery"]
 

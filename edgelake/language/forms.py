@@ -11,10 +11,11 @@ from typing import Any
 from edgelake import limits
 from edgelake.errors import BadJson, UnbalancedInput, WrongValue
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import expand_text, expand_value
 from edgelake.language.scan import json_end
 from edgelake.language.syntax import Group, Item, Mark, Quoted, Ref, RefKind, Test, Word
 from edgelake.language.values import Name, ValueType
-from edgelake.language.variables import Variables, expand_text, expand_value
+from edgelake.language.variables import Variables
 from edgelake.language.wiretext import remote_text
 
 __all__ = [

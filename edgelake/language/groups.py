@@ -10,10 +10,11 @@ from typing import Any
 from edgelake.errors import BadJson, EdgeLakeError, MissingOption, WrongValue
 from edgelake.language.command import Option
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import expand_text
 from edgelake.language.options import OptionReader
 from edgelake.language.syntax import Filtered, Group, Item, Test
 from edgelake.language.values import ValueType
-from edgelake.language.variables import Variables, expand_text
+from edgelake.language.variables import Variables
 
 __all__ = ["Dotted", "DottedValue", "GroupValue", "OptionGroup", "Sort", "SortKey"]
 

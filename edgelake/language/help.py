@@ -8,15 +8,9 @@ from typing import Any
 
 from edgelake.interfaces import Page, Permission, Section, Table
 from edgelake.language.bring import BRING_MODIFIERS, BRING_USAGE
-from edgelake.language.command import (
-    Argument,
-    Brings,
-    Command,
-    CommandRegistry,
-    Option,
-    Where,
-)
+from edgelake.language.command import Argument, Brings, Command, Option, Where
 from edgelake.language.diagnostics import shortened
+from edgelake.language.registry import CommandRegistry
 
 __all__ = ["help_page", "markdown_page", "page_text"]
 

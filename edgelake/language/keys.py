@@ -11,16 +11,11 @@ from edgelake import limits
 from edgelake.errors import BadJson, CommandSyntaxError, EdgeLakeError, WrongValue
 from edgelake.language.bring import read_path, written
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import expand_json, expand_text, expand_value, lookup
 from edgelake.language.forms import JsonText, reference_in
 from edgelake.language.syntax import Group, Item, JsonItem, Literal, Mark, Ref, Test, Word
 from edgelake.language.values import ValueType
-from edgelake.language.variables import (
-    Variables,
-    expand_json,
-    expand_text,
-    expand_value,
-    lookup,
-)
+from edgelake.language.variables import Variables
 
 __all__ = [
     "JsonPairs",

@@ -13,10 +13,11 @@ from lark.lexer import PatternRE, TerminalDef
 
 from edgelake import limits
 from edgelake.errors import CommandError, CommandSyntaxError
-from edgelake.language.command import CommandRegistry, Form
+from edgelake.language.command import Form
 from edgelake.language.faults import explain
 from edgelake.language.machine import Machine, Stuck, too_many_references
 from edgelake.language.places import place
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.scan import SOURCE_TEXT, json_end, too_deep
 from edgelake.language.syntax import Statement
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgelake.errors import CommandError, CommandNotAvailable
-from edgelake.language.command import CommandRegistry
 from edgelake.language.lines import LogicalLines
 from edgelake.language.meaning import meaning
 from edgelake.language.parser import parse
 from edgelake.language.printing import INDENT, LINE_CHARS, Part, statement_parts
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.script import label_of, parameters_of
 from edgelake.language.syntax import Assignment, CommandStatement, Shape, Statement
 from edgelake.language.walk import leaves, nested

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from edgelake.errors import BadArgument, UnknownCommand
 from edgelake.language.absent import keyword_of, not_available
-from edgelake.language.command import Command, CommandRegistry
+from edgelake.language.command import Command
 from edgelake.language.diagnostics import shortened
 from edgelake.language.places import place
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.syntax import CommandStatement, Item, Mark, Quoted, Shape
 
 __all__ = ["find_command"]

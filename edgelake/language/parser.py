@@ -7,8 +7,8 @@ import re
 from edgelake import limits
 from edgelake.errors import CommandSyntaxError, UnbalancedInput, UnknownCommand
 from edgelake.language.absent import absent_before, settled
-from edgelake.language.command import CommandRegistry
 from edgelake.language.places import check_size, offset_of
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.syntax import CommandStatement, Shape, Statement
 
 __all__ = ["parse", "parse_remote"]

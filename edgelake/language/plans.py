@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from edgelake.errors import EdgeLakeError
 from edgelake.language.binding import Binder, binder_of
 from edgelake.language.call import Call, Written
-from edgelake.language.command import Argument, Command, CommandRegistry, Form, Option, Where
+from edgelake.language.command import Argument, Command, Form, Option, Where
 from edgelake.language.parser import parse_remote
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.shapes import JSON, QUOTED, VALUES, Memory, Shape, ShapeReader
 from edgelake.language.syntax import Statement
 from edgelake.language.variables import Variables

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from edgelake.language.command import CommandRegistry
 from edgelake.language.jsontext import tidy_json
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.syntax import (
     And,
     Assignment,

@@ -17,7 +17,8 @@ from typing import Any
 
 from edgelake import limits
 from edgelake.errors import EdgeLakeError, UnbalancedInput, UndefinedVariable
-from edgelake.language.command import Argument, Command, CommandRegistry, Option
+from edgelake.language.command import Argument, Command, Option
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.scan import json_end
 from edgelake.language.secret_names import SECRET_WORDS, is_secret_name
 from edgelake.language.syntax import Item

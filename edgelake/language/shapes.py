@@ -15,8 +15,8 @@ from itertools import islice, repeat
 from typing import Generic, TypeVar
 
 from edgelake import limits
-from edgelake.language.command import CommandRegistry
 from edgelake.language.plain import PLAIN_TEXT, quoted_words
+from edgelake.language.registry import CommandRegistry
 from edgelake.language.tree import WORD_OPERATORS
 
 __all__ = ["JSON", "QUOTED", "VALUES", "Memory", "Shape", "ShapeReader"]

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from edgelake import limits
 from edgelake.errors import WrongValue
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import expand_item
 from edgelake.language.source import DOUBLE_QUOTED, NAME_CHARS, Source, SourceValue, parts
 from edgelake.language.times import Seconds
 from edgelake.language.values import Integer
-from edgelake.language.variables import Variables, expand_item
+from edgelake.language.variables import Variables
 from edgelake.language.words import split_word
 
 __all__ = ["ShellCommand", "ShellText"]

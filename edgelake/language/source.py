@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from edgelake.errors import EdgeLakeError, WrongValue
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import expand_item, expand_text, lookup
 from edgelake.language.syntax import Item, Ref, RefKind, Word
 from edgelake.language.values import ValueType
-from edgelake.language.variables import Variables, expand_item, expand_text, lookup
+from edgelake.language.variables import Variables
 from edgelake.language.words import REFERENCE, reference_of, split_word
 
 __all__ = ["DOUBLE_QUOTED", "NAME_CHARS", "Source", "SourceValue", "parts"]

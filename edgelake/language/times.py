@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from edgelake.errors import WrongValue
 from edgelake.language.diagnostics import nearest, shortened
+from edgelake.language.expansion import expand_item
 from edgelake.language.syntax import Item
 from edgelake.language.values import ValueType
-from edgelake.language.variables import Variables, expand_item
+from edgelake.language.variables import Variables
 
 __all__ = [
     "DateTime",

@@ -14,8 +14,9 @@ from typing import Any, NewType
 
 from edgelake.errors import OptionNotAvailable, WrongValue
 from edgelake.language.diagnostics import shortened
+from edgelake.language.expansion import expand_text
 from edgelake.language.syntax import Item
-from edgelake.language.variables import Variables, expand_text
+from edgelake.language.variables import Variables
 
 __all__ = [
     "Boolean",

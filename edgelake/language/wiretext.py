@@ -13,11 +13,12 @@ from collections.abc import Iterator, Sequence
 
 from edgelake import limits
 from edgelake.errors import CommandSyntaxError, UnbalancedInput
+from edgelake.language.expansion import expand_item
 from edgelake.language.places import check_size
 from edgelake.language.plain import is_simple
 from edgelake.language.scan import json_end
 from edgelake.language.syntax import Item, JsonItem, Quoted, Word
-from edgelake.language.variables import Variables, expand_item
+from edgelake.language.variables import Variables
 
 __all__ = ["from_wire", "remote_text"]
 
