@@ -134,7 +134,7 @@ setup(
         "edgelake._native": ["*.pyi"],
         "edgelake.commands": ["*.txt"],
         "edgelake.grammar": ["*.lark"],
-        "edgelake.platforms": ["contract.json", "contract.vy"],
+        "edgelake.platforms": ["contract.json"],
     },
     ext_modules=extensions(),
     scripts=["pyx/launcher.c"],

@@ -135,6 +135,7 @@ def test_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
         launcher = archive.read(f"edgelake-{edgelake.__version__}.data/scripts/edgelake")
     assert launcher.startswith(b"\x7fELF")
     wanted = tree("edgelake/**/*.py", "edgelake/**/*.pyi", "edgelake/py.typed", "edgelake/**/*.txt")
+    wanted |= tree("edgelake/platforms/*.json")
     wanted |= {f"edgelake/{name}" for name in tree("grammar/*.py", "grammar/*.lark")}
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     wanted |= {
