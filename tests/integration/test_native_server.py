@@ -393,14 +393,16 @@ def test_descriptors_and_threads_are_given_back() -> None:
     # A sanitizer starts a thread of its own with the first thread of ours.
     with serving(threads=1):
         pass
-    before = descriptors(), threads()
+    files, most = descriptors(), threads()
     for _ in range(3):
         with serving(threads=4) as server, ExitStack() as stack:
             for _ in range(10):
                 stack.enter_context(peer(server)).sendall(LONG[:3000])
             # A connection that moves to another worker is with neither for a moment.
             eventually(lambda server=server: server.statistics()["unfinished"] == 10)
-    assert (descriptors(), threads()) == before
+    assert descriptors() == files
+    # A thread of an earlier test may have been on its way out.
+    assert threads() <= most
 
 
 @pytest.mark.leak
