@@ -374,11 +374,13 @@ cdef bint _drain(Worker* worker) noexcept nogil:
 
 cdef void _end(Worker* worker, bint cut) noexcept nogil:
     """Close what is open; messages that are whole still go up."""
-    cdef Connection* first = of_waiting(&worker.silent)
+    cdef Connection* first
     postman_close(worker)
     listener_leave(worker)
     worker.must_pause = True        # watch or drop, but read no more
     read_again(worker)
+    # Not before: another thread may have handed over the only unfinished one.
+    first = of_waiting(&worker.silent)
     while first != NULL:
         atomic.add(&worker.shared.cut, 1)
         worker_drop(worker, first, TRUNCATED)
