@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from edgelake.commands.frames import Frame
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.commands.runs import ScriptRun
 from edgelake.commands.script_files import load_script
+from edgelake.commands.streams import internal_error
 from edgelake.errors import (
     ArgumentMismatch,
     CommandError,
@@ -42,8 +42,6 @@ from edgelake.language import (
 __all__ = ["commands"]
 
 commands = CommandSet(group="scripts", topics=("automation",))
-
-_log = logging.getLogger(__name__)
 
 _ARGUMENTS = Argument(
     "arguments",
@@ -101,12 +99,14 @@ def _thread(context: Context, call: Call) -> Result:
         try:
             _go(background, run, arguments)
         except EdgeLakeError as exc:
-            if context.node.stopping.is_set():
-                return  # what a script says that the node's end ended is no fault of it
-            context.node.logs.failed(f"thread {path}", context.origin.ip, exc, perf_counter())
-            notices.post(Notice(format_error(exc)))
-        except Exception:
-            _log.exception("script %s failed inside", path)
+            if not context.node.stopping.is_set():
+                failed(exc)  # else the node's end ended it, which is no fault of the script
+        except Exception as exc:
+            failed(internal_error(exc))
+
+    def failed(error: EdgeLakeError) -> None:
+        context.node.logs.failed(f"thread {path}", context.origin.ip, error, perf_counter())
+        notices.post(Notice(format_error(error)))
 
     background = replace(context, frame=Frame(), emit=emit)
     thread = threading.Thread(target=work, daemon=True)

@@ -267,5 +267,6 @@ def checked(of: Argument | Option, words: Sequence[Token], last: Token | None) -
     except EdgeLakeError as exc:
         return Role.WRONG, f"{exc.message}; {exc.hint}" if exc.hint else exc.message
     except Exception:
+        # A hint is drawn at every key: what goes wrong in it must not take the prompt along.
         return Role.VALUE, ""
     return Role.VALUE, ""
