@@ -15,9 +15,10 @@ FOR_RACES := PYTHONPATH=build/threads/lib TSAN_OPTIONS=log_path=build/threads/re
 RACES := tests/integration/test_native_*.py tests/integration/test_message_*.py \
 	tests/integration/test_session*.py tests/integration/test_faults.py
 RUNS ?= -1
+ROUNDS ?= 1
 SECONDS ?= 60
 
-.PHONY: help dev run demo test lint format bench bench-report cli docs sanitize sanitize-threads fuzz build clean
+.PHONY: help dev run demo test explore lint format bench bench-report cli docs sanitize sanitize-threads fuzz build clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 18
@@ -45,6 +46,9 @@ demo: dev  ## start a master and two nodes, and watch their ledgers converge
 test: dev  ## run all tests
 	tests/install-packages
 	$(RUN)/python -m pytest
+
+explore: dev  ## run the property tests on examples they have not seen, ROUNDS=n times
+	for round in $$(seq $(ROUNDS)); do HYPOTHESIS_PROFILE=other $(RUN)/python -m pytest tests/property || exit; done
 
 lint: dev  ## check style and types
 	$(RUN)/ruff check .

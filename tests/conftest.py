@@ -6,8 +6,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.postgres import PostgresServer, programs
+
+# The same examples in each run, so that a change is judged by what it changed; `make explore`
+# draws others.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("other", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ TERMINALS = {
     "COMPARISON": "`==` `!=` `<` `>` `<=` `>=`",
     "PORT": "a number behind a host that stands alone",
     "REFERENCE": "`!name` `!!name` `$NAME`, with what touches it: `!x.int`, `!x/rest`, `!a:!b`",
-    "GROUP_REFERENCE": "the same; a comma or parenthesis ends it",
+    "GROUP_REFERENCE": "the same; a comma, or a parenthesis that is not its own, ends it",
     "DOUBLE_QUOTED": '`"…"` at the start of a word',
     "SINGLE_QUOTED": "`'…'` at the start of a word",
     "BACK_QUOTED": "`` `…` `` at the start of a word",

@@ -135,7 +135,9 @@ class _Writer:
         return statement.body
 
     def _assignment(self, statement: Assignment) -> None:
-        target = statement.name + "".join(index.source for index in statement.indices)
+        # A variable that is named as a command begins needs its sign.
+        sign = "!" if statement.name in self._names else ""
+        target = sign + statement.name + "".join(index.source for index in statement.indices)
         self._add(statement.start, f"{target} =")
         if statement.command is None:
             only = len(statement.items) == 1
