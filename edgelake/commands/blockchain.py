@@ -63,7 +63,7 @@ from edgelake.ledger import (
     python_text,
 )
 from edgelake.ledger.render import layout
-from edgelake.services.sources import drop_command
+from edgelake.services.courier import drop_command
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint, wire_code

@@ -37,7 +37,7 @@ from edgelake.language import (
     expand_json,
 )
 from edgelake.ledger import complete, parse_policy, policy_of
-from edgelake.services.sources import MasterSource
+from edgelake.services.master_source import MasterSource
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.storage import read_file, replace_file
 from edgelake.wire import Endpoint

@@ -27,9 +27,10 @@ from edgelake.language import (
     Where,
 )
 from edgelake.ledger import DeleteMarker, Policy
+from edgelake.services.master_source import MasterSource
 from edgelake.services.platform_source import PlatformSource
-from edgelake.services.sources import MasterSource, TableSource
 from edgelake.services.synchronizer import LedgerSource, Synchronizer
+from edgelake.services.table_source import TableSource
 from edgelake.wire import Endpoint
 
 __all__ = ["commands"]

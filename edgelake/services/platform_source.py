@@ -19,12 +19,11 @@ from edgelake.errors import (
 from edgelake.interfaces import LedgerRows
 from edgelake.ledger import Damage, LocalLedger, Policy, ledger_of_entries
 from edgelake.platforms import ContractState, Ethereum, Head, Pending
-from edgelake.services.synchronizer import Synchronizer
+from edgelake.services.projection import TableProjection
+from edgelake.services.synchronizer import Synchronizer, refusal
 from edgelake.wire import Endpoint
 
 __all__ = ["PlatformSource"]
-
-_NEVER_SYNCED = "0"
 
 
 class PlatformSource:
@@ -59,8 +58,7 @@ class PlatformSource:
     ) -> None:
         self.platform = platform
         self._ledger = ledger
-        self._table = table
-        self._host = host
+        self._projection = TableProjection(ledger, table, host)
         self._sync: Synchronizer | None = None
         self._state: ContractState | None = None
         self._contract = ""
@@ -68,7 +66,6 @@ class PlatformSource:
         self._quarantine: tuple[Damage, ...] = ()
         self._unsettled: dict[str, _Shown] = {}
         self._writes: dict[str, _Write] = {}
-        self._filled: tuple[object, str] | None = None
         self._reads = 0
 
     def open(self, sync: Synchronizer) -> None:
@@ -221,22 +218,10 @@ class PlatformSource:
 
     def _project(self) -> None:
         """Bring the table to the ledger's content; a failure is reported and tried again."""
-        if self._table is None:
-            return
         try:
-            table = self._table()
-            version = self._ledger.file_hash()
-            if self._filled == (table, version) or self._ledger.master_hash() == _NEVER_SYNCED:
-                return
-            rows = [policy.row() for policy in self._ledger.find()]
-            if not rows and self._filled is None and self._ledger.master_count == 0:
-                return
-            table.replace_all(rows, self._host)
-            self._filled = (table, version)
+            self._projection.update()
         except EdgeLakeError as exc:
-            told = PlatformError(f"table ledger not brought up to date: {exc}")
-            told.code = exc.code
-            self._refused(told)
+            self._refused(refusal(f"table ledger not brought up to date: {exc}", exc.code))
 
     # ------------------------------------------------------------- writing
 

@@ -1,8 +1,8 @@
 """The synchronizer: one loop that keeps the local ledger in step with its source.
 
 The loop never ends by itself: a failed cycle is reported, kept visible and
-tried again with growing pauses. Where policies come from is a `LedgerSource`
-of `edgelake.services.sources`.
+tried again with growing pauses. Where policies come from is a `LedgerSource`:
+`edgelake.services.master_source`, `table_source` or `platform_source`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError, ServiceError
+from edgelake.errors import EdgeLakeError, LedgerError, ServiceError
 from edgelake.language import format_error
 from edgelake.services.base import Service
 from edgelake.wire import Endpoint
 
-__all__ = ["LedgerSource", "Synchronizer"]
+__all__ = ["LedgerSource", "Synchronizer", "refusal"]
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +63,13 @@ class LedgerSource(Protocol):
 
     def figures(self) -> dict[str, Any]:
         """Return named figures as JSON data."""
+
+
+def refusal(reason: str, code: int) -> EdgeLakeError:
+    """Return an error that tells what was not taken, with the number of what kept it."""
+    error = LedgerError(reason)
+    error.code = code
+    return error
 
 
 class Synchronizer(Service):

@@ -1,0 +1,201 @@
+"""Carries a follower's changes to its master, and reads what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from edgelake import limits
+from edgelake.errors import (
+    DatabaseError,
+    DatabaseUnknown,
+    DatabaseUnreachable,
+    Overloaded,
+    PolicyInvalid,
+    PolicyRowMissing,
+    TableMissing,
+)
+from edgelake.interfaces import LogPosition
+from edgelake.ledger import LocalLedger, Policy
+from edgelake.services.jobs import Answer, Jobs, PendingJob
+from edgelake.services.outbox import Outbox, Turn
+from edgelake.services.tcp import TcpService
+from edgelake.wire import Endpoint
+
+__all__ = ["Courier", "drop_command"]
+
+_BUSY = {
+    kind.code
+    for kind in (DatabaseError, DatabaseUnknown, DatabaseUnreachable, TableMissing, Overloaded)
+}
+_ACKNOWLEDGED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
+_PLAIN = re.compile(r"[\w.:-]+")
+
+
+def drop_command(policy_id: str) -> str:
+    """Return the command that removes a policy from a master; the id stays one word."""
+    if _PLAIN.fullmatch(policy_id):
+        return f"blockchain drop policy where id = {policy_id}"
+    quote = "'" if '"' in policy_id else '"'
+    return f"blockchain drop policy where id = {quote}{policy_id}{quote}"
+
+
+class Courier:
+    """Sends what waits in a follower's outbox; used by the synchronizer's thread.
+
+    Parameters
+    ----------
+    ledger : LocalLedger
+    master : Endpoint
+    jobs : Jobs
+        Through which the master's refusals come back.
+    refused : callable
+        Told the reason and the number of what the master will not have.
+
+    Attributes
+    ----------
+    outbox : Outbox
+    """
+
+    def __init__(
+        self,
+        ledger: LocalLedger,
+        master: Endpoint,
+        jobs: Jobs,
+        refused: Callable[[str, int], None],
+    ) -> None:
+        self.outbox = Outbox()
+        self._ledger = ledger
+        self._master = master
+        self._jobs = jobs
+        self._refused = refused
+        self._lock = threading.Lock()
+        self._asked: list[_Asked] = []
+
+    def close(self) -> None:
+        """Await no answer any more."""
+        with self._lock:
+            asked, self._asked = self._asked, []
+        for entry in asked:
+            self._jobs.close(entry.job)
+
+    def ask(
+        self,
+        tcp: TcpService,
+        request: str,
+        what: str,
+        dropped: str = "",
+        pushed: Policy | None = None,
+    ) -> Future[bool]:
+        """Send a request whose answer the next cycle reads.
+
+        ``dropped`` is the id of a delete that the answer can finish, ``pushed`` the
+        policy that it can acknowledge or refuse.
+        """
+        job = self._jobs.open()
+        with self._lock:
+            until_s = time.monotonic() + limits.LEDGER_ANSWER_WAIT_S
+            self._asked.append(_Asked(job, what, dropped, pushed, until_s))
+        return tcp.request(self._master, request, job.header(0), attempts=1)
+
+    def read_answers(self) -> None:
+        """Report what the master refused since the last cycle, and take what it acknowledged."""
+        now_s = time.monotonic()
+        with self._lock:
+            asked: list[_Asked] = []
+            kept: list[_Asked] = []
+            for entry in self._asked:
+                (kept if entry.awaited(now_s) else asked).append(entry)
+            while len(kept) > limits.MAX_AWAITED_ACKNOWLEDGEMENTS:
+                asked.append(kept.pop(0))
+            self._asked = kept
+        for entry in asked:
+            self._jobs.close(entry.job)
+        for entry in asked:
+            answer = entry.job.answers.get(0)
+            if answer is None or self._pushed(entry.pushed, answer) or answer.error == 0:
+                continue
+            if answer.error == PolicyRowMissing.code:
+                # A policy that the master no longer has is as good as dropped.
+                if entry.dropped:
+                    self._ledger.finish_delete(entry.dropped)
+                continue
+            self._refused(
+                f"master {self._master} refused {entry.what}, error {answer.error}: "
+                + " ".join(answer.text.split()),
+                answer.error,
+            )
+
+    def _pushed(self, policy: Policy | None, answer: Answer) -> bool:
+        """Take the acknowledgement or refusal of a policy; return whether it was one."""
+        if policy is None:
+            return False
+        reason = " ".join(answer.text.split())
+        if answer.error == 0:
+            told = _ACKNOWLEDGED.fullmatch(answer.text)
+            # Who names the hash has read the policy, and is not guessing at jobs.
+            if told is None or told[4] != policy.id or told[3] != _hash(policy):
+                return False
+            self.outbox.acknowledge(policy.id, LogPosition(told[2], int(told[1]), ""))
+            return True
+        if answer.error in _BUSY:
+            return False
+        if self.outbox.refuse(policy, reason, answer.error):
+            self._refused(
+                f"master {self._master} refused policy {policy.id}, error {answer.error}: {reason}",
+                answer.error,
+            )
+        return True
+
+    def send(self, tcp: TcpService, turn: Turn, *, confirm: bool) -> None:
+        """Send local changes, again and again, until the master's ledger shows them.
+
+        The master ignores what it has.
+        """
+        with self._lock:
+            awaited = {entry.pushed.id for entry in self._asked if entry.pushed is not None}
+        for policy in turn.policies:
+            if policy.id in awaited:
+                continue
+            try:
+                line = policy.with_ledger("global").to_line()
+            except PolicyInvalid as exc:
+                self._refused(f"policy {policy.id} not sent: {exc}", exc.code)
+                continue
+            what = f"policy {policy.id}"
+            if confirm:
+                request = f"blockchain push confirm {line}"
+                sent = self.ask(tcp, request, what, pushed=policy)
+            else:
+                sent = self.ask(tcp, f"blockchain push\tignore {line}", what)
+            self.outbox.sent(policy, sent)
+        for policy_id in turn.deletes:
+            last = policy_id if policy_id in turn.delivered else ""
+            what = f"the delete of {policy_id}"
+            self.outbox.sent(policy_id, self.ask(tcp, drop_command(policy_id), what, last))
+
+    # ------------------------------------------------------------- taking
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A message whose refusal is awaited; ``dropped`` names the delete it can finish."""
+
+    job: PendingJob
+    what: str
+    dropped: str
+    pushed: Policy | None
+    until_s: float
+
+    def awaited(self, now_s: float) -> bool:
+        """Return whether an acknowledgement may still come; an old master sends none."""
+        return self.pushed is not None and now_s < self.until_s and not self.job.answers
+
+
+def _hash(policy: Policy) -> str:
+    return hashlib.sha256(policy.with_ledger("global").text.encode()).hexdigest()

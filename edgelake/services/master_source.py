@@ -1,0 +1,286 @@
+"""A node that follows a master over the wire."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgelake import limits
+from edgelake.errors import EdgeLakeError, LedgerInvalid, PeerTimeout
+from edgelake.interfaces import LedgerRows, LogPosition
+from edgelake.ledger import LocalLedger
+from edgelake.services.courier import Courier
+from edgelake.services.following import Following
+from edgelake.services.jobs import Jobs
+from edgelake.services.ledger_news import LedgerNews
+from edgelake.services.outbox import Turn
+from edgelake.services.projection import TableProjection
+from edgelake.services.synchronizer import Synchronizer, refusal
+from edgelake.services.tcp import TcpService
+from edgelake.wire import Endpoint
+
+__all__ = ["MasterSource"]
+
+_STEP_S = 0.2
+
+
+class MasterSource:
+    """Follows a master: asks, checks what comes, adopts it, sends what it lacks.
+
+    Each request names a file with a random part. A ledger is taken only under
+    a name that was asked for and is still open, so that nobody but the master
+    can put a ledger here.
+
+    Parameters
+    ----------
+    ledger : LocalLedger
+    table : callable or None
+        Returns the table that is brought to the same content after each
+        change, or raises `DatabaseUnknown` or `TableMissing`.
+    connection : Endpoint
+        The master.
+    tcp : callable
+        Returns the running TCP service or raises `TcpNotRunning`.
+    jobs : Jobs
+        Through which the master's refusals come back.
+    """
+
+    kind = "master"
+
+    def __init__(
+        self,
+        ledger: LocalLedger,
+        table: Callable[[], LedgerRows] | None,
+        connection: Endpoint,
+        tcp: Callable[[], TcpService],
+        jobs: Jobs,
+    ) -> None:
+        self.master = connection
+        self._ledger = ledger
+        self._table = table
+        self._tcp = tcp
+        self._jobs = jobs
+        self._lock = threading.Lock()
+        self._adopting = threading.Lock()
+        self._requests: dict[str, _Request] = {}
+        self._courier = Courier(ledger, connection, jobs, self._refused)
+        self._outbox = self._courier.outbox
+        self._projection = TableProjection(ledger, table, connection.host)
+        self._bytes = 0
+        self._sync: Synchronizer | None = None
+        self._following = Following(ledger, connection, jobs, lambda: self._stopping)
+        self._hint: tuple[str, int] | None = None
+        self._hints_count = True
+
+    @property
+    def _stopping(self) -> bool:
+        return self._sync is not None and self._sync.stopping
+
+    def towards(self, master: Endpoint) -> MasterSource:
+        """Return a source of the same ledger with another master."""
+        return MasterSource(self._ledger, self._table, master, self._tcp, self._jobs)
+
+    def open(self, sync: Synchronizer) -> None:
+        """Check that requests can be sent and answered."""
+        self._tcp()
+        self._sync = sync
+
+    def close(self) -> None:
+        """Forget open requests."""
+        with self._lock:
+            self._requests.clear()
+        self._courier.close()
+
+    def connection(self) -> str:
+        """Return the master's address."""
+        return str(self.master)
+
+    def describe(self) -> str:
+        """Return which master is followed."""
+        return f"with master using: {self.master}"
+
+    def figures(self) -> dict[str, Any]:
+        """Return bytes received and what waits for the master."""
+        policies, deletes = self._ledger.pending()
+        place = self._following.place()
+        return {
+            "bytes": self._bytes,
+            "pending_policies": len(policies),
+            "pending_deletes": len(deletes),
+            "quarantine": len(self._ledger.quarantine),
+            "acknowledged": self._outbox.acknowledged,
+            "refused": [refusal.data() for refusal in self._outbox.refused],
+            "sequence": place.seq if place else None,
+            "epoch": place.epoch if place else None,
+            "lag": max(0, self._following.head - place.seq) if place else None,
+            "pushed": self._following.ours,
+        }
+
+    # -------------------------------------------------------------- asking
+
+    def cycle(self) -> float | None:
+        """Send the master what it lacks and ask it for news.
+
+        Returns
+        -------
+        float or None
+            Seconds after which to ask again because something new was sent.
+        """
+        tcp = self._tcp()
+        self._courier.read_answers()
+        policies, deletes = self._ledger.pending()
+        # A delete that names a platform is not for a master.
+        shared = [delete.id for delete in deletes if ":" in (delete.master or "")]
+        turn = self._outbox.next(policies, shared)
+        hint, self._hint = self._hint, None
+        if self._following.due():
+            news = self._following.ask(tcp)
+            if news is not None:
+                moved = self._follow(news, turn)
+                # Who told of a change that is none is not heard again before the usual pause.
+                place = news.place
+                self._hints_count = hint is None or (
+                    hint[0] == place.epoch and hint[1] <= max(news.head, place.seq)
+                )
+                self._courier.send(tcp, turn, confirm=self._following.ours)
+                self._project()
+                if news.entries and (not moved or self._following.head > news.place.seq):
+                    return 0.0
+                return _follow_up(turn)
+        self._hints_count = True
+        # A ledger without a place in a log proves what it shows, and nothing else.
+        self._outbox.void()
+        self._courier.send(tcp, turn, confirm=self._following.ours)
+        name = self._open_request(turn.delivered).replace(" ", "\t")
+        request = f"event get_blockchain {name} {self._ledger.master_hash()} 0"
+        sent = self._courier.ask(tcp, request, "the ledger request")
+        self._project()
+        self._await(sent)
+        return _follow_up(turn)
+
+    def hint(self, epoch: str, seq: int) -> None:
+        """Ask now, unless what a peer says is known here already; from any thread."""
+        place = self._following.place()
+        if place is not None and place.epoch == epoch and seq <= place.seq:
+            return
+        if self._hints_count and self._following.ours and self._sync is not None:
+            self._hint = (epoch, seq)
+            self._sync.trigger()
+
+    def _follow(self, news: LedgerNews, turn: Turn) -> bool:
+        """Take what the master's log says; return whether there was anything."""
+        self._outbox.void(news.place.epoch)
+        stored = self._outbox.stored_at(news.place)
+        self._bytes += len(news.ledger or b"") + sum(len(e.policy) for e in news.entries)
+        try:
+            with self._adopting:
+                adoption = self._following.adopt(news, dropped=turn.delivered, stored=stored)
+        except LedgerInvalid as exc:
+            self._refused(f"ledger of {self.master} not adopted: {exc}", exc.code)
+            return False
+        if adoption is None:
+            self._settle(turn, stored, news.place)
+            return False
+        if adoption.changed and self._sync is not None:
+            self._sync.loaded()
+        return True
+
+    def _settle(self, turn: Turn, stored: Collection[str], place: LogPosition) -> None:
+        """End what the ledger at hand shows to be done, although nothing of it changed."""
+        policies, deletes = self._ledger.pending()
+        gone = any(policy.id in stored for policy in policies)
+        if gone or any(d.id in turn.delivered and d.id not in self._ledger for d in deletes):
+            self._ledger.apply(
+                self._ledger.master_hash(), (), dropped=turn.delivered, stored=stored
+            )
+
+    def follows(self, masters: Collection[Endpoint]) -> bool:
+        """Return whether changes for these masters are sent by the cycles."""
+        return self.master in masters
+
+    def _open_request(self, dropped: frozenset[str]) -> str:
+        """Return a file name nobody can guess, and keep it until it is answered."""
+        path = Path(self._ledger.path)
+        name = str(path.with_name(f"{path.stem}_{secrets.token_hex(12)}.new"))
+        now = time.monotonic()
+        with self._lock:
+            for old in [n for n, r in self._requests.items() if r.end < now]:
+                del self._requests[old]
+            while len(self._requests) >= limits.MAX_OPEN_LEDGER_REQUESTS:
+                del self._requests[next(iter(self._requests))]
+            self._requests[name] = _Request(now + limits.LEDGER_REQUEST_TTL_S, dropped)
+        return name
+
+    def _refused(self, reason: str, code: int) -> None:
+        """Report what was not taken, with the number of what kept it."""
+        if self._sync is not None:
+            self._sync.refused(refusal(reason, code))
+
+    def _await(self, sent: Future[bool]) -> None:
+        deadline = time.monotonic() + limits.CONNECT_TIMEOUT_S + limits.BLOCK_SEND_TIMEOUT_S
+        while not wait([sent], timeout=_STEP_S).done:
+            if self._sync is not None and self._sync.stopping:
+                return
+            if time.monotonic() > deadline:
+                raise PeerTimeout(f"master {self.master} did not take the request in time")
+        sent.result()
+
+    # ------------------------------------------------------------- taking
+
+    def take(self, name: str, content: bytes) -> bool:
+        """Adopt a ledger file that a peer sent; return whether it was asked for.
+
+        What is invalid or empty is reported and changes nothing.
+        """
+        request = self._expected(name)
+        if request is None:
+            return False
+        with self._adopting:
+            self._bytes += len(content)
+            try:
+                adoption = self._ledger.adopt(
+                    content,
+                    allow_empty=self._ledger.master_count == 0,
+                    dropped=request.dropped,
+                )
+                if adoption.changed and self._sync is not None:
+                    self._sync.loaded()
+            except EdgeLakeError as exc:
+                self._refused(f"ledger of {self.master} not adopted: {exc}", exc.code)
+        self._project()
+        return True
+
+    def _expected(self, name: str) -> _Request | None:
+        """Return the open request that a name answers, with or without the master's counter."""
+        stem, _, _ = name.rpartition(".new")
+        bare, dot, counter = stem.rpartition(".master_id_")
+        asked = f"{bare}.new" if dot and len(counter) == 1 and counter in "123456789" else name
+        with self._lock:
+            request = self._requests.pop(asked, None)
+        return request if request is not None and request.end >= time.monotonic() else None
+
+    def _project(self) -> None:
+        """Bring the table to the ledger's content; a failure is reported and tried again."""
+        try:
+            with self._adopting:
+                self._projection.update()
+        except EdgeLakeError as exc:
+            self._refused(f"table ledger not brought up to date: {exc}", exc.code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A ledger request: when it ends, and the deletes that had reached the master before it."""
+
+    end: float
+    dropped: frozenset[str]
+
+
+def _follow_up(turn: Turn) -> float | None:
+    return limits.SYNC_FOLLOW_UP_S if turn.fresh else None
