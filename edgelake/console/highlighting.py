@@ -11,10 +11,10 @@ from prompt_toolkit.lexers import Lexer
 
 from edgelake import limits
 from edgelake.commands.streams import internal_error
-from edgelake.console.places import Part, Role
-from edgelake.console.reading import read_tokens
-from edgelake.console.sources import NodeNames
-from edgelake.console.tokens import Kind, Token, scan
+from edgelake.editing.places import Part, Role
+from edgelake.editing.reading import read_tokens
+from edgelake.editing.sources import NodeNames
+from edgelake.editing.tokens import Kind, Token, scan
 from edgelake.language import CommandRegistry
 
 __all__ = ["CommandLexer", "styled"]

@@ -19,15 +19,15 @@ from edgelake import limits
 from edgelake.commands.rendering import console_text
 from edgelake.commands.replies import notice_text
 from edgelake.commands.streams import Output, internal_error
-from edgelake.console.completion import CommandCompleter
+from edgelake.console.completer import CommandCompleter
 from edgelake.console.highlighting import CommandLexer
-from edgelake.console.hints import hint
 from edgelake.console.history import CommandHistory
 from edgelake.console.keys import Pasted, bindings
 from edgelake.console.output import Screen
 from edgelake.console.prompt import PromptState, continuation, prompt
 from edgelake.console.styles import STYLE
 from edgelake.console.terminal import colours_wanted
+from edgelake.editing.hints import hint
 from edgelake.errors import EdgeLakeError, StorageError
 from edgelake.language import LogicalLines
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from edgelake import limits
 from edgelake.commands import build_registry
-from edgelake.console.completion import candidates
 from edgelake.console.highlighting import styled
-from edgelake.console.hints import hint
 from edgelake.console.keys import unfinished
-from edgelake.console.reading import read
-from edgelake.console.tokens import scan
+from edgelake.editing.completion import candidates
+from edgelake.editing.hints import hint
+from edgelake.editing.reading import read
+from edgelake.editing.tokens import scan
 from edgelake.language import (
     Boolean,
     CommandRegistry,

@@ -12,8 +12,9 @@ from prompt_toolkit.document import Document
 
 from edgelake import limits
 from edgelake.commands import build_registry
-from edgelake.console import sources
-from edgelake.console.completion import CommandCompleter, candidates
+from edgelake.console.completer import CommandCompleter
+from edgelake.editing import sources
+from edgelake.editing.completion import candidates
 from edgelake.language import (
     BRING_MODIFIERS,
     Boolean,

@@ -17,6 +17,7 @@ CRAFTS = {"wire", "language", "ledger", "storage", "platforms"}
 SERVICES = CRAFTS | {"interfaces"} | GROUND
 COMMANDS = SERVICES | {"services"}
 PARTS = COMMANDS | {"commands"}
+EDITING = {"language", "interfaces"} | GROUND
 DOORS = PARTS | {"node", "client"}
 
 # What each room may import besides itself. A new room must be given its place here.
@@ -34,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": COMMANDS,
     "node": PARTS,
     "client": PARTS,
-    "console": DOORS,
+    "editing": EDITING,
+    "console": DOORS | {"editing"},
     "tools": {"commands", "language", "storage"} | GROUND,
     "cli": DOORS | {"console", "tools"},
     "__main__": {"cli"},

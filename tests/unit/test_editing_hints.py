@@ -6,7 +6,7 @@ import pytest
 
 from edgelake import limits
 from edgelake.commands import build_registry
-from edgelake.console.hints import hint
+from edgelake.editing.hints import hint
 from tests.language.sample import REGISTRY as SAMPLE
 
 REGISTRY = build_registry()

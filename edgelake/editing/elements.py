@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from edgelake import limits
-from edgelake.console.places import Fixed, Free, Keys, Offer, Part, Role, Value
-from edgelake.console.steps import Steps
-from edgelake.console.tokens import Kind, Token
+from edgelake.editing.places import Fixed, Free, Keys, Offer, Part, Role, Value
+from edgelake.editing.steps import Steps
+from edgelake.editing.tokens import Kind, Token
 from edgelake.errors import EdgeLakeError
 from edgelake.language import (
     Argument,

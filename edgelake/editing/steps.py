@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgelake.console.places import Expected, Names, Offer, Part, Role
-from edgelake.console.tokens import Kind, Token
+from edgelake.editing.places import Expected, Names, Offer, Part, Role
+from edgelake.editing.tokens import Kind, Token
 from edgelake.language import Argument, Command, CommandRegistry, Option
 
 __all__ = ["Steps", "next_words"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgelake.console.places import Bringing, Expected, Fixed, Free, Keys, Names, Offer, Value
-from edgelake.console.reading import Reading, read_tokens
-from edgelake.console.steps import next_words
-from edgelake.console.tokens import Kind, Token, scan
+from edgelake.editing.places import Bringing, Expected, Fixed, Free, Keys, Names, Offer, Value
+from edgelake.editing.reading import Reading, read_tokens
+from edgelake.editing.steps import next_words
+from edgelake.editing.tokens import Kind, Token, scan
 from edgelake.language import Argument, CommandRegistry, Option
 
 __all__ = ["hint"]

@@ -1,4 +1,4 @@
-"""What may stand at the cursor of the console: commands, options, values, names, files."""
+"""What may stand at the cursor: commands, options, values, names, files."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
-
 from edgelake import limits
-from edgelake.commands.rendering import console_text
-from edgelake.commands.streams import internal_error
-from edgelake.console.places import Bringing, Fixed, Keys, Names, Offer, Value
-from edgelake.console.reading import read_tokens
-from edgelake.console.sources import NodeNames, listing
-from edgelake.console.steps import next_words
-from edgelake.console.tokens import Kind, scan
+from edgelake.editing.places import Bringing, Fixed, Keys, Names, Offer, Value
+from edgelake.editing.reading import read_tokens
+from edgelake.editing.sources import NodeNames, listing
+from edgelake.editing.steps import next_words
+from edgelake.editing.tokens import Kind, scan
 from edgelake.language import (
     BRING_MODIFIERS,
     AddressType,
@@ -32,7 +27,7 @@ from edgelake.language import (
     VariableName,
 )
 
-__all__ = ["Candidate", "CommandCompleter", "candidates"]
+__all__ = ["Candidate", "candidates"]
 
 _REFERENCE = re.compile(
     r"(?:(?<=[\s\"'`{}\[\](),=+&:])|^)(!!?|\$)([^\s\"'`{}\[\](),=+&<>!$:/;]*+)\Z"
@@ -69,41 +64,6 @@ class Candidate:
     back: int
     meta: str = ""
     open: bool = False
-
-
-class CommandCompleter(Completer):
-    """Offers what the declarations in the registry allow, and names that the node knows.
-
-    Parameters
-    ----------
-    registry : CommandRegistry
-    names : NodeNames
-    """
-
-    def __init__(self, registry: CommandRegistry, names: NodeNames) -> None:
-        self._registry = registry
-        self._names = names
-
-    def get_completions(
-        self, document: Document, complete_event: CompleteEvent
-    ) -> Iterator[Completion]:
-        """Yield what may stand at the cursor."""
-        text = document.text_before_cursor
-        behind = document.text_after_cursor[:1]
-        try:
-            offered = candidates(text, self._registry, self._names)
-        except Exception as exc:
-            internal_error(exc)
-            return
-        for found in offered:
-            blank = "" if found.open or behind == " " else " "
-            shown = console_text(found.text)
-            yield Completion(
-                found.text + blank,
-                start_position=-found.back,
-                display=shown,
-                display_meta=console_text(found.meta),
-            )
 
 
 def candidates(text: str, registry: CommandRegistry, names: NodeNames) -> list[Candidate]:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgelake import limits
-from edgelake.console.elements import Elements, checked, keyword
-from edgelake.console.places import Bringing, Expected, Fixed, Free, Names, Offer, Part, Role, Value
-from edgelake.console.tokens import Kind, Token, scan
+from edgelake.editing.elements import Elements, checked, keyword
+from edgelake.editing.places import Bringing, Expected, Fixed, Free, Names, Offer, Part, Role, Value
+from edgelake.editing.tokens import Kind, Token, scan
 from edgelake.language import (
     Argument,
     Brings,
