@@ -22,7 +22,9 @@
     │ ├ UndefinedVariable (KeyError)        138
     │ ├ KeyMissing (KeyError)               184
     │ ├ NotPermitted (PermissionError)      212
-    │ │ └ FileNotPermitted                  294
+    │ │ ├ FileNotPermitted                  294
+    │ │ └ NotAuthenticated                  97
+    │ ├ WrongMethod                         156
     │ ├ NotInScript                         57
     │ └ ScriptError                         56
     │   ├ ScriptMissing                     112
@@ -125,6 +127,7 @@ __all__ = [
     "MissingOption",
     "NoDestination",
     "NoReply",
+    "NotAuthenticated",
     "NotInScript",
     "NotPermitted",
     "NotRunning",
@@ -161,6 +164,7 @@ __all__ = [
     "UndefinedVariable",
     "UnknownCommand",
     "UnknownOption",
+    "WrongMethod",
     "WrongValue",
 ]
 
@@ -334,6 +338,18 @@ class FileNotPermitted(NotPermitted):
     """A peer may not touch this file or folder."""
 
     code = 294
+
+
+class NotAuthenticated(NotPermitted):
+    """A caller does not say who he is, or not in a way that this node accepts."""
+
+    code = 97
+
+
+class WrongMethod(CommandError):
+    """A command does not go with the HTTP method that was used."""
+
+    code = 156
 
 
 class ScriptError(CommandError):

@@ -529,3 +529,53 @@ MAX_DRAWN_CELLS: Final = 20_000
 
 MAX_DRAWN_CHARS: Final = 256 * 1024
 """JSON that the terminal gets coloured; a longer one is plain."""
+
+# ---------------------------------------------------------------- REST
+
+DEFAULT_REST_THREADS: Final = 5
+"""Threads that run commands of REST callers when ``threads`` is not given."""
+
+DEFAULT_REST_TIMEOUT_S: Final = 20.0
+"""How long REST callers wait for replies of other nodes when ``timeout`` is not given."""
+
+MAX_REST_TIMEOUT_S: Final = 86_400.0
+"""Longest time that a caller may have replies of other nodes waited for."""
+
+REST_BACKLOG: Final = 2048
+"""Connections that wait to be accepted: a crowd that comes at once finds room."""
+
+MAX_REST_CONNECTIONS: Final = 4096
+"""Open connections of the REST server; above it new ones get status 503."""
+
+MAX_REST_HEAD_BYTES: Final = 64 * 1024
+"""Request line and header fields of a REST call: a command of the longest kind fits."""
+
+MAX_REST_HEADERS: Final = 100
+"""Header fields of a REST call."""
+
+MAX_REST_BODY_BYTES: Final = 16 * 1024 * 1024
+"""Body of a REST call."""
+
+MAX_REST_WAITING: Final = 1024
+"""Calls that wait for a thread; above it a call gets status 503 at once."""
+
+MAX_REST_CALLERS: Final = 200
+"""Programs that ``get rest calls`` tells apart; the rest is counted together."""
+
+MAX_REST_VARIABLES: Final = 100
+"""Variables that the body of a REST call gives a value."""
+
+REST_REQUEST_S: Final = 20.0
+"""Longest time from the first byte of a REST call, or its connection, to its last."""
+
+REST_TAKE_S: Final = 20.0
+"""Longest time in which a caller takes nothing of an answer that waits for it."""
+
+REST_KEEP_ALIVE_S: Final = 60
+"""How long a connection is kept after an answer, in whole seconds."""
+
+REST_FINISH_S: Final = 2
+"""How long calls may run on when the REST server stops, in whole seconds."""
+
+START_TIMEOUT_S: Final = 10.0
+"""How long a service with a thread of its own may take to start."""

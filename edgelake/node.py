@@ -22,6 +22,7 @@ from edgelake.language import CommandRegistry, LogicalLines, Variables, conceal
 from edgelake.ledger import LocalLedger
 from edgelake.services.base import ServiceRegistry
 from edgelake.services.logs import Logs
+from edgelake.services.rest import RestService, WebApp
 from edgelake.storage import Databases, Home, LedgerFile
 
 __all__ = ["Node"]
@@ -77,6 +78,7 @@ class Node:
         )
         self.registry: CommandRegistry = build_registry()
         self._interpreter = Interpreter(self.registry, self._parts)
+        self._parts.web = self._web
         self._closed = False
 
     # ------------------------------------------------------------- commands
@@ -135,6 +137,13 @@ class Node:
             conceal(exc, text, self.registry)
             self._parts.logs.failed(text, "", exc, perf_counter())
             raise
+
+    def _web(self, service: RestService) -> WebApp:
+        """Return what a REST server of this node serves."""
+        # It needs libraries of the extra edgelake[rest].
+        from edgelake.rest.app import make_app
+
+        return make_app(self._interpreter, self._parts, service)
 
     # ----------------------------------------------------------------- life
 

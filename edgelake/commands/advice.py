@@ -42,6 +42,10 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
     errors.NotPermitted: (
         "run it at the node itself, or have its administrator allow it: `set remote permission`"
     ),
+    errors.NotAuthenticated: (
+        "send the header `Authorization`; the node's administrator adds users: `set user`"
+    ),
+    errors.WrongMethod: "GET asks for information, POST is for all other commands, PUT for data",
     errors.ScriptError: (
         "correct the line of the script that the text names, or handle it with `on error`"
     ),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edgelake import limits
 from edgelake.commands.frames import Frame
 from edgelake.commands.runs import Running
 from edgelake.errors import EdgeLakeError, NotRunning, ScriptStopped, TcpNotRunning
@@ -23,6 +24,7 @@ from edgelake.services.logs import Logs
 from edgelake.services.master import MasterLedger, fault_of
 from edgelake.services.notices import Notices
 from edgelake.services.processes import ChildProcesses
+from edgelake.services.rest import RestService, WebApp
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.services.traces import Traces
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEDGER_DATABASE", "SERVICE_KINDS", "Context", "NodeParts", "Origin"]
 
-SERVICE_KINDS: tuple[type[Service], ...] = (TcpService, Synchronizer)
+SERVICE_KINDS: tuple[type[Service], ...] = (TcpService, RestService, Synchronizer)
 """Every kind of service, in the order of ``get processes``."""
 
 _LOOK_S = 0.05
@@ -58,11 +60,14 @@ class Origin:
         Address the peer's connection came from.
     session : int
         The session by which the command came, 0 for none.
+    level : Permission or None
+        Highest level of commands that this caller may use; ``None``: that of all peers.
     """
 
     peer: Endpoint | None = None
     ip: str = ""
     session: int = 0
+    level: Permission | None = None
 
     @property
     def local(self) -> bool:
@@ -85,6 +90,10 @@ class NodeParts:
     ask : callable or None
         Shows a prompt to the person at the console, and returns what they type, ``None`` at
         the end of the input; ``None`` if there is nobody.
+    web : callable or None
+        Makes the application that a REST server serves; ``None`` if the node has none.
+    rest_timeout_s : float
+        How long callers of a REST server wait for other nodes unless it was told; 0: no limit.
     stopping : threading.Event
         Set when the node has to end.
     """
@@ -109,6 +118,8 @@ class NodeParts:
     default_name: str = field(init=False)
     on_exit: Callable[[], None] | None = None
     ask: Callable[[str], str | None] | None = None
+    web: Callable[[RestService], WebApp] | None = None
+    rest_timeout_s: float = limits.DEFAULT_REST_TIMEOUT_S
     stopping: threading.Event = field(default_factory=threading.Event)
     _masters: dict[int, MasterLedger] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -251,6 +262,8 @@ class Context:
         Where the command stands among others.
     stored : bool
         Answers are stored in a variable, not shown.
+    given : Variables or None
+        What the caller sees in the place of the variables that peers see.
     """
 
     node: NodeParts
@@ -259,10 +272,13 @@ class Context:
     emit: Callable[[Result], None]
     frame: Frame = field(default_factory=Frame)
     stored: bool = False
+    given: Variables | None = None
 
     @property
     def variables(self) -> Variables:
         """The variables as who asks may see them."""
+        if self.given is not None:
+            return self.given
         return self.node.variables if self.origin.local else self.node.variables.for_peers()
 
     def watch(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 
 from edgelake import limits
@@ -23,6 +24,7 @@ from edgelake.language import (
     ScriptLine,
     Show,
     Statement,
+    Variables,
     bind_and_learn,
     conceal,
     conceal_values,
@@ -34,7 +36,7 @@ from edgelake.language import (
     redacted,
 )
 
-__all__ = ["Interpreter"]
+__all__ = ["Interpreter", "permit"]
 
 Emit = Callable[[Result], None]
 
@@ -157,8 +159,15 @@ class Interpreter:
         """Return a command as `shown` does, each character in its column."""
         return masked(text, self.registry)
 
-    def execute_remote(self, text: str, origin: Origin, emit: Emit) -> Call:
-        """Run the one command that a peer sent; return it as it was understood.
+    def execute_remote(
+        self, text: str, origin: Origin, emit: Emit, given: Variables | None = None
+    ) -> Call:
+        """Run the one command that somebody else sent; return it as it was understood.
+
+        Parameters
+        ----------
+        given : Variables or None
+            The variables that it may see; by default those that peers see.
 
         Raises
         ------
@@ -169,12 +178,12 @@ class Interpreter:
         EdgeLakeError
             The command failed.
         """
-        variables = self.node.variables.for_peers()
+        variables = given or self.node.variables.for_peers()
         started = perf_counter()
         call = None
         try:
-            call = read_remote(text, self.registry, variables, check=self._permit)
-            context = Context(self.node, self, origin, emit)
+            call = read_remote(text, self.registry, variables, check=self._check_of(origin))
+            context = Context(self.node, self, origin, emit, given=given)
             if call.command.slow:
                 emit(self._slow(context, call))
             elif self.node.traces.active:
@@ -262,10 +271,25 @@ class Interpreter:
             frame = self._threads.frame = Frame()
         return frame
 
+    def _check_of(self, origin: Origin) -> Callable[[Command], None]:
+        """Return what refuses commands above a caller's level."""
+        level = origin.level
+        return self._permit if level is None else partial(permit, level=level)
+
     def _permit(self, command: Command) -> None:
         """Refuse a command above the node's level."""
-        if command.permission > self.node.permission or command.permission is Permission.NEVER:
-            raise NotPermitted(
-                f"'{command.name}' is not permitted from remote",
-                hint="the node's administrator sets the level: set remote permission = …",
-            )
+        permit(command, self.node.permission)
+
+
+def permit(command: Command, level: Permission) -> None:
+    """Refuse a command above a level.
+
+    Raises
+    ------
+    NotPermitted
+    """
+    if command.permission > level or command.permission is Permission.NEVER:
+        raise NotPermitted(
+            f"'{command.name}' is not permitted from remote",
+            hint="the node's administrator sets the level: set remote permission = …",
+        )

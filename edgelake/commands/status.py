@@ -9,6 +9,7 @@ from edgelake.commands.context import SERVICE_KINDS, Context
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.interfaces import Permission, Result, Table
 from edgelake.language import Argument, Call, CommandSet, OneOf, Option, Text, Where
+from edgelake.services.rest import RestService
 from edgelake.services.tcp import TcpService
 
 __all__ = ["commands"]
@@ -81,6 +82,10 @@ def _get_connections(context: Context, call: Call) -> Result:
     if tcp is not None:
         options = tcp.options
         addresses["TCP"] = (str(options.external), str(options.internal), str(tcp.bound))
+    rest = context.node.services.find(RestService)
+    if rest is not None:
+        served = rest.options
+        addresses["REST"] = (str(served.external), str(served.internal), str(rest.bound))
     keys = ("external", "local", "bind")
     data = {kind: dict(zip(keys, found, strict=True)) for kind, found in addresses.items()}
     columns = ("Type", "External Address", "Internal Address", "Bind Address")

@@ -70,17 +70,20 @@ class Duration(ValueType):
     ----------
     zero : bool
         Whether no time at all is accepted.
+    bare : bool
+        Whether a number without a unit is accepted, and counts seconds.
     """
 
     metavar = "<time>"
     greedy = True
 
-    def __init__(self, *, zero: bool = False) -> None:
+    def __init__(self, *, zero: bool = False, bare: bool = False) -> None:
         self._zero = zero
+        self._bare = bare
 
     def parse(self, text: str) -> Seconds:
         """Return the span in seconds."""
-        match = _DURATION.fullmatch(text)
+        match = _DURATION.fullmatch(f"{text} seconds" if self._bare and text.isdecimal() else text)
         if match is None:
             raise WrongValue(f"'{shortened(text)}' is not a time", hint=f"write {self.describe()}")
         value = Seconds(float(match[1]) * _SECONDS[match[2]])

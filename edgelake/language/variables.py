@@ -144,3 +144,18 @@ class Variables:
             view._for_peers = view
             self._for_peers = view
         return view
+
+    def with_values(self, values: Mapping[str, str]) -> Variables:
+        """Return what peers see of these variables now, and some values besides.
+
+        Setting one there changes nothing here.
+        """
+        with self._lock:
+            entries = {**self._entries, **values}
+            growing = {name: v for name, v in self._growing.items() if name not in values}
+        view = Variables.__new__(Variables)
+        view._entries, view._growing = entries, growing
+        view._lock = threading.Lock()
+        view._environment = None
+        view._for_peers = view
+        return view

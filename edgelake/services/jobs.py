@@ -81,6 +81,7 @@ class PendingJob:
         self._changed = threading.Condition()
         self._failures: dict[int, BaseException] = {}
         self._excused: set[int] = set()
+        self._told: Callable[[], None] | None = None
         self.location = location
         self.number = number
         self.receivers = receivers
@@ -96,20 +97,20 @@ class PendingJob:
             if not 0 <= index < self.receivers or index in self.answers:
                 return False
             self.answers[index] = answer
-            self._changed.notify_all()
+            self._tell()
             return True
 
     def fail(self, index: int, error: BaseException) -> None:
         """Note that a receiver got no request and will not answer."""
         with self._changed:
             self._failures[index] = error
-            self._changed.notify_all()
+            self._tell()
 
     def excuse(self, index: int) -> None:
         """Note that a receiver has the request and answers nothing to it."""
         with self._changed:
             self._excused.add(index)
-            self._changed.notify_all()
+            self._tell()
 
     @property
     def failures(self) -> dict[int, BaseException]:
@@ -122,6 +123,18 @@ class PendingJob:
         """Receivers that have the request and answer nothing to it, by index."""
         with self._changed:
             return set(self._excused)
+
+    def when_complete(self, call: Callable[[], None]) -> None:
+        """Call back once when every receiver has answered or failed; waits for nothing.
+
+        Parameters
+        ----------
+        call : callable
+            From any thread, maybe from within this method; must not block or raise.
+        """
+        with self._changed:
+            self._told = call
+            self._tell()
 
     def wait(self, timeout_s: float, watch: Callable[[], None] | None = None) -> bool:
         """Wait until every receiver has answered or failed.
@@ -169,6 +182,13 @@ class PendingJob:
                 left_s = min(left_s, limits.WATCH_S)
             self._changed.wait(left_s)
         return True
+
+    def _tell(self) -> None:
+        """Wake who waits; with the lock held."""
+        self._changed.notify_all()
+        if self._told is not None and self._complete():
+            told, self._told = self._told, None
+            told()
 
     def _done(self) -> set[int]:
         return self.answers.keys() | self._failures.keys() | self._excused

@@ -124,7 +124,6 @@ _SERVICES = {
     "streamer": "run streamer",
     "archiver": "run blobs archiver",
     "broker": "run message broker",
-    "rest": "run rest server",
     "workers": "set query pool",
     "all": "run operator",
 }

@@ -1,0 +1,231 @@
+"""The REST server: ``run rest server``, and what it tells about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgelake import limits
+from edgelake.commands.context import Context, NodeParts
+from edgelake.commands.rendering import FORMAT, answer
+from edgelake.errors import ConfigurationError, MissingOption
+from edgelake.interfaces import Permission, Result, Table
+from edgelake.language import (
+    Argument,
+    Boolean,
+    Call,
+    CommandSet,
+    Duration,
+    Integer,
+    Option,
+    Port,
+    Text,
+    Where,
+)
+from edgelake.services.rest import RestOptions, RestService, TlsFiles
+from edgelake.wire import Endpoint
+
+__all__ = ["commands"]
+
+commands = CommandSet(group="rest", topics=("rest", "servers"))
+
+
+@commands.command(
+    "run rest server",
+    summary="serve commands, data and a console in the browser by HTTP",
+    where=Where.REQUIRED,
+    options=(
+        Option("external_ip", Text(), help="address for callers outside the local network"),
+        Option("external_port", Port(zero=True), help="its port; 0 lets the system choose"),
+        Option("internal_ip", Text(), help="address inside the local network; default external_ip"),
+        Option("internal_port", Port(zero=True), help="its port; default external_port"),
+        Option(
+            "bind",
+            Boolean(),
+            default=False,
+            help="true: listen on the internal address only; false: on every interface",
+        ),
+        Option(
+            "timeout",
+            Integer(0, int(limits.MAX_REST_TIMEOUT_S)),
+            help="seconds to wait for replies of other nodes; 0: no limit; default 20",
+        ),
+        Option(
+            "threads",
+            Integer(1, limits.MAX_THREADS),
+            default=limits.DEFAULT_REST_THREADS,
+            help="how many commands run at a time",
+        ),
+        Option("ssl", Boolean(), default=False, help="HTTPS, and certificates of the callers"),
+        Option("ca_org", Text(), help="with ssl: organisation of the authority's certificate"),
+        Option("server_org", Text(), help="with ssl: organisation of the server's certificate"),
+    ),
+    permission=Permission.ADMIN,
+    details=(
+        "Needs edgelake[rest]. Returns when the server listens. With ssl = true the files are\n"
+        "ca-<ca_org>-public-key.crt, server-<server_org>-public-key.crt and\n"
+        "server-<server_org>-private-key.key in the folder !pem_dir. See docs/rest.md."
+    ),
+    examples=(
+        "run rest server where external_ip = 10.0.0.7 and external_port = 32049"
+        " and bind = false and timeout = 20 and threads = 5",
+    ),
+    related=("get rest server info", "get rest calls", "get rest pool", "set rest timeout", "exit"),
+)
+def _run_rest_server(context: Context, call: Call) -> Result:
+    node = context.node
+    given = call.options
+    ip = given["internal_ip"] or given["external_ip"]
+    port = given["internal_port"] if given["internal_port"] is not None else given["external_port"]
+    if ip is None:
+        raise MissingOption("no address to listen on", hint="add: external_ip = …")
+    if port is None:
+        raise MissingOption("no port to listen on", hint="add: external_port = …")
+    external_port = given["external_port"]
+    options = RestOptions(
+        external=Endpoint(
+            given["external_ip"] or ip, port if external_port is None else external_port
+        ),
+        internal=Endpoint(ip, port),
+        bind=given["bind"],
+        timeout_s=node.rest_timeout_s if given["timeout"] is None else float(given["timeout"]),
+        threads=given["threads"],
+        tls=_tls_files(node, call) if given["ssl"] else None,
+    )
+    if node.web is None:
+        raise ConfigurationError("this node has no web application")
+    service = RestService(options, node.web)
+    node.services.start(service)
+    node.variables.set("anylog_rest_port", str(service.options.external.port))
+    text = f"REST server listens on {service.bound}; console in the browser: {service.url}"
+    return Result({"bind": str(service.bound), "url": service.url}, text)
+
+
+@commands.command(
+    "get rest server info",
+    summary="show how the REST server is set",
+    where=Where.OPTIONAL,
+    options=(FORMAT,),
+    permission=Permission.READ,
+    examples=("get rest server info", "get rest server info where format = json"),
+    related=("run rest server", "get rest calls"),
+)
+def _get_rest_server_info(context: Context, call: Call) -> Result:
+    service = context.node.services.find(RestService)
+    if service is None:
+        data: dict[str, object] = {"status": "not running"}
+    else:
+        options = service.options
+        tls = options.tls
+        data = {
+            "status": "running",
+            "url": service.url,
+            "external": str(options.external),
+            "internal": str(options.internal),
+            "bind": str(service.bound),
+            "ssl": tls is not None,
+            "certificate": str(tls.certificate) if tls else None,
+            "key": str(tls.key) if tls else None,
+            "authority": str(tls.authority) if tls else None,
+            "threads": options.threads,
+            "timeout_s": options.timeout_s,
+            "uptime_s": round(service.uptime_s(), 1),
+            **service.figures(),
+        }
+    return answer(data, Table(("Attribute", "Value"), list(data.items())), call.options)
+
+
+@commands.command(
+    "get rest calls",
+    summary="show who called by REST, how often, and what failed last",
+    where=Where.OPTIONAL,
+    options=(FORMAT,),
+    permission=Permission.READ,
+    details=(
+        "Callers are told apart by their header AnyLog-Agent, or else User-Agent, up to the\n"
+        "first slash."
+    ),
+    examples=("get rest calls", "get rest calls where format = json"),
+    related=("run rest server", "get rest server info"),
+)
+def _get_rest_calls(context: Context, call: Call) -> Result:
+    service = context.node.services.find(RestService)
+    records = [record.data() for record in service.calls.records()] if service else []
+    columns = (
+        "Caller",
+        "Call",
+        "Processed",
+        "Errors",
+        "Last Error",
+        "First Call",
+        "Last Call",
+        "Last Caller",
+    )
+    return answer(
+        records, Table(columns, [tuple(record.values()) for record in records]), call.options
+    )
+
+
+@commands.command(
+    "get rest pool",
+    summary="show how busy the threads of the REST server are",
+    where=Where.OPTIONAL,
+    options=(
+        FORMAT,
+        Option("details", Boolean(), default=False, help="accepted; the table is the same"),
+    ),
+    permission=Permission.READ,
+    examples=("get rest pool", "get rest pool where format = json"),
+    related=("run rest server",),
+)
+def _get_rest_pool(context: Context, call: Call) -> Result:
+    service = context.node.services.find(RestService)
+    figures = service.figures() if service else {}
+    data = {
+        "threads": service.options.threads if service else 0,
+        **{key: figures.get(key, 0) for key in ("running", "waiting", "connections", "calls")},
+    }
+    return answer(data, Table(("Figure", "Value"), list(data.items())), call.options)
+
+
+@commands.command(
+    "set rest timeout",
+    summary="set how long REST callers wait for replies of other nodes",
+    arguments=(
+        Argument(
+            "time", Duration(zero=True, bare=True), help="such as 30, or 2 minutes; 0: no limit"
+        ),
+    ),
+    permission=Permission.ADMIN,
+    details="For the server that runs, and for those that are started later without timeout.",
+    examples=("set rest timeout 30", "set rest timeout 2 minutes"),
+    related=("run rest server",),
+)
+def _set_rest_timeout(context: Context, call: Call) -> Result:
+    node = context.node
+    node.rest_timeout_s = float(call.arguments["time"])
+    service = node.services.find(RestService)
+    if service is not None:
+        service.set_timeout(node.rest_timeout_s)
+    return Result()
+
+
+def _tls_files(node: NodeParts, call: Call) -> TlsFiles:
+    names = {}
+    for key, whose in (("ca_org", "authority"), ("server_org", "server")):
+        name = call.options[key]
+        if name is None:
+            raise MissingOption(
+                f"no organisation of the {whose} named", hint=f"add: {key} = <name>"
+            )
+        if "/" in name or name.startswith("."):
+            raise ConfigurationError(
+                f"'{name}' is no name of an organisation", hint=f"write {key} = <name>"
+            )
+        names[key] = name
+    folder = Path(node.variables.get("pem_dir") or node.home.root)
+    server = f"server-{names['server_org']}"
+    return TlsFiles(
+        certificate=folder / f"{server}-public-key.crt",
+        key=folder / f"{server}-private-key.key",
+        authority=folder / f"ca-{names['ca_org']}-public-key.crt",
+    )

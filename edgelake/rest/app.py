@@ -1,0 +1,123 @@
+"""The web application of a node: which path leads where."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgelake.commands import Interpreter, NodeParts
+from edgelake.errors import (
+    CommandSyntaxError,
+    EdgeLakeError,
+    FileMissing,
+    ServiceError,
+    WrongMethod,
+)
+from edgelake.rest.access import check_site, origin_of
+from edgelake.rest.problems import problem
+from edgelake.rest.replies import of_nodes, of_results
+from edgelake.rest.requests import body_of, wanted
+from edgelake.rest.running import Runner
+from edgelake.services.rest import RestService, WebApp
+
+__all__ = ["make_app"]
+
+_log = logging.getLogger(__name__)
+_CALLER_CHARS = 40
+_METHODS = "GET, HEAD, POST"
+
+
+def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) -> WebApp:
+    """Return the application that a REST server of a node serves.
+
+    Parameters
+    ----------
+    interpreter : Interpreter
+        Runs the commands.
+    node : NodeParts
+    service : RestService
+        The server; its loop calls the application.
+    """
+    door = _Door(node, service, Runner(interpreter, node, service))
+    methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+    app = Starlette(
+        routes=[
+            Route("/", door.answering(door.command), methods=methods),
+            Route("/{path:path}", door.answering(door.nowhere), methods=methods),
+        ]
+    )
+    return app
+
+
+class _Door:
+    """Takes the calls: checks them, has them done, counts them."""
+
+    def __init__(self, node: NodeParts, service: RestService, runner: Runner) -> None:
+        self._node = node
+        self._service = service
+        self._runner = runner
+
+    def answering(
+        self, handle: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return a handler whose errors are answers, and whose calls are counted."""
+
+        async def answered(request: Request) -> Response:
+            fault = ""
+            try:
+                check_site(request)
+                response = await handle(request)
+            except ClientDisconnect:
+                # Nobody is there to read it.
+                response, fault = Response(status_code=499), "the caller went away"
+            except EdgeLakeError as exc:
+                response, fault = problem(exc), exc.message
+                if isinstance(exc, WrongMethod):
+                    response.headers["allow"] = _METHODS
+            except Exception as exc:
+                _log.exception("a REST call failed")
+                found = ServiceError(f"internal error: {exc!r}")
+                self._node.report("rest", found)
+                response, fault = problem(found, 500), found.message
+            self._count(request, response, fault)
+            return response
+
+        return answered
+
+    async def command(self, request: Request) -> Response:
+        """Answer a call that carries a command."""
+        if request.method not in ("GET", "HEAD", "POST"):
+            raise WrongMethod(
+                f"{request.method} is for nothing here",
+                hint="GET asks for information, POST is for all other commands",
+            )
+        origin = origin_of(request, self._node)
+        found = wanted(request, await body_of(request))
+        if found is None:
+            raise CommandSyntaxError(
+                "missing command",
+                hint="send it in the header 'command', or in the body by POST",
+            )
+        if found.destination:
+            replies = await self._runner.there(found, origin)
+            return of_nodes(replies, subset=found.subset, prefers_json=found.json)
+        return of_results(await self._runner.here(found, origin), prefers_json=found.json)
+
+    async def nowhere(self, request: Request) -> Response:
+        """Answer a call to a path that nothing lies under."""
+        raise FileMissing(
+            f"nothing lies under '{request.url.path[:80]}'", hint="commands are sent to /"
+        )
+
+    def _count(self, request: Request, response: Response, fault: str) -> None:
+        agent = request.headers.get("user-agent", "")
+        name = request.headers.get("anylog-agent") or agent
+        caller = name.partition("/")[0].strip()[:_CALLER_CHARS].lower() or "unknown"
+        client = request.client
+        address = f"{client.host}:{client.port}" if client else ""
+        self._service.calls.note(caller, request.method, address, response.status_code, fault)

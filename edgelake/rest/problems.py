@@ -1,0 +1,71 @@
+"""Errors as HTTP says them: a status, and one JSON object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from edgelake import errors
+from edgelake.errors import EdgeLakeError
+
+__all__ = ["problem", "problem_data", "status_of"]
+
+_STATUS: tuple[tuple[type[EdgeLakeError], int], ...] = (
+    (errors.NotAuthenticated, 401),
+    (errors.NotPermitted, 403),
+    (errors.WrongMethod, 405),
+    (errors.CommandNotAvailable, 501),
+    (errors.MessageTooLarge, 413),
+    (errors.FileTooLarge, 413),
+    (errors.NoDestination, 404),
+    (errors.PolicyConflict, 409),
+    (errors.PolicyNotUnique, 409),
+    (errors.AlreadyRunning, 409),
+    (errors.HomeLocked, 409),
+    (errors.PolicyMissing, 404),
+    (errors.PolicyRowMissing, 404),
+    (errors.FileMissing, 404),
+    (errors.FolderMissing, 404),
+    (errors.TableMissing, 404),
+    (errors.DatabaseUnknown, 404),
+    (errors.ScriptMissing, 404),
+    (errors.KeyMissing, 404),
+    (errors.PolicyInvalid, 422),
+    (errors.NoReply, 504),
+    (errors.PeerTimeout, 504),
+    (errors.SystemCallTimeout, 504),
+    (errors.PeerError, 502),
+    (errors.RemoteProtocolError, 502),
+    (errors.CommandError, 400),
+    (errors.Overloaded, 503),
+    (errors.NotRunning, 503),
+    (errors.DatabaseUnreachable, 503),
+    (errors.DatabaseError, 503),
+    (errors.LibraryMissing, 501),
+    (errors.PlatformFailed, 502),
+    (errors.PlatformUncertain, 504),
+    (errors.LedgerError, 422),
+)
+
+
+def status_of(error: EdgeLakeError) -> int:
+    """Return the HTTP status that an error of the tree is told with, 400 to 599."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def problem_data(error: EdgeLakeError) -> dict[str, Any]:
+    """Return ``code``, ``error`` and ``hint`` of an error."""
+    return {"code": error.code, "error": error.message, "hint": error.hint or None}
+
+
+def problem(
+    error: EdgeLakeError, status: int | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """Return the answer that tells of an error."""
+    more = dict(headers or {})
+    if isinstance(error, errors.NotAuthenticated):
+        more["www-authenticate"] = 'Basic realm="edgelake", charset="UTF-8"'
+    if isinstance(error, errors.Overloaded):
+        more["retry-after"] = "1"
+    return JSONResponse(problem_data(error), status or status_of(error), more)

@@ -1,0 +1,90 @@
+"""How answers of commands go back to a caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from edgelake.commands.rendering import json_text
+from edgelake.errors import NoReply, PeerError
+from edgelake.interfaces import Result
+from edgelake.rest.problems import problem_data, status_of
+from edgelake.rest.running import NodeReply
+
+__all__ = ["of_nodes", "of_results"]
+
+
+def of_results(results: Sequence[Result], *, prefers_json: bool) -> Response:
+    """Return the answers of commands that ran here: JSON if they are, or if it is wanted."""
+    spoken = [result for result in results if result.text or result.data is not None]
+    if len(spoken) == 1 and spoken[0].json:
+        return Response(spoken[0].text.encode(errors="replace"), media_type="application/json")
+    if prefers_json:
+        data = [result.text if result.data is None else result.data for result in spoken]
+        return _json(data[0] if len(data) == 1 else data or None)
+    text = "\n".join(result.text for result in spoken if result.text)
+    return _text(text)
+
+
+def of_nodes(replies: Sequence[NodeReply], *, subset: bool, prefers_json: bool) -> Response:
+    """Return the replies of other nodes: that of one node as it is, those of several merged."""
+    faults = [reply for reply in replies if reply.error is not None]
+    if faults and (not subset or len(faults) == len(replies)):
+        return _failed(replies, faults)
+    if len(replies) == 1:
+        reply = replies[0]
+        if reply.data is not None:
+            return _json(reply.data)
+        return _json(reply.text) if prefers_json else _text(reply.text)
+    as_data = prefers_json or all(
+        reply.data is not None for reply in replies if reply.error is None
+    )
+    if as_data:
+        return _json([_data(reply) for reply in replies])
+    return _text("\n".join(_lines(reply) for reply in replies))
+
+
+# ------------------------------------------------------------------- parts
+
+
+def _failed(replies: Sequence[NodeReply], faults: Sequence[NodeReply]) -> Response:
+    first = faults[0].error
+    assert first is not None
+    late = all(isinstance(reply.error, NoReply) for reply in faults)
+    if len(replies) == 1:
+        status = status_of(first) if isinstance(first, PeerError) else 502
+        return JSONResponse(problem_data(first), status)
+    more = f", and {len(faults) - 1} more nodes failed" if len(faults) > 1 else ""
+    body = problem_data(first)
+    body["error"] = f"{first.message}{more}"
+    body["hint"] = body["hint"] or "header 'subset: true' takes the replies that came"
+    body["replies"] = [_data(reply) for reply in replies]
+    return JSONResponse(body, 504 if late else 502)
+
+
+def _data(reply: NodeReply) -> dict[str, Any]:
+    if reply.error is not None:
+        return {"node": reply.node, "error": problem_data(reply.error)}
+    return {"node": reply.node, "reply": reply.text if reply.data is None else reply.data}
+
+
+def _lines(reply: NodeReply) -> str:
+    if reply.error is not None:
+        return f"[From Node {reply.node}]\n\nerror {reply.error.code}: {reply.error}\n"
+    text = reply.text if reply.data is None else json_text(reply.data)
+    return f"[From Node {reply.node}]\n\n{text}\n"
+
+
+def _json(data: Any) -> Response:
+    try:
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json_text(data)
+    return Response(text.encode(errors="replace"), media_type="application/json")
+
+
+def _text(text: str) -> Response:
+    return Response(text.encode(errors="replace"), media_type="text/plain; charset=utf-8")

@@ -1,0 +1,311 @@
+"""An HTTP server in a thread of its own: uvicorn, with bounds that it does not have itself.
+
+Needs the extra ``edgelake[rest]``. What one client does costs no other anything: a client
+that is slow to ask, or slow to take its answer, holds a socket and a small buffer until its
+time is up. Why uvicorn: ``docs/decisions/0007-rest-on-uvicorn.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import ssl
+import threading
+from asyncio import TimerHandle
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from edgelake import limits
+from edgelake.errors import ConfigurationError, ServiceError
+
+if TYPE_CHECKING:
+    from edgelake.services.rest import TlsFiles, WebApp
+
+__all__ = ["HttpServer"]
+
+_log = logging.getLogger(__name__)
+_REASONS = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+
+
+class HttpServer:
+    """One application behind one listening socket.
+
+    Parameters
+    ----------
+    app : WebApp
+    listening : socket
+        Bound and listening; closed by `stop`.
+    tls : TlsFiles or None
+    failed : callable
+        Told the reason if the server ends by itself.
+
+    Notes
+    -----
+    `start` and `stop` may be called from any thread, each once. The application runs in
+    the server's thread.
+    """
+
+    def __init__(
+        self,
+        app: WebApp,
+        listening: socket.socket,
+        tls: TlsFiles | None,
+        failed: Callable[[str], None],
+    ) -> None:
+        self._listening = listening
+        self._failed = failed
+        self._refused: dict[str, int] = {}
+        config = uvicorn.Config(
+            app,
+            http=_bounded_by(self._refused),
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=limits.REST_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=limits.REST_FINISH_S,
+            backlog=limits.REST_BACKLOG,
+            ssl_context_factory=None if tls is None else lambda config, usual: _context(tls),
+        )
+        config.load()
+        self._server = _Server(config)
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="rest", daemon=True)
+
+    def start(self) -> None:
+        """Start serving, and return when requests are taken.
+
+        Raises
+        ------
+        ServiceError
+            The server did not come up.
+        """
+        self._thread.start()
+        if not self._server.ready.wait(limits.START_TIMEOUT_S) or not self._server.started:
+            self._ending = True
+            self._server.should_exit = True
+            raise ServiceError(f"the REST server did not start: {self._server.trouble or 'late'}")
+
+    def stop(self, timeout_s: float) -> bool:
+        """Take no more requests, finish those at hand; return whether all were in time."""
+        self._ending = True
+        self._server.should_exit = True
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._server.force_exit = True
+            self._thread.join(limits.REST_FINISH_S)
+        self._listening.close()
+        return not self._thread.is_alive() and not self._server.force_exit
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._server.server_state.connections)
+
+    def refusals(self) -> dict[str, int]:
+        """Return how many connections were closed for which reason."""
+        return dict(self._refused)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._server.serve(sockets=[self._listening]))
+        except BaseException as exc:  # the thread's last word
+            self._server.trouble = str(exc) or type(exc).__name__
+            _log.exception("the REST server ended")
+        self._server.ready.set()
+        if not self._ending:
+            self._failed(f"the REST server ended: {self._server.trouble or 'for no known reason'}")
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self.trouble = ""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _bounded_by(refused: dict[str, int]) -> type[asyncio.Protocol]:
+    """Return the protocol of a server that counts here whom it closed, and why."""
+    return type("BoundedHttp", (_BoundedHttp,), {"refused": refused})
+
+
+class _BoundedHttp(HttpToolsProtocol):
+    """HTTP/1.1 with bounds on what is not a whole request yet, and on answers not taken."""
+
+    refused: dict[str, int]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._timer: TimerHandle | None = None
+        self._reader: TimerHandle | None = None
+        self._head_bytes = 0
+        self._in_head = True
+        super().connection_made(transport)  # type: ignore[arg-type]
+        if len(self.connections) > limits.MAX_REST_CONNECTIONS:
+            self._refuse(503, "connections", "too many connections", "try again later")
+            return
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._stop_reader()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > limits.MAX_REST_HEAD_BYTES:
+            self._too_large()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        if self._timer is None:
+            self._await_request()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > limits.MAX_REST_HEAD_BYTES:
+            self._too_large()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= limits.MAX_REST_HEADERS:
+            self._too_large()
+            return
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_bytes = 0
+        if not self.transport.is_closing():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self.cycle is not None and not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._stop_timer()
+        self._in_head = True
+        if self.cycle is not None and not self.transport.is_closing():
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            self._refuse(400, "bad_request", "this is no HTTP request", "write HTTP/1.1")
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._reader is None:
+            self._reader = self.loop.call_later(limits.REST_TAKE_S, self._not_taken)
+
+    def resume_writing(self) -> None:
+        self._stop_reader()
+        super().resume_writing()
+
+    # ------------------------------------------------------------- bounds
+
+    def _await_request(self) -> None:
+        """Begin to count the time in which a request has to be whole."""
+        self._timer = self.loop.call_later(limits.REST_REQUEST_S, self._late)
+
+    def _late(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            self._refuse(408, "slow_request", "the request was not whole in time", "send it faster")
+
+    def _not_taken(self) -> None:
+        self._reader = None
+        self._count("slow_reader")
+        self.transport.abort()
+
+    def _too_large(self) -> None:
+        if not self.transport.is_closing():
+            self._refuse(
+                431,
+                "large_head",
+                f"the head of the request exceeds {limits.MAX_REST_HEAD_BYTES} bytes"
+                f" or {limits.MAX_REST_HEADERS} fields",
+                "send a long command in the body",
+            )
+
+    def _refuse(self, status: int, reason: str, error: str, hint: str) -> None:
+        """Answer what never became a request, and close."""
+        self._count(reason)
+        self._stop_timer()
+        # Somebody in the middle of an answer would take this for a part of it.
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+            return
+        body = json.dumps({"code": ServiceError.code, "error": error, "hint": hint}).encode()
+        head = (
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _count(self, reason: str) -> None:
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _stop_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+
+def _context(tls: TlsFiles) -> ssl.SSLContext:
+    """Return a context that asks each client for a certificate of the authority.
+
+    Raises
+    ------
+    ConfigurationError
+        A file is missing or holds something else.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    steps: Sequence[tuple[str, Callable[[], Any], Any]] = (
+        ("certificate", lambda: context.load_cert_chain(tls.certificate, tls.key), tls.certificate),
+        ("authority", lambda: context.load_verify_locations(tls.authority), tls.authority),
+    )
+    for what, load, path in steps:
+        try:
+            load()
+        except FileNotFoundError as exc:
+            missing = next(
+                (p for p in (tls.certificate, tls.key, tls.authority) if not p.exists()), path
+            )
+            raise ConfigurationError(
+                f"file for TLS is missing: {missing}",
+                hint="put it there, or run the server without ssl = true",
+            ) from exc
+        except (ssl.SSLError, OSError) as exc:
+            raise ConfigurationError(f"{what} for TLS is not usable: {path}: {exc}") from exc
+    return context

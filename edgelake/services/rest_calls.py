@@ -1,0 +1,121 @@
+"""Who called by REST, how often, and how it went."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from edgelake import limits
+
+__all__ = ["CallRecord", "RestCalls"]
+
+_OTHERS = "(others)"
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """The calls of one program by one method.
+
+    Attributes
+    ----------
+    processed, errors : int
+    last_error : str
+    first, last : datetime
+    last_caller : str
+        ``ip:port``.
+    """
+
+    caller: str
+    method: str
+    processed: int = 0
+    errors: int = 0
+    last_error: str = ""
+    first: datetime = field(default_factory=datetime.now)
+    last: datetime = field(default_factory=datetime.now)
+    last_caller: str = ""
+
+    def data(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return {
+            "caller": self.caller,
+            "call": self.method,
+            "processed": self.processed,
+            "errors": self.errors,
+            "last_error": self.last_error or None,
+            "first_call": self.first.isoformat(sep=" ", timespec="seconds"),
+            "last_call": self.last.isoformat(sep=" ", timespec="seconds"),
+            "last_caller": self.last_caller,
+        }
+
+
+class RestCalls:
+    """Counts of calls by caller and method. Thread-safe.
+
+    Notes
+    -----
+    A caller names itself (``User-Agent``), so at most `limits.MAX_REST_CALLERS` are told
+    apart; calls of all others are counted together.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: dict[tuple[str, str], CallRecord] = {}
+        self._by_status: dict[tuple[str, int], int] = {}
+        self.waiting = 0
+        self.running = 0
+
+    def note(self, caller: str, method: str, address: str, status: int, error: str) -> None:
+        """Count a call that was answered.
+
+        Parameters
+        ----------
+        caller : str
+            How the program names itself.
+        address : str
+            ``ip:port`` it called from.
+        status : int
+            Of the answer; from 400 on it is an error.
+        error : str
+            What was wrong; empty for none.
+        """
+        with self._lock:
+            key = (method, status)
+            self._by_status[key] = self._by_status.get(key, 0) + 1
+            record = self._record(caller, method)
+            record.processed += 1
+            record.last = datetime.now()
+            record.last_caller = address
+            if status >= 400:
+                record.errors += 1
+                record.last_error = error
+
+    def records(self) -> list[CallRecord]:
+        """Return all records, ordered by caller and method."""
+        with self._lock:
+            return [self._records[key] for key in sorted(self._records)]
+
+    def totals(self) -> dict[str, int]:
+        """Return how many calls were answered, failed, run and wait."""
+        with self._lock:
+            return {
+                "calls": sum(self._by_status.values()),
+                "errors": sum(n for (_, status), n in self._by_status.items() if status >= 400),
+                "running": self.running,
+                "waiting": self.waiting,
+            }
+
+    def by_status(self) -> dict[tuple[str, int], int]:
+        """Return how many calls there were of each method and status."""
+        with self._lock:
+            return dict(self._by_status)
+
+    def _record(self, caller: str, method: str) -> CallRecord:
+        key = (caller, method)
+        if key not in self._records and len(self._records) >= limits.MAX_REST_CALLERS:
+            key = (_OTHERS, method)
+        record = self._records.get(key)
+        if record is None:
+            record = self._records[key] = CallRecord(*key)
+        return record
