@@ -62,7 +62,7 @@ def parse_remote(text: str, registry: CommandRegistry) -> CommandStatement:
         raise _no_command(text.strip())  # before any work on the rest
     statements = _statements(text, registry, limits.MAX_REMOTE_COMMAND_TOKENS)
     if len(statements) != 1:
-        raise UnknownCommand("a message of a peer holds exactly one command")
+        raise UnknownCommand("a message of another node, or a call, holds exactly one command")
     statement = statements[0]
     if not isinstance(statement, CommandStatement) or statement.shape is Shape.UNKNOWN:
         raise _no_command(statement.source)

@@ -66,6 +66,9 @@ def problem(
     more = dict(headers or {})
     if isinstance(error, errors.NotAuthenticated):
         more["www-authenticate"] = 'Basic realm="edgelake", charset="UTF-8"'
+    if isinstance(error, errors.MessageTooLarge):
+        # The rest of the body is read no more.
+        more["connection"] = "close"
     if isinstance(error, errors.Overloaded):
         more["retry-after"] = "1"
     return JSONResponse(problem_data(error), status or status_of(error), more)

@@ -26,6 +26,7 @@ _INFORMS = re.compile(r"(?:get|help|sql|blockchain\s+get)(?:\s|$)")
 _ONLY_BY_GET = re.compile(r"(?:get|help)(?:\s|$)")
 _PARAMETERS = ("command", "destination", "timeout", "subset")
 _PAIR = re.compile(r"[?&]")
+_PATIENCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,21 @@ async def body_of(request: Request) -> bytes:
     MessageTooLarge
         It exceeds `limits.MAX_REST_BODY_BYTES`.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > limits.MAX_REST_BODY_BYTES:
-        raise _too_large()
     found = bytearray()
+    size = 0
     async for part in request.stream():
-        found += part
-        if len(found) > limits.MAX_REST_BODY_BYTES:
-            raise _too_large()
+        size += len(part)
+        if size <= limits.MAX_REST_BODY_BYTES:
+            found += part
+            continue
+        # Who is still sending does not read an answer: the rest is thrown away for a while.
+        found.clear()
+        if size > _PATIENCE * limits.MAX_REST_BODY_BYTES:
+            break
+    if size > limits.MAX_REST_BODY_BYTES:
+        raise MessageTooLarge(
+            f"the body exceeds {limits.MAX_REST_BODY_BYTES} bytes", hint="send it in parts"
+        )
     return bytes(found)
 
 
@@ -253,8 +261,3 @@ def _prefers_json(request: Request) -> bool:
     accepted = request.headers.get("accept", "")
     return "json" in accepted and "text/plain" not in accepted
 
-
-def _too_large() -> MessageTooLarge:
-    return MessageTooLarge(
-        f"the body exceeds {limits.MAX_REST_BODY_BYTES} bytes", hint="send it in parts"
-    )

@@ -160,7 +160,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._in_head = True
         super().connection_made(transport)  # type: ignore[arg-type]
         if len(self.connections) > limits.MAX_REST_CONNECTIONS:
-            self._refuse(503, "connections", "too many connections", "try again later")
+            self._refuse(503, "no_room", "too many connections", "try again later")
             return
         self._await_request()
 

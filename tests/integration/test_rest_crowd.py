@@ -1,0 +1,222 @@
+"""The REST server among slow, broken and very many callers."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgelake import Node, limits
+from tests.http_calls import HOST, Caller, rest_node
+from tests.waiting import eventually
+
+CALL = b"GET / HTTP/1.1\r\nhost: x\r\ncommand: get status\r\nconnection: close\r\n\r\n"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Node, Caller]]:
+    with rest_node(tmp_path / "home") as both:
+        yield both
+
+
+def figures(node: Node) -> dict[str, int]:
+    found = node.run("get rest server info where format = json").data
+    return {key: value for key, value in found.items() if isinstance(value, int)}
+
+
+def answer_to(port: int, sent: bytes) -> bytes:
+    """Return all that the server says to what is sent."""
+    with socket.create_connection((HOST, port), 20) as line:
+        found = b""
+        with contextlib.suppress(ConnectionError):
+            line.sendall(sent)
+        with contextlib.suppress(ConnectionError):
+            while part := line.recv(65536):
+                found += part
+        return found
+
+
+def whole(line: socket.socket) -> bytes:
+    """Return the next answer that comes by a connection."""
+    reader = line.makefile("rb", buffering=0)
+    head = b"".join(iter(reader.readline, b"\r\n"))
+    size = re.search(rb"content-length: (\d+)", head)
+    assert size is not None
+    body = b""
+    while len(body) < int(size[1]):
+        body += reader.read(int(size[1]) - len(body)) or b""
+    return head + body
+
+
+@pytest.mark.stress
+def test_a_thousand_calls_with_a_hundred_that_stall(served: tuple[Node, Caller]) -> None:
+    node, call = served
+    with contextlib.ExitStack() as stack:
+        for number in range(100):
+            line = stack.enter_context(socket.create_connection((HOST, call.port), 20))
+            line.sendall(CALL[: 1 + number % (len(CALL) - 2)])
+        waiting = selectors.DefaultSelector()
+        for _ in range(1000):
+            line = stack.enter_context(socket.create_connection((HOST, call.port), 20))
+            line.sendall(CALL)
+            waiting.register(line, selectors.EVENT_READ, bytearray())
+        # All of them are there at once, and nobody has gone.
+        answers: list[bytes] = []
+        end = time.monotonic() + 60
+        while waiting.get_map() and time.monotonic() < end:
+            for key, _ in waiting.select(1):
+                part = key.fileobj.recv(65536)  # type: ignore[union-attr]
+                key.data.extend(part)
+                if not part:
+                    waiting.unregister(key.fileobj)
+                    answers.append(bytes(key.data))
+        waiting.close()
+        assert len(answers) == 1000
+        assert {answer.split(b"\r\n", 1)[0] for answer in answers} == {b"HTTP/1.1 200 OK"}
+        assert figures(node)["connections"] >= 100
+    eventually(lambda: figures(node)["connections"] == 0, "all connections are gone")
+
+
+def test_a_request_that_is_never_whole(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, call = served
+    monkeypatch.setattr(limits, "REST_REQUEST_S", 0.3)
+    body = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nset"
+    for sent in (b"", CALL[:1], CALL[:-2], body):
+        said = answer_to(call.port, sent)
+        assert b" 408 " in said.split(b"\r\n", 1)[0] or sent is body, sent
+    assert figures(node)["slow_request"] == 4
+    assert call.get("get status").status == 200
+
+
+def test_a_kept_connection_may_be_silent(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, call = served
+    monkeypatch.setattr(limits, "REST_REQUEST_S", 0.2)
+    kept = CALL.replace(b"close", b"keep-alive")
+    with socket.create_connection((HOST, call.port), 20) as line:
+        line.sendall(kept)
+        assert b" 200 " in whole(line)
+        # Others come and go; time passes for this one, too.
+        answer_to(call.port, CALL[:3])
+        line.sendall(kept)
+        assert b" 200 " in whole(line)
+    assert figures(node)["slow_request"] == 1
+
+
+@pytest.mark.parametrize("field", [b"x-long: %b", b"command: get status %b"])
+def test_a_head_that_is_too_large(served: tuple[Node, Caller], field: bytes) -> None:
+    node, call = served
+    room = limits.MAX_REST_HEAD_BYTES - len(CALL) - len(field) - 2
+    large = CALL[:-2] + field % (b"a" * (2 * limits.MAX_REST_HEAD_BYTES)) + b"\r\n\r\n"
+    assert b" 431 " in answer_to(call.port, large)
+    assert figures(node)["large_head"] == 1
+    fits = CALL[:-2] + b"x-long: " + b"a" * room + b"\r\n\r\n"
+    assert b" 200 " in answer_to(call.port, fits)
+
+
+def test_an_address_that_is_too_large(served: tuple[Node, Caller]) -> None:
+    _, call = served
+    path = b"/" + b"a" * (limits.MAX_REST_HEAD_BYTES + 1)
+    assert b" 431 " in answer_to(call.port, CALL.replace(b"/ ", path + b" ", 1))
+
+
+def test_more_fields_than_there_may_be(served: tuple[Node, Caller]) -> None:
+    _, call = served
+    # Three are in the call already.
+    fields = [b"x-%d: 1\r\n" % n for n in range(limits.MAX_REST_HEADERS - 3)]
+    assert b" 200 " in answer_to(call.port, CALL[:-2] + b"".join(fields) + b"\r\n")
+    fields.append(b"x-more: 1\r\n")
+    assert b" 431 " in answer_to(call.port, CALL[:-2] + b"".join(fields) + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"hello\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\ncontent-length: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        bytes(range(256)) * 8,
+    ],
+)
+def test_what_is_no_http(served: tuple[Node, Caller], sent: bytes) -> None:
+    node, call = served
+    said = answer_to(call.port, sent)
+    assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b'"hint"' in said
+    assert figures(node)["bad_request"] == 1
+    assert call.get("get status").status == 200
+
+
+def test_an_upgrade_is_not_taken(served: tuple[Node, Caller]) -> None:
+    _, call = served
+    upgrade = CALL.replace(b"close", b"upgrade")[:-2] + b"upgrade: websocket\r\n\r\n"
+    with socket.create_connection((HOST, call.port), 20) as line:
+        line.sendall(upgrade)
+        assert b" 200 " in whole(line)
+    assert call.get("get status").status == 200
+
+
+def test_who_takes_no_answer_is_dropped(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, call = served
+    monkeypatch.setattr(limits, "REST_TAKE_S", 0.3)
+    node.run("set remote permission = admin")
+    node.run(f"long = {'x' * 500_000}")
+    ask = CALL.replace(b"get status", b"get !long").replace(b"close", b"keep-alive")
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect((HOST, call.port))
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                line.sendall(ask)
+        eventually(lambda: figures(node).get("slow_reader") == 1, "it is dropped")
+    assert call.get("get status").status == 200
+
+
+def test_more_connections_than_there_may_be(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, call = served
+    monkeypatch.setattr(limits, "MAX_REST_CONNECTIONS", 5)
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(socket.create_connection((HOST, call.port), 20))
+        eventually(lambda: figures(node)["connections"] == 5, "all are there")
+        assert b" 503 " in answer_to(call.port, b"")
+        assert figures(node)["no_room"] == 1
+    eventually(lambda: figures(node)["connections"] == 0, "all are gone")
+    assert call.get("get status").status == 200
+
+
+def test_more_calls_than_may_wait(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, call = served
+    monkeypatch.setattr(limits, "MAX_REST_WAITING", 0)
+    reply = call.get("get status")
+    assert (reply.status, reply.data["code"]) == (503, 108)
+    assert reply.headers["retry-after"] == "1"
+    monkeypatch.setattr(limits, "MAX_REST_WAITING", 1)
+    assert call.get("get status").status == 200
+
+
+def test_the_node_ends_while_callers_stall(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        with rest_node(tmp_path / "home") as (_, call):
+            for sent in (b"", CALL[:5], CALL.replace(b"close", b"keep-alive")):
+                line = stack.enter_context(socket.create_connection((HOST, call.port), 20))
+                line.sendall(sent)
+        with pytest.raises(ConnectionRefusedError):
+            call.get("get status")

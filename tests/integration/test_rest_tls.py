@@ -1,0 +1,122 @@
+"""HTTPS: certificates of the server and of its callers."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+
+from edgelake import Node, errors
+from tests.http_calls import HOST, Caller, rest_port
+
+TLS = "ssl = true and ca_org = kestrel and server_org = fen01"
+
+
+def openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an authority, a server, a caller, and a caller whom another authority knows."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("ca-kestrel", "ca-other"):
+        openssl(
+            folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+            "-nodes", "-days", "2", "-subj", f"/O={name}", "-keyout", f"{name}.key",
+            "-out", f"{name}-public-key.crt",
+        )  # fmt: skip
+    for name, authority in (
+        ("server-fen01", "ca-kestrel"),
+        ("caller", "ca-kestrel"),
+        ("stranger", "ca-other"),
+    ):
+        key = f"{name}-private-key.key"
+        openssl(
+            folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-subj", f"/O={name}", "-keyout", key, "-out", f"{name}.csr",
+        )  # fmt: skip
+        (folder / "names").write_text(f"subjectAltName=IP:{HOST}")
+        openssl(
+            folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}-public-key.crt",
+            "-CAkey", f"{authority}.key", "-CAcreateserial", "-days", "2",
+            "-extfile", "names", "-out", f"{name}-public-key.crt",
+        )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def node(tmp_path: Path, keys: Path) -> Iterator[Node]:
+    with Node(tmp_path / "home") as made:
+        made.run(f"pem_dir = {keys}")
+        yield made
+
+
+def start(node: Node) -> int:
+    node.run(f"run rest server where external_ip = {HOST} and external_port = 0 and {TLS}")
+    return rest_port(node)
+
+
+def context(keys: Path, caller: str | None) -> ssl.SSLContext:
+    found = ssl.create_default_context(cafile=str(keys / "ca-kestrel-public-key.crt"))
+    if caller is not None:
+        found.load_cert_chain(keys / f"{caller}-public-key.crt", keys / f"{caller}-private-key.key")
+    return found
+
+
+def test_a_caller_with_a_certificate_is_served(node: Node, keys: Path) -> None:
+    call = Caller(start(node), context(keys, "caller"))
+    assert call.get("get status").status == 200
+    info = node.run("get rest server info where format = json").data
+    assert info["ssl"] is True
+    assert info["url"].startswith("https://")
+    assert "SSL: True" in node.run("get processes").text
+
+
+@pytest.mark.parametrize("caller", [None, "stranger"])
+def test_a_caller_without_one_is_not(node: Node, keys: Path, caller: str | None) -> None:
+    call = Caller(start(node), context(keys, caller))
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        call.get("get status")
+    assert Caller(call.port, context(keys, "caller")).get("get status").status == 200
+
+
+def test_plain_http_is_no_tls(node: Node, keys: Path) -> None:
+    port = start(node)
+    with pytest.raises((OSError, HTTPException)):
+        Caller(port).get("get status")
+    assert Caller(port, context(keys, "caller")).get("get status").status == 200
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["ca-kestrel-public-key.crt", "server-fen01-public-key.crt", "server-fen01-private-key.key"],
+)
+def test_a_file_that_is_missing_or_wrong_is_named(
+    node: Node, keys: Path, tmp_path: Path, missing: str
+) -> None:
+    folder = tmp_path / "pem"
+    folder.mkdir()
+    for found in keys.iterdir():
+        (folder / found.name).write_bytes(found.read_bytes())
+    node.run(f"pem_dir = {folder}")
+    (folder / missing).write_text("no key\n")
+    with pytest.raises(errors.ConfigurationError, match="not usable"):
+        start(node)
+    (folder / missing).unlink()
+    with pytest.raises(errors.ConfigurationError, match=missing):
+        start(node)
+    assert "not running" in node.run("get rest server info").text
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden"])
+def test_an_organisation_is_no_path(node: Node, name: str) -> None:
+    with pytest.raises(errors.ConfigurationError):
+        node.run(
+            f"run rest server where external_ip = {HOST} and external_port = 0"
+            f" and ssl = true and ca_org = kestrel and server_org = {name}"
+        )
