@@ -342,6 +342,13 @@ MAX_POLICY_BYTES: Final = 1024 * 1024
 MAX_LEDGER_BYTES: Final = 2 * MAX_MESSAGE_BYTES
 """Local ledger file: what a master sends in one message, and as much of local policies."""
 
+MAX_LEDGER_INDICES: Final = 64
+"""Indices over attributes of policies at one time: each is made when a query first asks for it."""
+
+MAX_LEDGER_INDEX_ENTRIES: Final = 1_000_000
+"""Values in all of them together, about 100 bytes each; above it the longest unused goes, and
+what would exceed it alone is looked for in each policy."""
+
 MAX_DAMAGED_BYTES: Final = 16 * 1024 * 1024
 """Damaged text of a ledger that is kept aside; older text goes first."""
 

@@ -9,6 +9,7 @@ comes in through `edgelake.interfaces.LedgerFileAccess`.
 from __future__ import annotations
 
 from edgelake.ledger.bring import Brought, bring, children_of
+from edgelake.ledger.compiled import matches
 from edgelake.ledger.entries import EntryLedger, ledger_of_entries
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
 from edgelake.ledger.index import PolicyIndex
@@ -32,7 +33,6 @@ from edgelake.ledger.query import (
     Not,
     Predicate,
     Truth,
-    matches,
 )
 from edgelake.ledger.render import pretty, python_text
 from edgelake.ledger.rules import check, fault_of, with_defaults

@@ -1,26 +1,21 @@
 """Policies by id, by type, and by the values of their attributes.
 
-An index over an attribute is made when it is first asked for, and kept up to date by
-`PolicyIndex.add` and `PolicyIndex.remove`. What it finds is checked again by the condition
-itself, so that an index can only be too generous, never wrong.
+An index over an attribute is made when a query first asks for it, and takes changes in as they
+come. What it finds is checked again by the condition itself, so that an index can only be too
+generous, never wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from edgelake.ledger.compiled import ABSENT, compiled
+from edgelake.ledger.planning import candidates, having
 from edgelake.ledger.policy import Policy
-from edgelake.ledger.query import (
-    AllOf,
-    AnyOf,
-    Attribute,
-    Compare,
-    Predicate,
-    matches,
-    number_in,
-    text_in,
-)
+from edgelake.ledger.query import Predicate
+from edgelake.ledger.rows import NoPlaceLeft, Rows, View
 
 __all__ = ["PolicyIndex"]
 
@@ -37,91 +32,134 @@ class PolicyIndex:
 
     Notes
     -----
-    Reading is safe from any thread while nobody adds or removes.
+    Thread-safe. Each method that reads sees one whole state and never waits for a change;
+    who reads several times and wants one state for all takes a `copy`. Changes of one object
+    go one after the other.
+
+    A change costs the same whatever the number of policies is, and so does a copy: a copy
+    shares all it has with its original. Only the newest of such relatives is changed at that
+    price; a change of an older one writes its policies anew first.
     """
 
-    __slots__ = ("_by_id", "_by_type", "_next", "_places", "_values")
+    __slots__ = ("_lock", "_sorted", "_view")
 
     def __init__(self, policies: Iterable[Policy] = ()) -> None:
-        self._by_id: dict[str, Policy] = {}
-        self._by_type: dict[str, dict[str, Policy]] = {}
-        self._places: dict[str, int] = {}
-        self._values: dict[tuple[str | None, str], _Values] = {}
-        self._next = 0
-        for policy in policies:
-            self.add(policy)
+        self._lock = threading.Lock()
+        self._view = View.of(Rows({policy.id: policy for policy in policies}.values()))
+        self._sorted: tuple[View, list[Policy]] | None = None
 
     def __len__(self) -> int:
         """Return how many policies there are."""
-        return len(self._by_id)
+        return self._view.size
 
     def __contains__(self, policy_id: object) -> bool:
         """Whether there is a policy of that id."""
-        return policy_id in self._by_id
+        return isinstance(policy_id, str) and self._view.row_of(policy_id) is not None
 
     def get(self, policy_id: str) -> Policy | None:
         """Return the policy of an id."""
-        return self._by_id.get(policy_id)
+        view = self._view
+        row = view.row_of(policy_id)
+        return None if row is None else view.rows.policies[row]
 
-    def all(self) -> Iterable[Policy]:
-        """Return all policies in ledger order."""
-        return self._by_id.values()
+    def all(self) -> Sequence[Policy]:
+        """Return all policies in ledger order; nobody changes what is returned."""
+        view, known = self._view, self._sorted
+        if known is None or known[0] is not view:
+            self._sorted = known = view, self._of_type(view, None)
+        return known[1]
 
     def types(self) -> list[str]:
         """Return the types that there are, sorted."""
-        return sorted(self._by_type)
+        view = self._view
+        by_type = view.rows.by_type
+        return sorted(kind for kind in list(by_type) if view.has_one(by_type[kind]))
 
-    def of_type(self, kind: str) -> Iterable[Policy]:
+    def of_type(self, kind: str) -> list[Policy]:
         """Return the policies of a type in ledger order."""
-        return self._by_type.get(kind, {}).values()
+        return self._of_type(self._view, kind)
+
+    def copy(self) -> PolicyIndex:
+        """Return an index that has what this one has now, whatever becomes of either."""
+        made = PolicyIndex.__new__(PolicyIndex)
+        made._lock = threading.Lock()
+        made._view, made._sorted = self._view, self._sorted
+        return made
 
     # --------------------------------------------------------------- changes
 
-    def add(self, policy: Policy) -> None:
-        """Put a policy behind all others; one with its id leaves."""
-        self.remove(policy.id)
-        self._by_id[policy.id] = policy
-        self._by_type.setdefault(policy.type, {})[policy.id] = policy
-        self._places[policy.id] = self._next
-        self._next += 1
-        for (kind, name), values in self._values.items():
-            if kind in (None, policy.type):
-                values.add(policy, name)
+    def add(self, policy: Policy, *, after: str | None = None) -> None:
+        """Put a policy behind all others; one with its id leaves.
+
+        Parameters
+        ----------
+        policy : Policy
+        after : str or None
+            Id of the policy directly behind which it stands; ``""`` for before all.
+
+        Raises
+        ------
+        KeyError
+            There is no policy of the id ``after``.
+        """
+
+        def act(view: View) -> View:
+            rows, before = view.rows, view.row_of(policy.id)
+            place = None
+            if after is not None:
+                behind = view.row_of(after) if after else None
+                if after and behind in (None, before):
+                    raise KeyError(after)
+                place = rows.place_behind(behind)
+            if before is not None:
+                rows.end(before)
+            rows.append(policy, place)
+            return view.after(ends=before is not None, begins=True)
+
+        self._change(act)
 
     def put(self, policy: Policy) -> None:
-        """Put a policy in the place of the one with its id and type."""
-        before = self._by_id[policy.id]
-        for (kind, name), values in self._values.items():
-            if kind in (None, policy.type):
-                values.remove(before, name)
-                values.add(policy, name)
-        self._by_id[policy.id] = policy
-        self._by_type[policy.type][policy.id] = policy
+        """Put a policy in the place of the one with its id.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        """
+
+        def act(view: View) -> View:
+            before = view.row_of(policy.id)
+            if before is None:
+                raise KeyError(policy.id)
+            place = view.rows.place(before)
+            view.rows.end(before)
+            view.rows.append(policy, place)
+            return view.after(ends=True, begins=True)
+
+        self._change(act)
 
     def remove(self, policy_id: str) -> None:
         """Take a policy out, if it is there."""
-        policy = self._by_id.pop(policy_id, None)
-        if policy is None:
-            return
-        alike = self._by_type[policy.type]
-        del alike[policy_id], self._places[policy_id]
-        if not alike:
-            del self._by_type[policy.type]
-        for (kind, name), values in self._values.items():
-            if kind in (None, policy.type):
-                values.remove(policy, name)
+
+        def act(view: View) -> View:
+            row = view.row_of(policy_id)
+            if row is None:
+                return view
+            view.rows.end(row)
+            return view.after(ends=True, begins=False)
+
+        self._change(act)
 
     # ---------------------------------------------------------------- lookups
 
     def having(self, kind: str, wanted: Mapping[str, Any]) -> list[Policy]:
         """Return the policies of a type whose attributes have exactly these values."""
-        found = min(
-            (self._values_of(kind, name).equal(value) for name, value in wanted.items()), key=len
-        )
+        view = self._view
+        found = view.policies(view.ordered(view.visible(having(view.rows, kind, wanted))))
         return [
             policy
-            for policy in found.values()
-            if all(_same(policy.body.get(name), value) for name, value in wanted.items())
+            for policy in found
+            if all(_same(policy.body.get(name, ABSENT), value) for name, value in wanted.items())
         ]
 
     def find(self, types: Sequence[str] | None, predicate: Predicate | None) -> list[Policy]:
@@ -131,112 +169,45 @@ class PolicyIndex:
         ----------
         types : sequence of str or None
             ``None``, nothing or ``*`` among them stands for all.
+        predicate : Predicate or None
         """
+        view = self._view
         every = not types or _WILD in types
-        one = types[0] if types and not every and len(types) == 1 else None
-        if predicate is None:
-            return list(self._of_types(types, every=every))
-        near = self._candidates(one, predicate)
-        if near is None:
-            found = self._of_types(types, every=every)
-        else:
-            found = sorted(near.values(), key=lambda policy: self._places[policy.id])
-            if not every and one is None:
-                wanted = frozenset(types or ())
-                found = [policy for policy in found if policy.type in wanted]
-        return [policy for policy in found if matches(policy, predicate)]
+        kinds: Iterable[str | None] = [None] if every else dict.fromkeys(types or ())
+        holds = None if predicate is None else compiled(predicate)
+        policies = view.rows.policies
+        found: list[int] = []
+        for kind in kinds:
+            if predicate is None or holds is None:
+                found += view.visible(view.rows.indices.rows(kind))
+                continue
+            near = view.visible(candidates(view.rows, kind, predicate))
+            found += [
+                row
+                for row in near
+                if holds(policies[row].body) and (every or policies[row].type == kind)
+            ]
+        return view.policies(view.ordered(found))
 
-    def _of_types(self, types: Sequence[str] | None, *, every: bool) -> Iterable[Policy]:
-        if every or types is None:
-            return self._by_id.values()
-        if len(types) == 1:
-            return self.of_type(types[0])
-        wanted = frozenset(types)
-        return (policy for policy in self._by_id.values() if policy.type in wanted)
+    # ------------------------------------------------------------------ parts
 
-    def _candidates(self, kind: str | None, predicate: Predicate) -> dict[str, Policy] | None:
-        """Return all that may fulfil a condition, ``None`` if no index helps."""
-        match predicate:
-            case Compare((str() as name,), sign, value) if not isinstance(value, Attribute):
-                if sign in ("=", "=="):
-                    return self._values_of(kind, name).near([value])
-                return self._values_of(kind, name).near(value) if sign == "with" else None
-            case AllOf(parts):
-                near = (self._candidates(kind, part) for part in parts)
-                return min((found for found in near if found is not None), key=len, default=None)
-            case AnyOf(parts):
-                united: dict[str, Policy] = {}
-                for part in parts:
-                    found = self._candidates(kind, part)
-                    if found is None:
-                        return None
-                    united.update(found)
-                return united
-        return None
+    def _change(self, act: Callable[[View], View]) -> None:
+        """Go on to the state that a change makes of the present one."""
+        with self._lock:
+            view = self._view
+            with view.rows.lock:
+                if view.newest and not view.rows.worn:
+                    try:
+                        self._view = act(view)
+                        return
+                    except NoPlaceLeft:
+                        pass
+            view = View.of(Rows(self.all()))
+            with view.rows.lock:
+                self._view = act(view)
 
-    def _values_of(self, kind: str | None, name: str) -> _Values:
-        values = self._values.get((kind, name))
-        if values is None:
-            values = _Values()
-            for policy in self._by_id.values() if kind is None else self.of_type(kind):
-                values.add(policy, name)
-            self._values[kind, name] = values
-        return values
-
-
-class _Values:
-    """Policies by the values of one attribute; numbers by what they are, all else as text."""
-
-    __slots__ = ("_found",)
-
-    def __init__(self) -> None:
-        self._found: dict[str | float, dict[str, Policy]] = {}
-
-    def add(self, policy: Policy, name: str) -> None:
-        """Take a policy in, if it has the attribute."""
-        for key in _keys(policy.body.get(name, _Values)):
-            self._found.setdefault(key, {})[policy.id] = policy
-
-    def remove(self, policy: Policy, name: str) -> None:
-        """Forget a policy."""
-        for key in _keys(policy.body.get(name, _Values)):
-            alike = self._found.get(key)
-            if alike is not None:
-                alike.pop(policy.id, None)
-                if not alike:
-                    del self._found[key]
-
-    def equal(self, value: Any) -> dict[str, Policy]:
-        """Return what may have exactly this value."""
-        found: dict[str, Policy] = {}
-        for key in _keys(value):
-            found.update(self._found.get(key, {}))
-        return found
-
-    def near(self, wanted: Sequence[Any]) -> dict[str, Policy]:
-        """Return what may be equal to one of the values as conditions compare."""
-        keys: set[str | float] = {_WILD}
-        for value in wanted:
-            text = text_in(value)
-            keys |= {text, text.lower()}
-            number = number_in(value)
-            if number is not None:
-                keys.add(number)
-        found: dict[str, Policy] = {}
-        for key in keys:
-            found.update(self._found.get(key, {}))
-        return found
-
-
-def _keys(value: Any) -> Iterable[str | float]:
-    """Return under what a value is found."""
-    if value is _Values:
-        return ()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return (value,)
-    if isinstance(value, list):
-        return {str(value).lower(), *(entry for entry in value if isinstance(entry, str))}
-    return (text_in(value).lower(),)
+    def _of_type(self, view: View, kind: str | None) -> list[Policy]:
+        return view.policies(view.ordered(view.visible(view.rows.indices.rows(kind))))
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Conditions over policies: a small tree, walked, never evaluated as code.
+"""Conditions over policies: a small tree. `edgelake.ledger.compiled` says what it means.
 
 Two families of comparisons live side by side, as in the command language:
 ``=`` and ``with`` of the equality form, and the operators of the expression
@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from edgelake.errors import WrongValue
-from edgelake.ledger.policy import Policy
 
 __all__ = [
+    "COMPARISONS",
     "OPERATORS",
+    "TEXT_COMPARISONS",
     "AllOf",
     "AnyOf",
     "Attribute",
@@ -27,7 +28,7 @@ __all__ = [
     "Path",
     "Predicate",
     "Truth",
-    "matches",
+    "is_number",
     "number_in",
     "text_in",
 ]
@@ -99,94 +100,7 @@ class Not:
 Predicate: TypeAlias = Compare | Truth | AllOf | AnyOf | Not
 
 
-def matches(policy: Policy, predicate: Predicate) -> bool:
-    """Return whether a policy fulfils a condition.
-
-    Never raises for the content of a policy: what cannot be compared is false.
-
-    Notes
-    -----
-    Source: ledger reference, "where, equality form" and "where, expression form".
-    """
-    return _holds(policy.body, predicate)
-
-
-def _holds(body: dict[str, Any], predicate: Predicate) -> bool:
-    match predicate:
-        case Compare(path, sign, value):
-            if sign == "=":
-                return _equal(body, path, text_in(value))
-            if sign == "with":
-                return _equal_any(body, path, value)
-            right = _walk(body, value.path) if isinstance(value, Attribute) else value
-            return _compare(_walk(body, path), sign, right)
-        case AllOf(parts):
-            return all(_holds(body, part) for part in parts)
-        case AnyOf(parts):
-            return any(_holds(body, part) for part in parts)
-        case Not(part):
-            return not _holds(body, part)
-        case Truth(operand):
-            value = _walk(body, operand.path) if isinstance(operand, Attribute) else operand
-            return value is not _MISSING and bool(value)
-
-
-# ------------------------------------------------------------------- paths
-
-_MISSING: Any = object()
-_INDEX = re.compile("[0-9]{1,9}")
-
-
-def _walk(value: Any, path: Path) -> Any:
-    for step in path:
-        if isinstance(value, dict):
-            value = value.get(str(step), _MISSING)
-        elif isinstance(value, list) and _INDEX.fullmatch(str(step)):
-            number = int(step)
-            value = value[number] if number < len(value) else _MISSING
-        else:
-            return _MISSING
-    return value
-
-
-# ----------------------------------------------------------- equality form
-
-
-def _equal(body: dict[str, Any], path: Path, wanted: str) -> bool:
-    stored = body.get(str(path[0]), _MISSING)
-    if len(path) == 1:
-        return _equal_value(stored, wanted)
-    for step in path[1:]:
-        if isinstance(stored, list):
-            # As the network does: only the first item that has the attribute counts.
-            stored = next((i for i in stored if isinstance(i, dict) and step in i), _MISSING)
-        stored = stored.get(step, _MISSING) if isinstance(stored, dict) else _MISSING
-    return isinstance(stored, str) and stored.lower() == wanted.lower()
-
-
-def _equal_value(stored: Any, wanted: str) -> bool:
-    if isinstance(stored, str):
-        return stored == "*" or stored.lower() == wanted.lower()
-    if isinstance(stored, list):
-        return wanted.lower() in stored
-    if isinstance(stored, bool):
-        return False
-    if isinstance(stored, int):
-        return _as_integer(wanted) == stored
-    if isinstance(stored, float):
-        return number_in(wanted) == stored
-    return False
-
-
-def _equal_any(body: dict[str, Any], path: Path, wanted: Sequence[Any]) -> bool:
-    stored = _walk(body, path)
-    texts = [text_in(value) for value in wanted]
-    if isinstance(stored, str):
-        return stored.lower() in (text.lower() for text in texts)
-    return isinstance(stored, list) and any(text in stored for text in texts)
-
-
-# --------------------------------------------------------- expression form
+# ------------------------------------------------------------- comparisons
 
 
 def _is_child(left: str, right: str) -> bool:
@@ -195,11 +109,7 @@ def _is_child(left: str, right: str) -> bool:
     return bool(slash and name) and folder == right.rstrip("/")
 
 
-def _contains(left: str, right: str) -> bool:
-    return right in left
-
-
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     ">": operator.gt,
@@ -207,32 +117,18 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
-_TEXT_COMPARISONS: dict[str, Callable[[str, str], bool]] = {
-    "contains": _contains,
+"""Of two numbers or two texts."""
+
+TEXT_COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
+    "contains": operator.contains,
     "startswith": str.startswith,
     "endswith": str.endswith,
     "childfrom": _is_child,
 }
+"""Of two texts only."""
 
-OPERATORS = frozenset({"=", "with", *_COMPARISONS, *_TEXT_COMPARISONS})
+OPERATORS = frozenset({"=", "with", *COMPARISONS, *TEXT_COMPARISONS})
 """Comparisons a `Compare` may have."""
-
-
-def _compare(left: Any, sign: str, right: Any) -> bool:
-    if left is _MISSING or right is _MISSING:
-        return False
-    by_text = _TEXT_COMPARISONS.get(sign)
-    if by_text is not None:
-        if isinstance(left, list):
-            return sign == "contains" and text_in(right).lower() in (
-                text_in(i).lower() for i in left
-            )
-        return by_text(text_in(left).lower(), text_in(right).lower())
-    compare = _COMPARISONS[sign]
-    if _is_number(left) or _is_number(right):
-        a, b = number_in(left), number_in(right)
-        return a is not None and b is not None and compare(a, b)
-    return compare(text_in(left).lower(), text_in(right).lower())
 
 
 # ------------------------------------------------------------------ values
@@ -243,7 +139,8 @@ _NUMBER = re.compile(
 )
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether a value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -260,7 +157,7 @@ def number_in(value: Any) -> int | float | None:
         if whole is not None:
             return whole
         return float(value) if _NUMBER.fullmatch(value) else None
-    return value if _is_number(value) else None
+    return value if is_number(value) else None
 
 
 def text_in(value: Any) -> str:

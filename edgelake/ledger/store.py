@@ -16,10 +16,11 @@ from edgelake.errors import LedgerInvalid, PolicyConflict, PolicyInvalid, Policy
 from edgelake.interfaces import LedgerFileAccess, LogEntry
 from edgelake.ledger.anmp import applied
 from edgelake.ledger.changes import changed_by
+from edgelake.ledger.compiled import compiled
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
 from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.policy import Policy
-from edgelake.ledger.query import Predicate, matches
+from edgelake.ledger.query import Predicate
 from edgelake.ledger.snapshot import md5_of
 
 __all__ = ["Adoption", "LocalLedger"]
@@ -142,11 +143,11 @@ class LocalLedger:
     ) -> list[Policy]:
         """Return policies as `find` does, but as they are stored: without ``anmp`` policies."""
         wanted = frozenset(types or ("*",))
+        holds = None if predicate is None else compiled(predicate)
         return [
             policy
             for policy in self._current().by_id.values()
-            if ("*" in wanted or policy.type in wanted)
-            and (predicate is None or matches(policy, predicate))
+            if ("*" in wanted or policy.type in wanted) and (holds is None or holds(policy.body))
         ]
 
     def lookup(self) -> PolicyIndex:
