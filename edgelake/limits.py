@@ -287,6 +287,9 @@ MAX_BRING_CHARS: Final = MAX_MESSAGE_BYTES
 MAX_JOINED_POLICIES: Final = 100_000
 """Results of one ``join``: each policy may meet all others."""
 
+JOIN_TIMEOUT_S: Final = 30.0
+"""Longest time of one ``join``, which may look at each policy for each of the others."""
+
 MAX_NUMBER_CHARS: Final = 400
 """Digits that a cast such as ``!x.int`` takes for a number."""
 

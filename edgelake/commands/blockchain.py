@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from datetime import UTC, datetime
 
 from edgelake import limits
-from edgelake.commands.bringing import brought
-from edgelake.commands.conditions import equalities, predicate
 from edgelake.commands.context import Context
-from edgelake.commands.joins import join_with, split_join
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.platform_writes import (
     PLATFORM,
@@ -23,7 +19,6 @@ from edgelake.commands.policies import checked
 from edgelake.commands.rendering import answer
 from edgelake.errors import (
     BadArgument,
-    CommandSyntaxError,
     EdgeLakeError,
     MissingOption,
     PeerError,
@@ -35,34 +30,18 @@ from edgelake.language import (
     AddressType,
     Argument,
     Boolean,
-    Brings,
     Call,
     CommandSet,
-    Condition,
-    Item,
     Json,
-    JsonItem,
-    JsonText,
     Option,
-    PolicyTypes,
     Text,
-    Variables,
     Where,
-    expand_text,
-    reference_in,
-    shortened,
 )
 from edgelake.ledger import (
-    AllOf,
     Policy,
-    Predicate,
     complete,
-    literal,
     parse_policy,
-    pretty,
-    python_text,
 )
-from edgelake.ledger.render import layout
 from edgelake.services.courier import drop_command
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
@@ -112,7 +91,7 @@ def _insert(context: Context, call: Call) -> Result:
     platform = own_platform(context, call) if on_platform else None
     tcp = context.node.tcp() if masters else None
     ready_ledger(context.node)
-    policy = checked(context.node.ledger, policy)
+    policy = checked(context, policy)
     if platform is not None:
         return Result(keep_and_commit(context, platform, policy, local=local), "")
     if local:
@@ -125,108 +104,6 @@ def _insert(context: Context, call: Call) -> Result:
         _send(context, tcp, masters, f"{verb} {line}", must_arrive=not local)
     _wake(context)
     return Result({"id": policy.id}, "")
-
-
-class _Match(Json):
-    """``{"name": "d1"}``: what policies have to have."""
-
-    metavar = "{…}"
-
-    def take(self, items: Sequence[Item], variables: Variables) -> JsonText:
-        """Return the object."""
-        first = items[0]
-        if not isinstance(first, JsonItem) and reference_in(items) is None:
-            word = expand_text(items, variables)
-            raise CommandSyntaxError(
-                f"unexpected word '{shortened(word)}'",
-                hint='write where <condition>, {"name": "d1"} or bring <item> …',
-            )
-        return super().take(items, variables)
-
-
-_QUERY = (
-    Argument("types", PolicyTypes(), help="a type, (type, type) or *"),
-    Argument(
-        "match",
-        _Match(),
-        required=False,
-        help='{"name": "d1"}: attributes to have',
-        shown="{…}",
-    ),
-)
-
-
-@commands.command(
-    "blockchain get",
-    summary="show policies of the local ledger",
-    arguments=_QUERY,
-    where=Where.CONDITION,
-    bring=Brings.OPTIONAL,
-    permission=Permission.READ,
-    details=(
-        "Conditions compare attributes: name = d1, [name] contains silo, level > 5, joined by\n"
-        "and, or, not. '=' ignores case and finds members of lists."
-    ),
-    examples=(
-        "blockchain get *",
-        "blockchain get device where name = d1 and kind = gauge",
-        "blockchain get (device, operator) where [name] contains silo",
-        "blockchain get operator bring.table [*] [*][name] [*][ip] [*][port]",
-        "blockchain get operator where company = acme bring [*][name] : [*][ip] separator = ,",
-        "blockchain get operator bring.ip_port",
-    ),
-    related=("blockchain insert", "from"),
-)
-def _get(context: Context, call: Call) -> Result:
-    return _answered(context, call, context.node.ledger.find)
-
-
-@commands.command(
-    "blockchain read",
-    summary="show policies as the ledger file has them",
-    arguments=_QUERY,
-    where=Where.CONDITION,
-    bring=Brings.OPTIONAL,
-    permission=Permission.READ,
-    details="As 'blockchain get', but without what policies of type anmp say of others.",
-    examples=("blockchain read *", "blockchain read device where name = d1 bring [*][id]"),
-    related=("blockchain get",),
-)
-def _read(context: Context, call: Call) -> Result:
-    return _answered(context, call, context.node.ledger.read)
-
-
-_Find = Callable[[Sequence[str] | None, Predicate | None], list[Policy]]
-
-
-def _answered(context: Context, call: Call, find: _Find) -> Result:
-    """Return what a query finds, in the form that it asks for."""
-    condition, joined = split_join(call.condition)
-    found = find(call.arguments["types"], _wanted(context, call, condition))
-    if joined is not None:
-        data = join_with(context, joined, [policy.content() for policy in found])
-        if call.bring is not None:
-            return brought(context, data, call.bring)
-        local = context.origin.local
-        text = (layout(data) if local else literal(data)) if data else ""
-        return Result(data, text, json=local and bool(data))
-    data = [policy.content() for policy in found]
-    if call.bring is not None:
-        return brought(context, data, call.bring)
-    if context.origin.local:
-        return Result(data, pretty(found) if found else "", json=bool(found))
-    return Result(data, python_text(found) if found else "")
-
-
-def _wanted(context: Context, call: Call, condition: Condition | None) -> Predicate | None:
-    """Return what the policies have to fulfil."""
-    tests: list[Predicate] = []
-    match = call.arguments["match"]
-    if match is not None:
-        tests.append(equalities(match.data, call.column("match")))
-    if condition is not None:
-        tests.append(predicate(condition, context.variables))
-    return AllOf(tuple(tests)) if tests else None
 
 
 @commands.command(

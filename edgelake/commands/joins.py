@@ -5,27 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 
 from edgelake import limits
-from edgelake.commands.conditions import predicate
+from edgelake.commands.conditions import equalities, predicate
 from edgelake.commands.context import Context
 from edgelake.errors import BadArgument, CommandError
 from edgelake.language import (
     And,
+    Call,
     CommandStatement,
     Condition,
     Group,
+    Item,
+    JsonText,
     Test,
     Word,
     bind,
     parse,
 )
-from edgelake.ledger import AllOf, AnyOf, Attribute, Compare, Predicate
+from edgelake.ledger import AllOf, AnyOf, Attribute, Compare, PolicyIndex, Predicate
 from edgelake.ledger import Not as Negation
 from edgelake.ledger.paths import body_of
 
-__all__ = ["Join", "join_with", "split_join"]
+__all__ = ["BehindType", "Join", "asked", "join_with", "split_words"]
 
 _STEP = re.compile(r"\[([^\[\]]+)\]")
 _PATH = re.compile(r"(?:\[[^\[\]]+\])+")
@@ -52,20 +56,57 @@ class Join:
     column: int
 
 
-def split_join(condition: Condition | None) -> tuple[Condition | None, Join | None]:
+@dataclass(frozen=True, slots=True)
+class BehindType:
+    """What stands directly behind the type of a query: ``{"name": "d1"}``, a join, or both."""
+
+    match: JsonText | None = None
+    joined: Join | None = None
+
+
+def asked(context: Context, call: Call) -> tuple[Predicate | None, Join | None]:
+    """Return what a query asks of policies, and its join.
+
+    Raises
+    ------
+    BadArgument, WrongValue
+        A test does not compare an attribute with a value.
+    UndefinedVariable
+    """
+    behind: BehindType = call.arguments["match"] or BehindType()
+    condition, joined = _split_condition(call.condition)
+    if joined is not None and behind.joined is not None:
+        raise BadArgument("a second join", hint="leave one of the two out", column=joined.column)
+    tests: list[Predicate] = []
+    if behind.match is not None:
+        tests.append(equalities(behind.match.data, call.column("match")))
+    if condition is not None:
+        tests.append(predicate(condition, context.variables))
+    return AllOf(tuple(tests)) if tests else None, joined or behind.joined
+
+
+def split_words(items: Sequence[Item]) -> tuple[tuple[Item, ...], Join | None]:
+    """Return words without the join behind them, and the join if there is one."""
+    words = tuple(items)
+    if len(words) < 2:
+        return words, None
+    word, group = words[-2:]
+    if not isinstance(word, Word) or word.literal not in _WORDS or not isinstance(group, Group):
+        return words, None
+    return words[:-2], Join(word.literal == "merge", group.source[1:-1].strip(), word.start + 1)
+
+
+def _split_condition(condition: Condition | None) -> tuple[Condition | None, Join | None]:
     """Return a condition without the join behind it, and the join if there is one."""
     if isinstance(condition, And):
-        last, joined = split_join(condition.parts[-1])
+        last, joined = _split_condition(condition.parts[-1])
         if joined is None or last is None:
             return condition, None
         return replace(condition, parts=(*condition.parts[:-1], last)), joined
-    if not isinstance(condition, Test) or len(condition.right) < 3:
+    if not isinstance(condition, Test):
         return condition, None
-    word, group = condition.right[-2:]
-    if not isinstance(word, Word) or word.literal not in _WORDS or not isinstance(group, Group):
-        return condition, None
-    joined = Join(word.literal == "merge", group.source[1:-1].strip(), word.start + 1)
-    return replace(condition, right=condition.right[:-2]), joined
+    right, joined = split_words(condition.right)
+    return (replace(condition, right=right), joined) if right else (condition, None)
 
 
 def join_with(context: Context, joined: Join, objects: Sequence[Any]) -> list[Any]:
@@ -78,12 +119,24 @@ def join_with(context: Context, joined: Join, objects: Sequence[Any]) -> list[An
     BadArgument
         The query in it is none.
     CommandError
-        More than `limits.MAX_JOINED_POLICIES` results.
+        More than `limits.MAX_JOINED_POLICIES` results, or it takes longer than
+        `limits.JOIN_TIMEOUT_S`.
     """
-    types, condition = _query(context, joined)
-    ledger = context.node.ledger.lookup()
+    call = _query(context, joined)
+    types = call.arguments["types"]
+    condition, inside = asked(context, call)
+    if inside is not None:
+        raise BadArgument("a join in a join", hint=_HINT, column=joined.column)
+    stored = call.command.name == "blockchain read"
+    ledger = PolicyIndex(context.node.ledger) if stored else context.node.ledger.lookup()
+    deadline = monotonic() + limits.JOIN_TIMEOUT_S
     found: list[Any] = []
     for outer in objects:
+        if monotonic() > deadline:
+            raise CommandError(
+                f"the join takes more than {limits.JOIN_TIMEOUT_S:g} s",
+                hint="compare with '=' or '==', or write a condition that fewer policies fulfil",
+            )
         inner = ledger.find(types, None if condition is None else _filled(condition, outer))
         if joined.merges:
             if inner:
@@ -98,8 +151,8 @@ def join_with(context: Context, joined: Join, objects: Sequence[Any]) -> list[An
     return found or list(objects)
 
 
-def _query(context: Context, joined: Join) -> tuple[Sequence[str], Predicate | None]:
-    """Return the types and the condition of the query inside."""
+def _query(context: Context, joined: Join) -> Call:
+    """Return the query inside."""
     registry = context.interpreter.registry
     statements = parse(joined.query, registry)
     only = statements[0] if len(statements) == 1 else None
@@ -108,9 +161,7 @@ def _query(context: Context, joined: Join) -> tuple[Sequence[str], Predicate | N
     call = bind(only, registry, context.variables)
     if call.command.name not in ("blockchain get", "blockchain read") or call.bring is not None:
         raise _no_query(joined)
-    condition = call.condition
-    asked = None if condition is None else predicate(condition, context.variables)
-    return call.arguments["types"], asked
+    return call
 
 
 def _no_query(joined: Join) -> BadArgument:

@@ -72,7 +72,7 @@ def _add(context: Context, call: Call) -> Result:
     ]
     ready_ledger(context.node)
     ledger = context.node.ledger
-    for policy in checked_all(ledger, found):
+    for policy in checked_all(context, found):
         ledger.insert_local(policy.with_ledger("local"))
     _wake(context.node)
     return Result(True, "true" if context.stored else "")

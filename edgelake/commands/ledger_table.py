@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from edgelake import limits
 from edgelake.commands.context import LEDGER_DATABASE, Context, NodeParts
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.errors import (
+    CommandSyntaxError,
     EdgeLakeError,
     LedgerError,
     LedgerInvalid,
@@ -16,7 +19,20 @@ from edgelake.errors import (
     PolicyRowMissing,
 )
 from edgelake.interfaces import Permission, Result
-from edgelake.language import Argument, Call, CommandSet, Json, OneOf, PathType, Text
+from edgelake.language import (
+    Argument,
+    Call,
+    CommandSet,
+    Item,
+    Json,
+    OneOf,
+    PathType,
+    Text,
+    Variables,
+    Word,
+    expand_text,
+    shortened,
+)
 from edgelake.ledger import Policy, complete, parse_ledger, parse_policy, policy_of
 from edgelake.ledger.policy import literal
 from edgelake.services.synchronizer import Synchronizer
@@ -206,26 +222,63 @@ def _sorted(value: object) -> object:
 # ------------------------------------------------------------------ update
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Which file policies are taken from, and whether to be silent about it."""
+
+    file: str | None = None
+    silent: bool = False
+
+
+class _SourceType(PathType):
+    """A file, ``ignore message``, or both."""
+
+    metavar = "<file>"
+    greedy = True
+    by_text = False
+
+    def take(self, items: Sequence[Item], variables: Variables) -> _Source:
+        """Return what the words say."""
+        words = [item.literal if isinstance(item, Word) else None for item in items]
+        silent = words[-2:] == ["ignore", "message"]
+        file = items[: len(items) - 2 * silent]
+        if len(file) > 1:
+            word = expand_text([file[1]], variables)
+            error = CommandSyntaxError(
+                f"unexpected word '{shortened(word)}'",
+                hint="write: blockchain update dbms [<file>] [ignore message]",
+            )
+            error.offset = file[1].start
+            raise error
+        return _Source(super().take(file, variables) if file else None, silent)
+
+
 @commands.command(
     "blockchain update dbms",
     summary="add the policies of a ledger file to this node's table ledger",
     arguments=(
-        Argument("file", PathType(), required=False, help="default the ledger of this node"),
+        Argument(
+            "file",
+            _SourceType(),
+            required=False,
+            help="default the ledger of this node; ignore message: do not print a summary",
+            shown="<file>] [ignore message",
+        ),
     ),
     permission=Permission.ADMIN,
     details=(
         "Policies whose id is there are left as they are. What breaks a rule of its type is\n"
         "left out and told in the error log."
     ),
-    examples=("blockchain update dbms",),
+    examples=("blockchain update dbms", "blockchain update dbms /tmp/ledger.json ignore message"),
     related=("blockchain pull to json", "blockchain push"),
 )
 def _update_dbms(context: Context, call: Call) -> Result:
     node = context.node
     master = node.master_ledger()
-    given = call.arguments.get("file")
-    if given:
-        found = parse_ledger(read_file(given, limits.MAX_LEDGER_BYTES), strict=True)
+    source: _Source = call.arguments["file"] or _Source()
+    if source.file:
+        found = parse_ledger(read_file(source.file, limits.MAX_LEDGER_BYTES), strict=True)
         policies = list(found.policies)
     else:
         ready_ledger(node)
@@ -239,7 +292,8 @@ def _update_dbms(context: Context, call: Call) -> Result:
         except LedgerError as exc:
             node.report("blockchain update dbms", exc)
     data = {"added": added, "policies": len(policies)}
-    return Result(data, f"Policies added to local DBMS: {added} from {len(policies)}")
+    told = "" if source.silent else f"Policies added to local DBMS: {added} from {len(policies)}"
+    return Result(data, told)
 
 
 def _wake(node: NodeParts) -> None:

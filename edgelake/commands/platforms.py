@@ -176,7 +176,7 @@ def _deploy(context: Context, call: Call) -> Result:
 def _commit(context: Context, call: Call) -> Result:
     platform = context.node.platforms.get(call.arguments["platform"])
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
-    policy = checked(context.node.ledger, policy)
+    policy = checked(context, policy)
     with platform.claimed(policy.id):
         receipt = commit(context, platform, policy)
     return Result({"id": policy.id, **written(receipt)}, "")

@@ -17,7 +17,7 @@ from edgelake.ledger.query import Path, is_number, number_in, text_in
 __all__ = ["Column", "Key", "Part", "Values", "keys_of_text"]
 
 Key: TypeAlias = str | int | float
-"""A text in lower case or the hash of a long one; a number; a member of a list as it is."""
+"""A text in lower case or the hash of a long one, also of a member of a list; a number."""
 
 _LONG_CHARS = 128  # above it a copy in lower case is not worth its memory
 _LEAST_TAIL = 256
@@ -87,8 +87,7 @@ def _keys(value: Any) -> Iterable[Key]:
     if is_number(value):
         return (value,)
     if isinstance(value, list):
-        texts = [text_in(member) for member in value if not isinstance(member, list | dict)]
-        return {_key(text) for member in texts for text in (member, member.lower())}
+        return {_key(text_in(one).lower()) for one in value if not isinstance(one, list | dict)}
     return () if isinstance(value, dict) else (text_in(value),)
 
 
@@ -168,7 +167,7 @@ class Column:
 
     def outgrown(self, rows: Sequence[int]) -> bool:
         """Whether so many rows of the type are new that the column is worth being made anew."""
-        return len(rows) - self.high > max(_LEAST_TAIL, self.high // 32)
+        return len(rows) - self.high > max(_LEAST_TAIL, self.high // 128)
 
     # ---------------------------------------------------------------- lookups
 

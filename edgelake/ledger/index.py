@@ -45,7 +45,7 @@ class PolicyIndex:
 
     def __init__(self, policies: Iterable[Policy] = ()) -> None:
         self._lock = threading.Lock()
-        self._view = View.of(Rows({policy.id: policy for policy in policies}.values()))
+        self._view = View.of(Rows(policies))
         self._sorted: tuple[View, list[Policy]] | None = None
 
     def __len__(self) -> int:

@@ -153,8 +153,7 @@ def _equal(rows: Rows, kind: str | None, test: Compare) -> _Near | None:
     if values is None:
         return None
     if sign == "with":
-        texts = [text_in(one) for one in right]
-        keys = [key for text in texts for key in (*keys_of_text(text), text)]
+        keys = [key for one in right for key in keys_of_text(text_in(one))]
     elif is_number(right) and sign == "==":
         keys = [right]
     else:

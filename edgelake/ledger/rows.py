@@ -45,6 +45,8 @@ class Rows:
         How many rows have ended.
     by_type : dict of str to list of int
         Rows in ascending order.
+    folded : dict of str to list of str
+        Ids that are not in lower case, by what they are in it.
     indices : Indices
         Over attributes; made when they are asked for.
     """
@@ -66,33 +68,37 @@ class Rows:
     )
 
     def __init__(self, policies: Iterable[Policy] = ()) -> None:
+        """Make the rows of policies, each id once."""
         self.lock = threading.Lock()
-        self.policies: list[Policy] = []
-        self.ended: list[int] = []
+        self.policies = [*policies]
+        self.ended = [_ALIVE] * len(self.policies)
         self.ends = 0
         self.by_type: dict[str, list[int]] = {}
         self.indices = Indices(self.policies, self.by_type)
+        self.folded: dict[str, list[str]] = {}
         self._ids: dict[str, int] = {}
         self._earlier: dict[int, int] = {}
-        self.folded: dict[str, list[str]] = {}
-        """Ids that are not in lower case, by what they are in it."""
         self._places: dict[int, int] = {}
         self._order: array[int] | None = None
         self._total_chars = self._ended_chars = 0
-        for policy in policies:
-            self.append(policy)
+        for row, policy in enumerate(self.policies):
+            policy_id = policy.id
+            self._ids[policy_id] = row
+            self._fold(policy_id)
+            self._total_chars += len(policy.text)
+            self.by_type.setdefault(policy.type, []).append(row)
 
     # --------------------------------------------------------------- changes
 
     def append(self, policy: Policy, place: int | None = None) -> int:
         """Add a row behind all others, or at a place between them; under the lock."""
-        row = len(self.policies)
-        before = self._ids.get(policy.id)
-        if before is not None:
+        row, policy_id = len(self.policies), policy.id
+        before = self._ids.get(policy_id)
+        if before is None:
+            self._fold(policy_id)
+        else:
             self._earlier[row] = before
-        elif policy.id != (folded := policy.id.lower()):
-            self.folded[folded] = [*self.folded.get(folded, ()), policy.id]
-        self._ids[policy.id] = row
+        self._ids[policy_id] = row
         if place is not None:
             self._places[row] = place
         if self._order is not None:
@@ -133,6 +139,11 @@ class Rows:
         if room < 1:
             raise NoPlaceLeft
         return own + min(room, _STEP)
+
+    def _fold(self, policy_id: str) -> None:
+        folded = policy_id.lower()
+        if folded != policy_id:
+            self.folded[folded] = [*self.folded.get(folded, ()), policy_id]
 
     @property
     def worn(self) -> bool:

@@ -218,8 +218,9 @@ def test_each_comparison_of_each_value_with_each_other():
     for n, value in enumerate((*TEXT_POOL, *OTHER_POOL, *PARTS_POOL)):
         policies.append(policy_of({"p": {"id": f"v{n}", "v": value, "o": {"name": value}}}))
         policies.append(policy_of({"p": {"id": f"l{n}", "o": [{"x": 1}, {"name": value}, value]}}))
+    policies += [policy_of({"p": {"id": text}}) for text in TEXT_POOL if text]
     index = PolicyIndex(policies)
-    for path in (("v",), ("v", "name"), ("o", "name"), ("o", "2"), ("name",), ("port",)):
+    for path in (("id",), ("v",), ("v", "name"), ("o", "name"), ("o", "2"), ("name",), ("port",)):
         for right in (*TEXT_POOL, *OTHER_POOL):
             tests = [Compare(path, sign, right) for sign in sorted(OPERATORS - {"with"})]
             for test in (*tests, Compare(path, "with", ["none", right])):
