@@ -166,10 +166,25 @@ def _one_of(get: Getter, wanted: Sequence[Any]) -> Holds:
 
 def _between(get: Getter, sign: str, other: Getter) -> Holds:
     """Compare two values of a policy."""
+    if sign in TEXT_COMPARISONS:
+
+        def holds_for_texts(body: dict[str, Any]) -> bool:
+            right = other(body)
+            return right is not ABSENT and _against(get, sign, right)(body)
+
+        return holds_for_texts
+    compare = COMPARISONS[sign]
 
     def holds(body: dict[str, Any]) -> bool:
-        right = other(body)
-        return right is not ABSENT and _against(get, sign, right)(body)
+        left, right = get(body), other(body)
+        if left is ABSENT or right is ABSENT:
+            return False
+        if type(left) is type(right) and is_number(left):
+            return compare(left, right)
+        if is_number(left) or is_number(right):
+            one, two = number_in(left), number_in(right)
+            return one is not None and two is not None and compare(one, two)
+        return compare(text_in(left).lower(), text_in(right).lower())
 
     return holds
 

@@ -25,10 +25,14 @@ _WORTH = 8  # an index of so many times the rows says less about them than it co
 
 
 class _Near(NamedTuple):
-    """How many rows at most may fulfil a condition, and a function that returns them."""
+    """How many rows at most may fulfil a condition, and a function that returns them.
+
+    ``span`` is where in a column they are, but for its tail.
+    """
 
     size: int
     rows: Callable[[], Iterable[int]]
+    span: tuple[Column, Sequence[Part], Sequence[int]] | None = None
 
 
 def candidates(rows: Rows, kind: str | None, predicate: Predicate) -> Iterable[int]:
@@ -71,7 +75,7 @@ def _near(rows: Rows, kind: str | None, predicate: Predicate) -> _Near | None:
             return None if isinstance(predicate.value, Attribute) else _one(rows, kind, predicate)
         case AllOf(parts):
             found = [near for part in parts if (near := _near(rows, kind, part)) is not None]
-            return _intersection(sorted(found, key=lambda near: near.size))
+            return _intersection(sorted(_narrowed(found), key=lambda near: near.size))
         case AnyOf(parts):
             united: list[_Near] = []
             for part in parts:
@@ -127,11 +131,42 @@ def _one(rows: Rows, kind: str | None, test: Compare) -> _Near | None:
         parts = column.compared(sign, right)
     if parts is None:
         return None
+    return _spanning(column, parts, tail)
+
+
+def _spanning(column: Column, parts: Sequence[Part], tail: Sequence[int]) -> _Near:
+    """Return the rows of parts of a column, and its tail."""
     chosen = [*parts, (tail, 0, len(tail))]
     return _Near(
         sum(end - begin for _, begin, end in chosen),
         lambda: [row for found, begin, end in chosen for row in found[begin:end]],
+        (column, parts, tail),
     )
+
+
+def _narrowed(nears: Iterable[_Near]) -> list[_Near]:
+    """Return the same with one in place of several of one column: what lies between two bounds."""
+    others: list[_Near] = []
+    spans: dict[int, _Near] = {}
+    for near in nears:
+        if near.span is None:
+            others.append(near)
+            continue
+        column, parts, tail = near.span
+        known = spans.get(id(column))
+        if known is not None and known.span is not None:
+            parts = _overlap(known.span[1], parts)
+        spans[id(column)] = _spanning(column, parts, tail)
+    return [*others, *spans.values()]
+
+
+def _overlap(ones: Sequence[Part], twos: Sequence[Part]) -> list[Part]:
+    return [
+        (rows, max(begin, first), min(end, last))
+        for rows, begin, end in ones
+        for others, first, last in twos
+        if rows is others and max(begin, first) < min(end, last)
+    ]
 
 
 def _with_id(rows: Rows, sign: str, right: Any) -> _Near:

@@ -140,8 +140,9 @@ _NUMBER = re.compile(
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Return whether a value of JSON is a number; true and false are none."""
+    kind = type(value)
+    return kind is int or kind is float
 
 
 def _as_integer(value: Any) -> int | None:

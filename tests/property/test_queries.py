@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from typing import Any
@@ -227,6 +228,17 @@ def test_each_comparison_of_each_value_with_each_other():
                 assert index.find(("p",), test) == plain(policies, ("p",), test)
 
 
+def test_what_lies_between_two_bounds_of_any_kind():
+    pool = [*TEXT_POOL, *OTHER_POOL]
+    policies = [*MORE, *(policy_of({"p": {"id": f"v{n}", "v": v}}) for n, v in enumerate(pool))]
+    index = PolicyIndex(policies)
+    for n, (low, high) in enumerate(itertools.product(pool, pool)):
+        first, second = (("<", ">="), (">", "<="), ("!=", ">"), ("!=", "!="))[n % 4]
+        tests = (Compare(("v",), first, low), Compare(("v",), second, high))
+        both = AllOf((Not(Compare(("v",), "==", "a")), *tests))
+        assert index.find(("p",), both) == plain(policies, ("p",), both)
+
+
 @given(BODIES, CONDITIONS)
 @settings(max_examples=800, deadline=None)
 def test_a_condition_means_what_the_reference_says(body: dict[str, Any], condition: Predicate):
@@ -315,7 +327,8 @@ def test_changes_reach_the_index_and_none_of_its_copies(steps):
 def test_many_changes_are_as_right_as_few():
     checked = Checked(PolicyIndex(MORE), list(MORE))
     conditions = [
-        Compare(("name",), "=", "dev7"),
+        Compare(("name",), "=", "dev8"),
+        Compare(("name",), "==", "dev9"),
         Compare(("port",), ">=", "65"),
         Compare(("name",), "endswith", "9"),
         Compare(("table",), "contains", "a"),

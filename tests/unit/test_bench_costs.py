@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench import queries
 from bench.child import Child, cpu_seconds, descriptors, memory, running_child, wait_until
 from bench.costs import CostsPart
 from bench.ledger_costs import LedgerPart
@@ -88,6 +89,19 @@ def test_ledger_in_a_tiny_setting() -> None:
     assert [one["policies"] for one in found["sync"]] == [1, 30]
     assert all(one["unchanged_us"] > 0 and one["changed_us"] > 0 for one in found["sync"])
     assert "30" in shown(part, found)
+
+
+def test_queries_in_a_tiny_setting() -> None:
+    rows = queries.measure((7, 40), quick=True)
+    assert {(row["policies"], row["query"]) for row in rows} == {
+        (size, name) for size in (7, 40) for name in queries.QUERIES
+    }
+    assert all(0 < row["median_us"] <= row["p99_us"] and row["calls"] > 2 for row in rows)
+    assert all(row["found"] for row in rows if row["query"] != "between")
+    console = Console(file=io.StringIO(), width=160)
+    queries.show(console, rows)
+    assert isinstance(console.file, io.StringIO)
+    assert "by id" in console.file.getvalue()
 
 
 def test_micro_divides_by_the_floor_of_the_group() -> None:
