@@ -20,6 +20,7 @@ Key: TypeAlias = str | int | float
 """A text in lower case or the hash of a long one, also of a member of a list; a number."""
 
 _LONG_CHARS = 128  # above it a copy in lower case is not worth its memory
+_FALSE = "false"  # also the text of JSON's false
 _LEAST_TAIL = 256
 _NUMERAL = frozenset("0123456789+-. \t\n\r\v\f")
 
@@ -128,7 +129,7 @@ class Column:
         How many rows of the type it has seen; the others are its tail.
     """
 
-    __slots__ = ("_lists", "_numbers", "_others", "_texts", "entries", "high")
+    __slots__ = ("_false_texts", "_lists", "_numbers", "_others", "_texts", "entries", "high")
 
     def __init__(
         self,
@@ -141,6 +142,7 @@ class Column:
         get = getter(path)
         texts, text_rows = before._texts_now() if before else ([], [])
         numbers, number_rows = before._numbers_now() if before else ([], [])
+        self._false_texts: list[int] = [*before._false_texts] if before else []
         self._lists: list[int] = [*before._lists] if before else []
         self._others: list[int] = [*before._others] if before else []
         seen: int = before.high if before else 0
@@ -158,6 +160,8 @@ class Column:
                 self._others.append(row)
             else:
                 lower = text.lower()
+                if lower == _FALSE and value is not False:
+                    self._false_texts.append(row)
                 texts.append(text if text == lower else lower)
                 text_rows.append(row)
         self.high: int = seen + len(new)
@@ -182,6 +186,14 @@ class Column:
         if number is not None:
             found += self._numbers.compared(sign, number)
         return [*found, _whole(self._lists), _whole(self._others)]
+
+    def filled(self) -> list[Part]:
+        """Return where the values are that are not empty and not zero, and some others."""
+        texts, rows = self._texts.values, self._texts.rows
+        first, last = bisect_left(texts, _FALSE), bisect_right(texts, _FALSE)
+        found: list[Part] = [(rows, bisect_right(texts, ""), first), (rows, last, len(rows))]
+        found += self._numbers.compared("!=", 0)
+        return [*found, *map(_whole, (self._false_texts, self._lists, self._others))]
 
     def beginning(self, start: str) -> list[Part]:
         """Return where the texts are that begin so, and all that is no text."""

@@ -13,6 +13,7 @@ from edgelake.ledger.query import (
     Attribute,
     Compare,
     Predicate,
+    Truth,
     is_number,
     text_in,
 )
@@ -73,6 +74,10 @@ def _near(rows: Rows, kind: str | None, predicate: Predicate) -> _Near | None:
     match predicate:
         case Compare():
             return None if isinstance(predicate.value, Attribute) else _one(rows, kind, predicate)
+        case Truth(Attribute(path)):
+            column = rows.indices.column(kind, path)
+            if column is not None:
+                return _spanning(column, column.filled(), rows.indices.rows(kind)[column.high :])
         case AllOf(parts):
             found = [near for part in parts if (near := _near(rows, kind, part)) is not None]
             return _intersection(sorted(_narrowed(found), key=lambda near: near.size))

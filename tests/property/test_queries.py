@@ -144,9 +144,9 @@ def holds(body: dict[str, Any], predicate: Predicate) -> bool:
 
 NAMES = ["id", "name", "port", "table", "0"]
 TEXT_POOL = (
-    "a", "A", "Alpha", "alpha/B", "/a/b", "a/", "a/b/", "*", "", "true", "None", "[1]", "['a']",
-    "{'name': 'a'}", "3", "03", " 3", "3.0", "-3", "3e0", "1e21", "30", "x3", "+", "nan", "ß", "SS",
-    "y" * 128, "Y" * 129, "y" * 130, "0" * 130 + "3",
+    "a", "A", "Alpha", "alpha/B", "/a/b", "a/", "a/b/", "*", "", "true", "False", "None", "[1]",
+    "['a']", "{'name': 'a'}", "Q7", "3", "03", " 3", "3.0", "-3", "3e0", "1e21", "30", "x3", "+", "nan", "ß",
+    "SS",     "y" * 128, "Y" * 129, "y" * 130, "0" * 130 + "3",
 )  # fmt: skip
 OTHER_POOL = (3, 0, -3, 30, 3.0, 0.5, 1e21, 10**21, True, False, None)
 PARTS_POOL = (
@@ -226,6 +226,8 @@ def test_each_comparison_of_each_value_with_each_other():
             tests = [Compare(path, sign, right) for sign in sorted(OPERATORS - {"with"})]
             for test in (*tests, Compare(path, "with", ["none", right])):
                 assert index.find(("p",), test) == plain(policies, ("p",), test)
+        alone = Truth(Attribute(path))
+        assert index.find(("p",), alone) == plain(policies, ("p",), alone)
 
 
 def test_what_lies_between_two_bounds_of_any_kind():
