@@ -145,8 +145,8 @@ def holds(body: dict[str, Any], predicate: Predicate) -> bool:
 NAMES = ["id", "name", "port", "table", "0"]
 TEXT_POOL = (
     "a", "A", "Alpha", "alpha/B", "/a/b", "a/", "a/b/", "*", "", "true", "False", "None", "[1]",
-    "['a']", "{'name': 'a'}", "Q7", "3", "03", " 3", "3.0", "-3", "3e0", "1e21", "30", "x3", "+", "nan", "ß",
-    "SS",     "y" * 128, "Y" * 129, "y" * 130, "0" * 130 + "3",
+    "['a']", "{'name': 'a'}", "Q7", "3", "03", " 3", "3.0", "-3", "3e0", "1e21", "30", "x3", "+",
+    "nan", "ß", "SS", "y" * 128, "Y" * 129, "y" * 130, "0" * 130 + "3",
 )  # fmt: skip
 OTHER_POOL = (3, 0, -3, 30, 3.0, 0.5, 1e21, 10**21, True, False, None)
 PARTS_POOL = (
