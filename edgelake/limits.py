@@ -348,6 +348,10 @@ MAX_LEDGER_BYTES: Final = 2 * MAX_MESSAGE_BYTES
 MAX_LEDGER_INDICES: Final = 64
 """Indices over attributes of policies at one time: each is made when a query first asks for it."""
 
+MAX_INDEXED_PATHS: Final = 16
+"""Attributes in the condition of a query that is answered by indices; with more, each policy is
+looked at, which is sooner done than making so many."""
+
 MAX_LEDGER_INDEX_ENTRIES: Final = 1_000_000
 """Values in all of them together, about 100 bytes each; above it the longest unused goes, and
 what would exceed it alone is looked for in each policy."""

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from edgelake import limits
 from edgelake.ledger.columns import Column, Part, keys_of_text
 from edgelake.ledger.query import (
     AllOf,
     AnyOf,
     Attribute,
     Compare,
+    Path,
     Predicate,
     Truth,
     is_number,
@@ -47,7 +49,7 @@ def candidates(rows: Rows, kind: str | None, predicate: Predicate) -> Iterable[i
     predicate : Predicate
     """
     every = rows.indices.rows(kind)
-    if len(every) <= _SMALL:
+    if len(every) <= _SMALL or len(_paths(predicate)) > limits.MAX_INDEXED_PATHS:
         return every
     near = _near(rows, kind, predicate)
     return every if near is None or near.size >= len(every) else set(near.rows())
@@ -67,6 +69,16 @@ def having(rows: Rows, kind: str, wanted: Mapping[str, Any]) -> Iterable[int]:
             if len(found) < size:
                 best, size = found, len(found)
     return best
+
+
+def _paths(predicate: Predicate) -> set[Path]:
+    """Return the paths for which indices would be made."""
+    match predicate:
+        case Compare(path) | Truth(Attribute(path)):
+            return {path}
+        case AllOf(parts) | AnyOf(parts):
+            return {path for part in parts for path in _paths(part)}
+    return set()
 
 
 def _near(rows: Rows, kind: str | None, predicate: Predicate) -> _Near | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgelake import limits
-from edgelake.ledger import Compare, Policy, PolicyIndex, policy_of
+from edgelake.ledger import AllOf, AnyOf, Compare, Policy, PolicyIndex, Truth, policy_of
 from edgelake.ledger.indices import Indices
 from edgelake.ledger.planning import candidates
 from edgelake.ledger.rows import Rows
@@ -96,3 +96,14 @@ def test_few_policies_are_looked_at_without_an_index():
     rows = Rows(POLICIES[:60])
     assert len([*candidates(rows, "device", Compare(("name",), "=", "dev7"))]) == 60
     assert len(rows.indices) == 0
+
+
+@pytest.mark.parametrize("kind", [AllOf, AnyOf])
+def test_so_many_attributes_of_a_query_are_looked_up_and_no_more(kind: type[AllOf | AnyOf]):
+    rows = Rows(POLICIES)
+    most = limits.MAX_INDEXED_PATHS
+    tests = tuple(Compare((f"a{number}",), "=", "x") for number in range(most + 1))
+    assert not [*candidates(rows, "device", kind((*tests[:most], *tests[:most])))]
+    assert len(rows.indices) == most
+    assert len([*candidates(rows, "device", kind((Truth("x"), AnyOf(tests))))]) == COUNT
+    assert len(rows.indices) == most
