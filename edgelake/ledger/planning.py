@@ -91,20 +91,33 @@ def _near(rows: Rows, kind: str | None, predicate: Predicate) -> _Near | None:
             if column is not None:
                 return _spanning(column, column.filled(), rows.indices.rows(kind)[column.high :])
         case AllOf(parts):
-            found = [near for part in parts if (near := _near(rows, kind, part)) is not None]
+            found: list[_Near] = []
+            for part in sorted(parts, key=_by_cost):
+                near = _near(rows, kind, part)
+                if near is not None:
+                    found.append(near)
+                    if near.size <= _SMALL:
+                        break  # so few are looked at sooner than another index
             return _intersection(sorted(_narrowed(found), key=lambda near: near.size))
         case AnyOf(parts):
             united: list[_Near] = []
             for part in parts:
-                near = _near(rows, kind, part)
-                if near is None:
+                one = _near(rows, kind, part)
+                if one is None:
                     return None
-                united.append(near)
+                united.append(one)
             return _Near(
                 sum(near.size for near in united),
                 lambda: [row for near in united for row in near.rows()],
             )
     return None
+
+
+def _by_cost(part: Predicate) -> int:
+    """Return what an index for a condition costs, in a rough order."""
+    if isinstance(part, Compare) and part.operator in ("=", "==", "with"):
+        return 0 if part.path == ("id",) else 1
+    return 2
 
 
 def _intersection(parts: Sequence[_Near]) -> _Near | None:

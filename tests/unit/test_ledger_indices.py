@@ -100,10 +100,18 @@ def test_few_policies_are_looked_at_without_an_index():
 
 @pytest.mark.parametrize("kind", [AllOf, AnyOf])
 def test_so_many_attributes_of_a_query_are_looked_up_and_no_more(kind: type[AllOf | AnyOf]):
-    rows = Rows(POLICIES)
     most = limits.MAX_INDEXED_PATHS
-    tests = tuple(Compare((f"a{number}",), "=", "x") for number in range(most + 1))
-    assert not [*candidates(rows, "device", kind((*tests[:most], *tests[:most])))]
-    assert len(rows.indices) == most
-    assert len([*candidates(rows, "device", kind((Truth("x"), AnyOf(tests))))]) == COUNT
-    assert len(rows.indices) == most
+    body = {f"a{number}": "x" for number in range(most + 1)}
+    rows = Rows([policy_of({"device": {**body, "id": f"d{number}"}}) for number in range(COUNT)])
+    tests = tuple(Compare((name,), "=", "x") for name in body)
+    for _ in range(2):
+        assert len([*candidates(rows, "device", kind((*tests[:most], *tests[:most])))]) == COUNT
+        assert len(rows.indices) == most
+        assert len([*candidates(rows, "device", kind((Truth("x"), AnyOf(tests))))]) == COUNT
+
+
+def test_what_is_found_by_one_index_needs_no_other():
+    rows = Rows(POLICIES)
+    one, two = Compare(("name",), ">", "a"), Compare(("id",), "==", "d7")
+    assert [*candidates(rows, "device", AllOf((one, two)))] == [7]
+    assert len(rows.indices) == 0
