@@ -260,4 +260,3 @@ def _truth(value: Any) -> bool:
 def _prefers_json(request: Request) -> bool:
     accepted = request.headers.get("accept", "")
     return "json" in accepted and "text/plain" not in accepted
-
