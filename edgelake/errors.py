@@ -50,6 +50,7 @@
     │ ├ PolicyMissing (LookupError)         113
     │ ├ PolicyRowMissing (LookupError)      101
     │ ├ LedgerInvalid                       69
+    │ ├ LedgerCircle                        30
     │ └ PlatformError                       30
     │   ├ PlatformFailed                    30
     │   └ PlatformUncertain (TimeoutError)    26
@@ -119,6 +120,7 @@ __all__ = [
     "FolderNotWritable",
     "HomeLocked",
     "KeyMissing",
+    "LedgerCircle",
     "LedgerError",
     "LedgerInvalid",
     "LibraryMissing",
@@ -518,6 +520,10 @@ class LedgerInvalid(LedgerError):
     """A received or stored ledger is not usable."""
 
     code = 69
+
+
+class LedgerCircle(LedgerError):
+    """A node would follow itself, directly or by way of others."""
 
 
 class PlatformError(LedgerError):

@@ -380,6 +380,33 @@ MAX_LEDGER_ANSWER_CHARS: Final = 4 * 1024 * 1024
 MAX_LEDGER_FOLLOWERS: Final = 10_000
 """Followers that are told of a change; further ones learn it when they ask."""
 
+MAX_RELAYS: Final = 8
+"""Relays between a follower and its master; each adds its name to every answer."""
+
+MAX_RELAY_LOG_CHARS: Final = 16 * 1024 * 1024
+"""Policies of the changes that a relay remembers, at most `MAX_LEDGER_LOG_ENTRIES` of them."""
+
+MAX_RELAY_REASON_CHARS: Final = 500
+"""What is shown of the reason why a relay gives no ledger."""
+
+RELAY_SETTLE_S: Final = 0.5
+"""Longest wait of who asks a relay for the whole ledger while it takes a change."""
+
+RELAY_ASK_PAUSE_S: Final = 1.0
+"""Least time between two questions of a relay to its master that followers ahead of it cause."""
+
+MAX_FORWARDED: Final = 100
+"""Changes of followers that a relay has sent on and whose answers it awaits; each is a job."""
+
+MAX_FORWARDED_WAITING: Final = 1000
+"""Further ones that wait for their turn; the next gets error 108 and comes again."""
+
+MAX_FORWARDED_BYTES: Final = 16 * 1024 * 1024
+"""Text of all of them together."""
+
+FORWARD_WAIT_S: Final = 10.0
+"""Time after which a relay gives up such a change; its follower has given up the wait too."""
+
 LEDGER_NEWS_WAIT_S: Final = 1.0
 """Wait of a follower for the first answer about the log; then the master is asked as an old one."""
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from edgelake import limits
 from edgelake.commands.context import Context
+from edgelake.commands.forwarding import forwarded_drop, forwarded_push
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.platform_writes import (
     PLATFORM,
@@ -47,7 +48,7 @@ from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint, wire_code
 
-__all__ = ["commands"]
+__all__ = ["commands", "store_confirmed"]
 
 commands = CommandSet(group="blockchain", topics=("ledger", "policies"))
 
@@ -154,6 +155,8 @@ def _delete(context: Context, call: Call) -> Result:
     related=("blockchain insert", "blockchain drop policy"),
 )
 def _push(context: Context, call: Call) -> Result:
+    if forwarded_push(context, call, silent=True):
+        return Result()
     _store(context, call, ignore=False)
     return Result()
 
@@ -167,6 +170,8 @@ def _push(context: Context, call: Call) -> Result:
     related=("blockchain push",),
 )
 def _push_ignore(context: Context, call: Call) -> Result:
+    if forwarded_push(context, call, silent=True):
+        return Result()
     _store(context, call, ignore=True)
     return Result()
 
@@ -185,7 +190,25 @@ def _push_ignore(context: Context, call: Call) -> Result:
     related=("blockchain push ignore", "get synchronizer"),
 )
 def _push_confirm(context: Context, call: Call) -> Result:
-    policy = _store(context, call, ignore=True)
+    if forwarded_push(context, call):
+        return Result()
+    return store_confirmed(context, call)
+
+
+def store_confirmed(context: Context, call: Call, host: str = "") -> Result:
+    """Store the policy of a call in the table ledger; return the acknowledgement.
+
+    Parameters
+    ----------
+    host : str
+        Address of the node that made the change; by default who asks.
+
+    Raises
+    ------
+    PolicyConflict
+        The id is there with other content.
+    """
+    policy = _store(context, call, ignore=True, host=host)
     master = context.node.master_ledger()
     stored = master.stored(policy.id)
     if stored is not None and not stored.same_content(policy):
@@ -220,14 +243,16 @@ def _drop(context: Context, call: Call) -> Result:
         raise BadArgument("both a policy and an id", hint="leave one of them out")
     if call.arguments["policy"] is not None:
         policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
-        context.node.master_ledger().drop([policy.id])
+        if not forwarded_drop(context, [policy.id], silent=True):
+            context.node.master_ledger().drop([policy.id])
         return Result()
     if not call.given:
         raise MissingOption("no policy to drop", hint="write: blockchain drop policy where id = …")
     ids = [part.strip() for part in call.options["id"].split(",")]
     if not all(ids):
         raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")
-    context.node.master_ledger().drop(ids)
+    if not forwarded_drop(context, ids, silent=True):
+        context.node.master_ledger().drop(ids)
     return Result()
 
 
@@ -344,7 +369,8 @@ def _warn(context: Context, error: BaseException | None) -> None:
         context.node.report("blockchain insert", told)
 
 
-def _store(context: Context, call: Call, *, ignore: bool) -> Policy:
+def _store(context: Context, call: Call, *, ignore: bool, host: str = "") -> Policy:
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
-    context.node.master_ledger().push(policy, context.node.host_of(context.origin), ignore=ignore)
+    host = host or context.node.host_of(context.origin)
+    context.node.master_ledger().push(policy, host, ignore=ignore)
     return policy

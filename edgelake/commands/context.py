@@ -12,7 +12,7 @@ from edgelake import limits
 from edgelake.commands.frames import Frame
 from edgelake.commands.runs import Running
 from edgelake.errors import EdgeLakeError, NotRunning, ScriptStopped, TcpNotRunning
-from edgelake.interfaces import Notice, Permission, Result
+from edgelake.interfaces import LogPosition, Notice, Permission, Result
 from edgelake.language import format_error
 from edgelake.ledger import LocalLedger, Snapshot
 from edgelake.platforms import Platforms
@@ -24,13 +24,14 @@ from edgelake.services.logs import Logs
 from edgelake.services.master import MasterLedger, fault_of
 from edgelake.services.notices import Notices
 from edgelake.services.processes import ChildProcesses
+from edgelake.services.relay import Relay
 from edgelake.services.rest import RestService, WebApp
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.services.traces import Traces
 from edgelake.services.transfers import Transfers
 from edgelake.storage import Databases, Home, SequencedLedger
-from edgelake.wire import Endpoint, FileFlag
+from edgelake.wire import Endpoint, FileFlag, Reply
 
 if TYPE_CHECKING:
     from edgelake.commands.interpreter import Interpreter
@@ -62,12 +63,16 @@ class Origin:
         The session by which the command came, 0 for none.
     level : Permission or None
         Highest level of commands that this caller may use; ``None``: that of all peers.
+    answer_later : callable or None
+        Sends the answer to a peer's message after its handler returned without one; from
+        any thread, does not block.
     """
 
     peer: Endpoint | None = None
     ip: str = ""
     session: int = 0
     level: Permission | None = None
+    answer_later: Callable[[Reply], None] | None = None
 
     @property
     def local(self) -> bool:
@@ -116,6 +121,7 @@ class NodeParts:
     scripts: Running = field(default_factory=Running)
     name: str = "edgelake"
     default_name: str = field(init=False)
+    relay: Relay = field(init=False)
     on_exit: Callable[[], None] | None = None
     ask: Callable[[str], str | None] | None = None
     web: Callable[[RestService], WebApp] | None = None
@@ -126,8 +132,10 @@ class NodeParts:
     _served: int = 0
 
     def __post_init__(self) -> None:
-        """Keep the name that the node was made with."""
+        """Keep the name that the node was made with, and see what its ledger does."""
         self.default_name = self.name
+        self.relay = Relay(self.ledger)
+        self.relay.watch(self._relay_moved)
 
     def end(self) -> None:
         """Ask the node to end; returns at once, services stop when the node closes."""
@@ -204,11 +212,13 @@ class NodeParts:
     def look_up_ledger(self) -> Snapshot:
         """Return the shared ledger of this node; polls with its hash then need no look.
 
+        That of its own table, or of a relay what its master sent.
+
         Raises
         ------
         DatabaseUnknown, TableMissing, DatabaseError
         """
-        master = self.master_ledger()
+        master = self.relay if self.relay.on else self.master_ledger()
         changes = master.changes
         snapshot = master.snapshot()
         tcp = self.services.find(TcpService)
@@ -219,13 +229,19 @@ class NodeParts:
         return snapshot
 
     def _ledger_changed(self) -> None:
+        if not self.relay.on:
+            master = next(iter(self._masters.values()), None)
+            self._tell_followers(master.rows.head if master else None)
+
+    def _relay_moved(self, place: LogPosition | None) -> None:
+        if self.relay.on:
+            self._tell_followers(place)
+
+    def _tell_followers(self, place: LogPosition | None) -> None:
         tcp = self.services.find(TcpService)
         if tcp is not None:
             tcp.ledger_unchanged("")
-        master = next(iter(self._masters.values()), None)
-        self.followers.tell(
-            lambda: self.services.find(TcpService), master.rows.head if master else None
-        )
+        self.followers.tell(lambda: self.services.find(TcpService), place)
 
     def master_ledger(self) -> MasterLedger:
         """Return the ledger this node keeps in its own table.

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from edgelake.commands.context import NodeParts, Origin
 from edgelake.commands.interpreter import Interpreter
@@ -18,6 +19,7 @@ from edgelake.commands.peer_files import take_file
 from edgelake.errors import EdgeLakeError, NotPermitted, RemoteProtocolError, UnknownCommand
 from edgelake.interfaces import Notice, Result
 from edgelake.language import from_wire, redacted
+from edgelake.services.forwarding import blockchain_refusal
 from edgelake.services.jobs import Answer, answer_from
 from edgelake.services.logs import Logs
 from edgelake.services.synchronizer import Synchronizer
@@ -145,8 +147,18 @@ class PeerMessages:
     # ------------------------------------------------------------ commands
 
     def _command(self, message: Message, text: str) -> Reply | None:
-        origin = Origin(reply_destination(message), message.peer_ip, message.session)
+        origin = Origin(
+            reply_destination(message),
+            message.peer_ip,
+            message.session,
+            answer_later=partial(self._later, message),
+        )
         return self._command_from(origin, text)
+
+    def _later(self, message: Message, reply: Reply) -> None:
+        tcp = self._node.services.find(TcpService)
+        if tcp is not None:
+            tcp.reply(message, reply)
 
     def _command_from(self, origin: Origin, text: str) -> Reply | None:
         """Run a command, if the sender may, and return what it answers."""
@@ -187,13 +199,7 @@ def _refusal(text: str, error: EdgeLakeError) -> Reply:
     code = wire_code(error)
     words = text.replace("\t", " ").split(" ", 2)
     if words[0] == "blockchain" and len(words) > 1:
-        return Reply(
-            f"echo Blockchain message '{words[1]}' failed",
-            f" {error}",
-            error=code,
-            flag=TextFlag.NONE,
-            info_type=InfoType.STRUCTURE,
-        )
+        return blockchain_refusal(words[1], code, str(error))
     if words[0] == "file" and len(words) > 1:
         return _file_failed(words[1], error)
     return Reply.failed(code, f"{short_text(code)}: {error}")

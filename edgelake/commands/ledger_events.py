@@ -24,7 +24,7 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
         Argument("token", Text(), help="word that the answer repeats"),
     ),
     permission=Permission.READ,
-    details="What a follower asks a master of this kind; see docs/protocol.md.",
+    details="What a follower asks a master of this kind, or a relay; see docs/protocol.md.",
     examples=("event get_ledger_after 0 0 0 0 any",),
     related=("event get_blockchain", "event ledger_changed", "run blockchain sync"),
 )
@@ -32,11 +32,15 @@ def _get_ledger_after(context: Context, call: Call) -> Result:
     node = context.node
     words = call.arguments
     asked = LogPosition(words["epoch"], words["sequence"], words["chain"])
-    master = node.master_ledger()
+    master = None if node.relay.on else node.master_ledger()
     if context.origin.peer is not None:
         # Before the look: a change behind it is told, one before it is in the answer.
         node.followers.note(context.origin.peer, context.origin.ip, context.origin.session)
-    text = news_text(master, asked, words["hash"], words["token"][:64])
+    token = words["token"][:64]
+    if master is None:
+        text = node.relay.news(asked, words["hash"], token)
+    else:
+        text = news_text(master, asked, words["hash"], token)
     return Result(text, text)
 
 

@@ -13,6 +13,7 @@ from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.policies import checked_all
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.commands.replies import as_peer_error, remote_error
+from edgelake.commands.sync import refuse_itself
 from edgelake.errors import (
     BadArgument,
     FileMissing,
@@ -325,6 +326,7 @@ def _switch(context: Context, call: Call) -> Result:
             "this node follows no master: its ledger has another source",
             hint="exit synchronizer, then: run blockchain sync where source = master …",
         )
+    refuse_itself(node, master, call.column("master"))
     interval_s = float(sync.figures()["interval_s"])
     source = sync.source.towards(master)
     node.services.stop(Synchronizer.name)

@@ -9,9 +9,11 @@ from edgelake import limits
 from edgelake.commands.context import Context, NodeParts
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.platform_writes import PLATFORM
+from edgelake.commands.relay import relay_figures, relay_remarks
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.errors import (
     BadArgument,
+    LedgerCircle,
     MissingOption,
     SynchronizerNotRunning,
 )
@@ -33,7 +35,7 @@ from edgelake.services.synchronizer import LedgerSource, Synchronizer
 from edgelake.services.table_source import TableSource
 from edgelake.wire import Endpoint
 
-__all__ = ["commands"]
+__all__ = ["commands", "refuse_itself"]
 
 commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
 
@@ -59,6 +61,7 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
         ),
         Option("connection", AddressType(), help="the master; default the master policy known"),
         Option("platform", PLATFORM, help="with source = blockchain: which one"),
+        Option("relay", Boolean(), help="with source = master: let other nodes follow this one"),
         Option("trace", Boolean(), default=False, help="accepted; events are in the log"),
     ),
     elsewhere=("file",),
@@ -66,17 +69,20 @@ commands = CommandSet(group="blockchain", topics=("ledger", "synchronization"))
     details=(
         "source = dbms makes this node a master: its table ledger is written to its file.\n"
         "source = blockchain follows the contract of a connected platform.\n"
+        "relay = true lets other nodes follow this one; the node at connection may be a relay.\n"
         "Without options, while it runs, the command starts a cycle at once."
     ),
     examples=(
         "run blockchain sync where source = master and time = 30 seconds and dest = file"
         " and connection = 10.0.0.7:32048",
+        "run blockchain sync where source = master and time = 30 seconds and dest = file"
+        " and connection = 10.0.0.7:32048 and relay = true",
         "run blockchain sync where source = dbms and time = 5 seconds and dest = file",
         "run blockchain sync where source = blockchain and platform = ethereum"
         " and time = 30 seconds and dest = file",
         "run blockchain sync",
     ),
-    related=("get synchronizer", "exit", "blockchain insert"),
+    related=("get synchronizer", "set relay", "exit", "blockchain insert"),
 )
 def _run_blockchain_sync(context: Context, call: Call) -> Result:
     node = context.node
@@ -97,14 +103,14 @@ def _run_blockchain_sync(context: Context, call: Call) -> Result:
         platform = node.platforms.get(call.options["platform"])
         source = PlatformSource(node.ledger, platform, table, node.host_of(context.origin))
     else:
-        source = MasterSource(
-            node.ledger,
-            table,
-            _connection(node, call),
-            node.tcp,
-            node.jobs,
-        )
+        master = _connection(node, call)
+        refuse_itself(node, master, call.column("connection"))
+        source = MasterSource(node.ledger, table, master, node.tcp, node.jobs, node.relay)
     node.services.start(Synchronizer(source, call.options["time"]))
+    if call.options["source"] != "master":
+        node.relay.on = False
+    elif call.options["relay"] is not None:
+        node.relay.on = call.options["relay"]
     return Result("started", "")
 
 
@@ -135,6 +141,8 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
         "version": node.ledger.file_hash(),
         "policies": node.ledger.count,
     }
+    relay = relay_figures(node)
+    data |= {key: relay[key] for key in _RELAY_KEYS}
     row = (
         data["status"],
         data.get("source", "Not declared"),
@@ -155,6 +163,7 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
         remarks.append(f"Last error: {data['last_error']}")
     if data.get("lag"):
         remarks.append(f"Changes of the master not yet here: {data['lag']}")
+    remarks += relay_remarks(relay)
     remarks += [
         f"Refused by the master: policy {refusal['id']}, error {refusal['code']}:"
         f" {refusal['reason']}"
@@ -166,6 +175,15 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
     page = Page((Section("", Table(_COLUMNS, [row])), *sections))
     return answer(data, page, call.options)
 
+
+_RELAY_KEYS = (
+    "role",
+    "depth",
+    "master_heard_s",
+    "followers_waiting",
+    "followers_told",
+    "forwarded",
+)
 
 _COLUMNS = (
     "Status",
@@ -201,7 +219,11 @@ def _outbox(
 def _check_source(call: Call) -> None:
     """Refuse options that another source needs."""
     source = call.options["source"]
-    for key, owner in (("connection", "master"), ("platform", "blockchain")):
+    for key, owner in (
+        ("connection", "master"),
+        ("relay", "master"),
+        ("platform", "blockchain"),
+    ):
         if call.options[key] is not None and source != owner:
             raise BadArgument(
                 f"a {key} needs source = {owner}",
@@ -210,6 +232,22 @@ def _check_source(call: Call) -> None:
             )
     if source == "blockchain" and call.options["platform"] is None:
         raise MissingOption("no platform is named", hint="add: platform = ethereum")
+
+
+def refuse_itself(node: NodeParts, master: Endpoint, column: int | None) -> None:
+    """Refuse the address of this node as that of its master.
+
+    Raises
+    ------
+    LedgerCircle
+    """
+    own = node.tcp().options
+    if master in (own.external, own.internal):
+        raise LedgerCircle(
+            f"{master} is this node, which would follow itself",
+            hint="name another node, or write source = dbms if this one is the master",
+            column=column,
+        )
 
 
 def _running(node: NodeParts) -> Synchronizer:

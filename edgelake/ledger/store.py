@@ -230,6 +230,10 @@ class LocalLedger:
         """Return the MD5 of the bytes the master sent, ``0`` if there are none."""
         return self._current().master_hash
 
+    def master_bytes(self) -> bytes:
+        """Return the bytes the master sent; none before it was heard."""
+        return self._current().image.master
+
     def file_hash(self) -> str:
         """Return the MD5 of the whole file, ``0`` if it is empty or missing."""
         return self._current().file_hash

@@ -16,6 +16,10 @@ from edgelake.errors import (
     DatabaseUnknown,
     DatabaseUnreachable,
     Overloaded,
+    PeerClosed,
+    PeerError,
+    PeerRefused,
+    PeerTimeout,
     PolicyInvalid,
     PolicyRowMissing,
     TableMissing,
@@ -27,22 +31,47 @@ from edgelake.services.outbox import Outbox, Turn
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint
 
-__all__ = ["Courier", "drop_command"]
+__all__ = ["Courier", "drop_command", "forward_drop_command", "forward_push_command"]
 
 _BUSY = {
     kind.code
-    for kind in (DatabaseError, DatabaseUnknown, DatabaseUnreachable, TableMissing, Overloaded)
+    for kind in (
+        *(DatabaseError, DatabaseUnknown, DatabaseUnreachable, TableMissing, Overloaded),
+        # What a relay says that does not reach its master.
+        *(PeerError, PeerTimeout, PeerRefused, PeerClosed),
+    )
 }
 _ACKNOWLEDGED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
+_DROPPED = re.compile(r"dropped [0-9]{1,18} [0-9a-f]{1,64} (.*)", re.DOTALL)
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
 def drop_command(policy_id: str) -> str:
     """Return the command that removes a policy from a master; the id stays one word."""
+    return f"blockchain drop policy where id = {_word(policy_id)}"
+
+
+def forward_drop_command(host: str, relays: int, policy_id: str) -> str:
+    """Return the command that has a relay remove a policy for the node at ``host``.
+
+    Parameters
+    ----------
+    relays : int
+        How many relays may pass it on.
+    """
+    return f"blockchain forward drop {host} {relays} where id = {_word(policy_id)}"
+
+
+def forward_push_command(host: str, relays: int, line: str) -> str:
+    """Return the command that has a relay store a policy's line; see `forward_drop_command`."""
+    return f"blockchain forward push {host} {relays} {line}"
+
+
+def _word(policy_id: str) -> str:
     if _PLAIN.fullmatch(policy_id):
-        return f"blockchain drop policy where id = {policy_id}"
+        return policy_id
     quote = "'" if '"' in policy_id else '"'
-    return f"blockchain drop policy where id = {quote}{policy_id}{quote}"
+    return f"{quote}{policy_id}{quote}"
 
 
 class Courier:
@@ -76,6 +105,7 @@ class Courier:
         self._refused = refused
         self._lock = threading.Lock()
         self._asked: list[_Asked] = []
+        self._held = 0
 
     def close(self) -> None:
         """Await no answer any more."""
@@ -83,6 +113,7 @@ class Courier:
             asked, self._asked = self._asked, []
         for entry in asked:
             self._jobs.close(entry.job)
+            entry.prove(done=False)
 
     def ask(
         self,
@@ -91,17 +122,34 @@ class Courier:
         what: str,
         dropped: str = "",
         pushed: Policy | None = None,
+        key: str = "",
     ) -> Future[bool]:
         """Send a request whose answer the next cycle reads.
 
         ``dropped`` is the id of a delete that the answer can finish, ``pushed`` the
-        policy that it can acknowledge or refuse.
+        policy that it can acknowledge or refuse. With ``key``, the id of the change, the
+        returned future is done when the master has answered; else when the next node
+        has taken the request.
         """
         job = self._jobs.open()
+        proof: Future[bool] | None = Future() if key else None
         with self._lock:
             until_s = time.monotonic() + limits.LEDGER_ANSWER_WAIT_S
-            self._asked.append(_Asked(job, what, dropped, pushed, until_s))
-        return tcp.request(self._master, request, job.header(0), attempts=1)
+            self._asked.append(_Asked(job, what, dropped, pushed, until_s, key, proof))
+        sent = tcp.request(self._master, request, job.header(0), attempts=1)
+        return sent if proof is None else proof
+
+    def pause_s(self) -> float | None:
+        """Return after how many seconds to look again, ``None`` if nothing is under way.
+
+        Longer and longer while the master, or a relay before it, takes nothing.
+        """
+        with self._lock:
+            if any(entry.proof is not None for entry in self._asked):
+                return limits.SYNC_FOLLOW_UP_S
+        if not self._held:
+            return None
+        return min(limits.SYNC_FOLLOW_UP_S * 2.0 ** min(self._held, 16), limits.SYNC_BACKOFF_MAX_S)
 
     def read_answers(self) -> None:
         """Report what the master refused since the last cycle, and take what it acknowledged."""
@@ -116,8 +164,14 @@ class Courier:
             self._asked = kept
         for entry in asked:
             self._jobs.close(entry.job)
+        ends = [entry.job.answers.get(0) for entry in asked if entry.proof is not None]
+        if ends:
+            held = all(answer is None or answer.error in _BUSY for answer in ends)
+            self._held = self._held + 1 if held else 0
         for entry in asked:
             answer = entry.job.answers.get(0)
+            if entry.proof is not None:
+                entry.prove(done=answer is not None and _proves(answer, entry))
             if answer is None or self._pushed(entry.pushed, answer) or answer.error == 0:
                 continue
             if answer.error == PolicyRowMissing.code:
@@ -152,13 +206,22 @@ class Courier:
             )
         return True
 
-    def send(self, tcp: TcpService, turn: Turn, *, confirm: bool) -> None:
+    def send(self, tcp: TcpService, turn: Turn, *, confirm: bool, relayed: bool = False) -> None:
         """Send local changes, again and again, until the master's ledger shows them.
 
         The master ignores what it has.
+
+        Parameters
+        ----------
+        confirm : bool
+            The master acknowledges what it has stored.
+        relayed : bool
+            What is sent reaches it over relays: that one of them has taken it says nothing.
         """
+        host = tcp.source_for(self._master.host).host
         with self._lock:
             awaited = {entry.pushed.id for entry in self._asked if entry.pushed is not None}
+            under_way = {entry.key for entry in self._asked if entry.key and not entry.pushed}
         for policy in turn.policies:
             if policy.id in awaited:
                 continue
@@ -168,16 +231,27 @@ class Courier:
                 self._refused(f"policy {policy.id} not sent: {exc}", exc.code)
                 continue
             what = f"policy {policy.id}"
-            if confirm:
+            if relayed:
+                request = forward_push_command(host, limits.MAX_RELAYS, line)
+                sent = self.ask(tcp, request, what, pushed=policy, key=policy.id)
+            elif confirm:
                 request = f"blockchain push confirm {line}"
                 sent = self.ask(tcp, request, what, pushed=policy)
             else:
                 sent = self.ask(tcp, f"blockchain push\tignore {line}", what)
             self.outbox.sent(policy, sent)
+        # A delete that this cycle has ended could hit what somebody inserted since.
+        waiting = {marker.id for marker in self._ledger.pending()[1]}
         for policy_id in turn.deletes:
+            if policy_id not in waiting:
+                continue
             last = policy_id if policy_id in turn.delivered else ""
             what = f"the delete of {policy_id}"
-            self.outbox.sent(policy_id, self.ask(tcp, drop_command(policy_id), what, last))
+            if not relayed:
+                self.outbox.sent(policy_id, self.ask(tcp, drop_command(policy_id), what, last))
+            elif policy_id not in under_way:
+                request = forward_drop_command(host, limits.MAX_RELAYS, policy_id)
+                self.outbox.sent(policy_id, self.ask(tcp, request, what, last, key=policy_id))
 
     # ------------------------------------------------------------- taking
 
@@ -191,10 +265,32 @@ class _Asked:
     dropped: str
     pushed: Policy | None
     until_s: float
+    key: str
+    proof: Future[bool] | None
 
     def awaited(self, now_s: float) -> bool:
         """Return whether an acknowledgement may still come; an old master sends none."""
-        return self.pushed is not None and now_s < self.until_s and not self.job.answers
+        wanted = self.pushed is not None or self.proof is not None
+        return wanted and now_s < self.until_s and not self.job.answers
+
+    def prove(self, *, done: bool) -> None:
+        """Say whether the master has done it, as far as will ever be known."""
+        if self.proof is None or self.proof.done():
+            return
+        if done:
+            self.proof.set_result(True)
+        else:
+            self.proof.set_exception(PeerTimeout(f"the master did not answer for {self.what}"))
+
+
+def _proves(answer: Answer, entry: _Asked) -> bool:
+    """Return whether an answer shows that the master has done what it was asked for."""
+    if entry.pushed is not None:
+        return answer.error == 0 and _ACKNOWLEDGED.fullmatch(answer.text) is not None
+    if answer.error:
+        return answer.error == PolicyRowMissing.code
+    told = _DROPPED.fullmatch(answer.text)
+    return told is not None and told[1] == entry.key
 
 
 def _hash(policy: Policy) -> str:

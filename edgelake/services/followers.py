@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError
 from edgelake.interfaces import LogPosition
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint
@@ -45,16 +44,15 @@ class Followers:
 
     def tell(self, tcp: Callable[[], TcpService | None], head: LogPosition | None) -> None:
         """Tell all that there is news; does not block."""
+        if head is None:
+            return
         with self._lock:
             waiting, self._waiting = self._waiting, {}
         service = tcp() if waiting else None
-        if service is None or head is None:
+        if service is None:
             return
         command = f"event ledger_changed {head.epoch} {head.seq}"
-        for (peer, ip), session in waiting.items():
-            try:
-                service.answer(peer, command, ip, session)
-                self.told += 1
-            except EdgeLakeError:
-                # It asks by itself when its interval has passed.
-                continue
+        # Who is not reached asks by itself when its interval has passed.
+        self.told += service.tell(
+            command, ((peer, ip, session) for (peer, ip), session in waiting.items())
+        )

@@ -55,6 +55,7 @@ class Following:
         self._known: KnownPosition | None = None
         self._loaded = False
         self._next_try_s = 0.0
+        self._short_s: float | None = None
 
     def place(self) -> LogPosition | None:
         """Return the place that the ledger at hand is at, ``None`` if that is not known."""
@@ -96,7 +97,8 @@ class Following:
             return None
         self.ours = True
         news = read_news(answer.text, asked, token)
-        self.head = news.head
+        if not (news.refused or news.short):
+            self.head, self._short_s = news.head, None
         return news
 
     def adopt(
@@ -135,6 +137,25 @@ class Following:
             self._file.write(known)
             self._known = known
         return adoption
+
+    def fell_back(self, age_s: float | None) -> bool:
+        """Return whether a relay that has not come as far is right: the log itself fell back.
+
+        It is if the master was heard after it was first found to be short. The place
+        here is then worth nothing, and the ledger is fetched whole.
+
+        Parameters
+        ----------
+        age_s : float or None
+            How long ago the relay, or another before it, heard the master.
+        """
+        now_s = time.monotonic()
+        if self._short_s is None:
+            self._short_s = now_s
+        if age_s is None or now_s - age_s <= self._short_s:
+            return False
+        self._known = self._short_s = None
+        return True
 
     def _answer(self, sent: Future[bool], job: PendingJob, patience_s: float) -> Answer | None:
         """Wait for the answer; end early when it is known that there will be none."""

@@ -1,4 +1,4 @@
-"""What follows a place in a master's log, as text: made by the master, read by a follower.
+"""What follows a place in a master's log, as text: made by who serves it, read by a follower.
 
 Source: ``docs/protocol.md``, "Changes of the ledger".
 """
@@ -8,20 +8,64 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from edgelake import limits
 from edgelake.errors import DatabaseError, LedgerInvalid
 from edgelake.interfaces import LogEntry, LogPosition
-from edgelake.services.master import MasterLedger
+from edgelake.ledger import Snapshot
 
-__all__ = ["LedgerNews", "news_text", "read_news"]
+__all__ = ["LedgerNews", "LogSource", "Standing", "heading", "news_text", "read_news"]
+
+_MAX_NAME_CHARS = 64
+
+
+class LogSource(Protocol):
+    """Who can answer for a log: a master, or a relay."""
+
+    def position(self) -> LogPosition:
+        """Return how far the log goes here."""
+
+    def entries(self, epoch: str, seq: int, chain: str) -> tuple[LogEntry, ...] | None:
+        """Return the next changes after a place, ``None`` if it is not known here."""
+
+    def sequenced(self) -> tuple[LogPosition | None, Snapshot]:
+        """Return the whole ledger, and the place at which it was like that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How who answered stands to the master; as it is here, of the master itself.
+
+    Attributes
+    ----------
+    via : tuple of str
+        Random names of the relays between, that next to the master first.
+    age_s : float or None
+        How long ago the master was heard, as far as these know; ``None``: never since they run.
+    behind : int
+        Changes that the last relay knows of and has not got.
+    """
+
+    via: tuple[str, ...] = ()
+    age_s: float | None = 0.0
+    behind: int = 0
+
+    def data(self) -> dict[str, Any]:
+        """Return what an answer says of it; nothing of a master."""
+        if not self.via:
+            return {}
+        age = None if self.age_s is None else round(self.age_s, 1)
+        found: dict[str, Any] = {"via": list(self.via), "age": age}
+        return {**found, "behind": self.behind} if self.behind else found
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerNews:
-    """What a master said.
+    """What a master or a relay said.
 
     Attributes
     ----------
@@ -37,6 +81,11 @@ class LedgerNews:
         Its policies.
     same : bool
         The ledger of the follower is that at ``place``.
+    standing : Standing
+    refused : str
+        Why a relay gives nothing now; empty if it does. Nothing else counts then.
+    short : bool
+        The relay has not come as far as the follower is.
     """
 
     place: LogPosition
@@ -45,9 +94,18 @@ class LedgerNews:
     ledger: bytes | None = None
     count: int = 0
     same: bool = False
+    standing: Standing = Standing()
+    refused: str = ""
+    short: bool = False
 
 
-def news_text(master: MasterLedger, asked: LogPosition, md5: str, token: str) -> str:
+def news_text(
+    source: LogSource,
+    asked: LogPosition,
+    md5: str,
+    token: str,
+    standing: Mapping[str, object] | None = None,
+) -> str:
     """Return what a follower at a place has to know.
 
     Parameters
@@ -58,28 +116,32 @@ def news_text(master: MasterLedger, asked: LogPosition, md5: str, token: str) ->
         Hash of the ledger it has, ``0`` if it has none.
     token : str
         Random word of the question, which the answer repeats.
+    standing : mapping or None
+        `Standing.data` of a relay.
 
     Raises
     ------
     DatabaseError
     """
-    head = master.position()
+    said = standing or {}
+    head = source.position()
     if asked == head:
-        return _heading(token, "none", head, head.seq)
-    entries = master.entries(asked.epoch, asked.seq, asked.chain)
+        return heading(token, "none", head, head.seq, **said)
+    entries = source.entries(asked.epoch, asked.seq, asked.chain)
     if entries:
         last = entries[-1]
         place = LogPosition(head.epoch, last.seq, last.chain)
-        lines = [_heading(token, "changes", place, max(head.seq, last.seq), count=len(entries))]
+        top = max(head.seq, last.seq)
+        lines = [heading(token, "changes", place, top, count=len(entries), **said)]
         for entry in entries:
             lines += (entry.heading(), entry.policy)
         return "\n".join(lines)
-    position, snapshot = master.sequenced()
+    position, snapshot = source.sequenced()
     if position is None:
         raise DatabaseError("the table ledger is being changed by another program")
     if snapshot.md5 == md5:
-        return _heading(token, "same", position, position.seq)
-    top = _heading(
+        return heading(token, "same", position, position.seq, **said)
+    first = heading(
         token,
         "ledger",
         position,
@@ -87,8 +149,9 @@ def news_text(master: MasterLedger, asked: LogPosition, md5: str, token: str) ->
         count=snapshot.count,
         bytes=len(snapshot.data),
         sha256=hashlib.sha256(snapshot.data).hexdigest(),
+        **said,
     )
-    return f"{top}\n{snapshot.data.decode()}"
+    return f"{first}\n{snapshot.data.decode()}"
 
 
 def read_news(text: str, asked: LogPosition, token: str) -> LedgerNews:
@@ -105,16 +168,24 @@ def read_news(text: str, asked: LogPosition, token: str) -> LedgerNews:
         data: dict[str, Any] = json.loads(top)
         if not hmac.compare_digest(str(data["token"]).encode(), token.encode()):
             raise LedgerInvalid("news of the ledger came from somebody who was not asked")
-        kind, head = data["kind"], int(data["head"])
+        kind, standing = data["kind"], _standing(data)
+        if kind == "later":
+            reason = str(data["reason"])[: limits.MAX_RELAY_REASON_CHARS]
+            return LedgerNews(asked, 0, standing=standing, refused=reason)
+        head = int(data["head"])
         place = LogPosition(str(data["epoch"]), int(data["seq"]), str(data["chain"]))
+        if kind == "short":
+            return LedgerNews(place, head, standing=standing, short=True)
         if kind in ("none", "same"):
             if kind == "none" and place != asked:
                 raise LedgerInvalid("the master named another place than it was asked for")
-            return LedgerNews(place, head, same=True)
+            return LedgerNews(place, head, same=True, standing=standing)
         if kind == "changes":
-            return LedgerNews(place, head, _entries(rest, int(data["count"]), asked, place))
+            entries = _entries(rest, int(data["count"]), asked, place)
+            return LedgerNews(place, head, entries, standing=standing)
         if kind == "ledger":
-            return LedgerNews(place, head, ledger=_whole(rest, data), count=int(data["count"]))
+            ledger, count = _whole(rest, data), int(data["count"])
+            return LedgerNews(place, head, ledger=ledger, count=count, standing=standing)
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise LedgerInvalid(f"the news of the ledger are damaged: {exc!r}") from exc
     raise LedgerInvalid(f"the news of the ledger are of an unknown kind: {kind!r}")
@@ -123,7 +194,8 @@ def read_news(text: str, asked: LogPosition, token: str) -> LedgerNews:
 # ------------------------------------------------------------------- parts
 
 
-def _heading(token: str, kind: str, place: LogPosition, head: int, **more: object) -> str:
+def heading(token: str, kind: str, place: LogPosition, head: int, **more: object) -> str:
+    """Return the first line of an answer."""
     return json.dumps(
         {
             "token": token,
@@ -136,6 +208,21 @@ def _heading(token: str, kind: str, place: LogPosition, head: int, **more: objec
         },
         separators=(",", ":"),
     )
+
+
+def _standing(data: Mapping[str, Any]) -> Standing:
+    """Return how who answers stands to the master; `ValueError` if that is nonsense."""
+    via, age, behind = data.get("via", []), data.get("age", 0.0), data.get("behind", 0)
+    if not isinstance(via, list) or not all(
+        isinstance(name, str) and 0 < len(name) <= _MAX_NAME_CHARS for name in via
+    ):
+        raise ValueError("the relays have no usable names")
+    if age is not None and not (isinstance(age, int | float) and 0 <= age < math.inf):
+        raise ValueError(f"{age!r} is no number of seconds")
+    if not isinstance(behind, int) or behind < 0:
+        raise ValueError(f"{behind!r} is no number of changes")
+    # One more than may be is enough to be refused for.
+    return Standing(tuple(via[: limits.MAX_RELAYS + 1]), age, behind)
 
 
 def _entries(text: str, count: int, asked: LogPosition, place: LogPosition) -> tuple[LogEntry, ...]:

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError, LedgerInvalid, PeerTimeout
+from edgelake.errors import EdgeLakeError, LedgerCircle, LedgerInvalid, PeerError, PeerTimeout
 from edgelake.interfaces import LedgerRows, LogPosition
 from edgelake.ledger import LocalLedger
 from edgelake.services.courier import Courier
 from edgelake.services.following import Following
+from edgelake.services.forwarding import Forwarder
 from edgelake.services.jobs import Jobs
 from edgelake.services.ledger_news import LedgerNews
 from edgelake.services.outbox import Turn
 from edgelake.services.projection import TableProjection
+from edgelake.services.relay import Relay
 from edgelake.services.synchronizer import Synchronizer, refusal
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint
@@ -49,6 +51,8 @@ class MasterSource:
         Returns the running TCP service or raises `TcpNotRunning`.
     jobs : Jobs
         Through which the master's refusals come back.
+    relay : Relay
+        Is told where the ledger is, and gives it to others if it is on.
     """
 
     kind = "master"
@@ -60,12 +64,16 @@ class MasterSource:
         connection: Endpoint,
         tcp: Callable[[], TcpService],
         jobs: Jobs,
+        relay: Relay,
     ) -> None:
         self.master = connection
         self._ledger = ledger
         self._table = table
         self._tcp = tcp
         self._jobs = jobs
+        self._relay = relay
+        self.forwarder = Forwarder(connection, tcp, jobs)
+        self._short = 0
         self._lock = threading.Lock()
         self._adopting = threading.Lock()
         self._requests: dict[str, _Request] = {}
@@ -84,18 +92,21 @@ class MasterSource:
 
     def towards(self, master: Endpoint) -> MasterSource:
         """Return a source of the same ledger with another master."""
-        return MasterSource(self._ledger, self._table, master, self._tcp, self._jobs)
+        return MasterSource(self._ledger, self._table, master, self._tcp, self._jobs, self._relay)
 
     def open(self, sync: Synchronizer) -> None:
         """Check that requests can be sent and answered."""
         self._tcp()
         self._sync = sync
+        self._relay.follow(self.master, self._following.place(), sync.trigger)
 
     def close(self) -> None:
         """Forget open requests."""
         with self._lock:
             self._requests.clear()
         self._courier.close()
+        self.forwarder.close()
+        self._relay.leave()
 
     def connection(self) -> str:
         """Return the master's address."""
@@ -134,6 +145,7 @@ class MasterSource:
         """
         tcp = self._tcp()
         self._courier.read_answers()
+        self.forwarder.sweep()
         policies, deletes = self._ledger.pending()
         # A delete that names a platform is not for a master.
         shared = [delete.id for delete in deletes if ":" in (delete.master or "")]
@@ -141,18 +153,25 @@ class MasterSource:
         hint, self._hint = self._hint, None
         if self._following.due():
             news = self._following.ask(tcp)
-            if news is not None:
+            self.forwarder.ours = news is not None
+            if news is None:
+                self._relay.old()
+            else:
+                pause_s = self._weighed(news)
+                if pause_s is not None:
+                    return pause_s
                 moved = self._follow(news, turn)
                 # Who told of a change that is none is not heard again before the usual pause.
                 place = news.place
                 self._hints_count = hint is None or (
                     hint[0] == place.epoch and hint[1] <= max(news.head, place.seq)
                 )
-                self._courier.send(tcp, turn, confirm=self._following.ours)
+                relayed = bool(news.standing.via)
+                self._courier.send(tcp, turn, confirm=True, relayed=relayed)
                 self._project()
                 if news.entries and (not moved or self._following.head > news.place.seq):
                     return 0.0
-                return _follow_up(turn)
+                return _follow_up(turn) or self._courier.pause_s()
         self._hints_count = True
         # A ledger without a place in a log proves what it shows, and nothing else.
         self._outbox.void()
@@ -173,6 +192,45 @@ class MasterSource:
             self._hint = (epoch, seq)
             self._sync.trigger()
 
+    def _weighed(self, news: LedgerNews) -> float | None:
+        """Look at who answered before at what; return the pause if there is nothing to take.
+
+        Raises
+        ------
+        LedgerCircle
+            It follows this node.
+        PeerError
+            It is a relay that has no ledger to give.
+        """
+        via = news.standing.via
+        circle = ""
+        if self._relay.name in via:
+            circle = f"{self.master} follows this node, over {len(via)} relays in all"
+        elif len(via) > limits.MAX_RELAYS:
+            circle = f"the master is more than {limits.MAX_RELAYS} relays away from {self.master}"
+        self._relay.heard(news.standing, news.head, circle)
+        if circle:
+            raise LedgerCircle(
+                f"the ledger of {self.master} is not followed: {circle}",
+                hint="blockchain switch network where master = <a node nearer to the master>",
+            )
+        if news.refused:
+            raise PeerError(f"relay {self.master} gives no ledger now: {news.refused}")
+        if not news.short:
+            self._short = 0
+            return None
+        if self._following.fell_back(news.standing.age_s):
+            return 0.0
+        self._refused(
+            f"relay {self.master} has come to change {news.head} of the master's log, and this"
+            " node further: it waits for the relay",
+            PeerError.code,
+        )
+        self._short += 1
+        return min(
+            limits.RELAY_ASK_PAUSE_S * 2.0 ** min(self._short, 16), limits.SYNC_BACKOFF_MAX_S
+        )
+
     def _follow(self, news: LedgerNews, turn: Turn) -> bool:
         """Take what the master's log says; return whether there was anything."""
         self._outbox.void(news.place.epoch)
@@ -184,6 +242,7 @@ class MasterSource:
         except LedgerInvalid as exc:
             self._refused(f"ledger of {self.master} not adopted: {exc}", exc.code)
             return False
+        self._relay.moved(self._following.place(), news.entries)
         if adoption is None:
             self._settle(turn, stored, news.place)
             return False
@@ -249,6 +308,7 @@ class MasterSource:
                     allow_empty=self._ledger.master_count == 0,
                     dropped=request.dropped,
                 )
+                self._relay.moved(self._following.place())
                 if adoption.changed and self._sync is not None:
                     self._sync.loaded()
             except EdgeLakeError as exc:

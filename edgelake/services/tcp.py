@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
 from edgelake import limits
-from edgelake.errors import ConfigurationError, ServiceError
+from edgelake.errors import ConfigurationError, EdgeLakeError, ServiceError
 from edgelake.services.base import Service
 from edgelake.services.rates import RateMeter, Rates
 from edgelake.wire import (
@@ -19,6 +19,7 @@ from edgelake.wire import (
     FileFlag,
     Handler,
     Job,
+    Message,
     MessageSender,
     MessageServer,
     Reply,
@@ -240,11 +241,44 @@ class TcpService(Service):
             to, blocks, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S, asks=True
         )
 
+    def reply(self, message: Message, reply: Reply) -> None:
+        """Answer a message later than its handler returned; from any thread, never blocks."""
+        if self._server is not None:
+            self._server.reply(message, reply)
+
     def answer(self, to: Endpoint, command: str, peer_ip: str, session: int = 0) -> None:
         """Send a command as the answer to a message that came from ``peer_ip``."""
         source = self.source_for(to.host)
         blocks = request_blocks(command, source.host, source.port)
         self._require_sender().reply(to, blocks, peer_ip, session)
+
+    def tell(self, command: str, peers: Iterable[tuple[Endpoint, str, int]]) -> int:
+        """Send one short command as the answer to earlier messages of many peers.
+
+        Parameters
+        ----------
+        peers : iterable of (Endpoint, str, int)
+            Where each wants it, the IP address its message came from, and its session.
+
+        Returns
+        -------
+        int
+            To how many it is on its way.
+        """
+        sender = self._require_sender()
+        made: dict[Endpoint, bytes] = {}
+        count = 0
+        for to, peer_ip, session in peers:
+            source = self.source_for(to.host)
+            blocks = made.get(source)
+            if blocks is None:
+                blocks = made[source] = request_blocks(command, source.host, source.port)
+            try:
+                sender.reply(to, blocks, peer_ip, session)
+            except EdgeLakeError:
+                continue
+            count += 1
+        return count
 
     def answer_file(
         self,
