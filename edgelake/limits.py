@@ -380,6 +380,15 @@ MAX_LEDGER_ANSWER_CHARS: Final = 4 * 1024 * 1024
 MAX_LEDGER_FOLLOWERS: Final = 10_000
 """Followers that are told of a change; further ones learn it when they ask."""
 
+LEDGER_HINT_PAUSE_S: Final = 5.0
+"""Time for which word of a change is not heard at once after one that proved untrue."""
+
+LEDGER_TELL_PAUSE_S: Final = 100e-6
+"""Pause after telling followers of a change, for each of them: what its question then costs."""
+
+MAX_LEDGER_TELL_PAUSE_S: Final = 0.5
+"""Longest of these pauses; changes meanwhile are told together."""
+
 MAX_RELAYS: Final = 8
 """Relays between a follower and its master; each adds its name to every answer."""
 

@@ -116,12 +116,12 @@ class NodeParts:
     platforms: Platforms = field(default_factory=Platforms)
     echoes: EchoQueue = field(default_factory=EchoQueue)
     traces: Traces = field(default_factory=Traces)
-    followers: Followers = field(default_factory=Followers)
     permission: Permission = Permission.METADATA
     scripts: Running = field(default_factory=Running)
     name: str = "edgelake"
     default_name: str = field(init=False)
     relay: Relay = field(init=False)
+    followers: Followers = field(init=False)
     on_exit: Callable[[], None] | None = None
     ask: Callable[[str], str | None] | None = None
     web: Callable[[RestService], WebApp] | None = None
@@ -136,6 +136,7 @@ class NodeParts:
         self.default_name = self.name
         self.relay = Relay(self.ledger)
         self.relay.watch(self._relay_moved)
+        self.followers = Followers(lambda: self.services.find(TcpService))
 
     def end(self) -> None:
         """Ask the node to end; returns at once, services stop when the node closes."""
@@ -241,7 +242,7 @@ class NodeParts:
         tcp = self.services.find(TcpService)
         if tcp is not None:
             tcp.ledger_unchanged("")
-        self.followers.tell(lambda: self.services.find(TcpService), place)
+        self.followers.tell(place)
 
     def master_ledger(self) -> MasterLedger:
         """Return the ledger this node keeps in its own table.

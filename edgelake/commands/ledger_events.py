@@ -32,15 +32,17 @@ def _get_ledger_after(context: Context, call: Call) -> Result:
     node = context.node
     words = call.arguments
     asked = LogPosition(words["epoch"], words["sequence"], words["chain"])
+    changes = node.followers.changes
     master = None if node.relay.on else node.master_ledger()
-    if context.origin.peer is not None:
-        # Before the look: a change behind it is told, one before it is in the answer.
-        node.followers.note(context.origin.peer, context.origin.ip, context.origin.session)
     token = words["token"][:64]
+    place: LogPosition | None
     if master is None:
-        text = node.relay.news(asked, words["hash"], token)
+        text, place = node.relay.news(asked, words["hash"], token)
     else:
-        text = news_text(master, asked, words["hash"], token)
+        text, place = news_text(master, asked, words["hash"], token)
+    origin = context.origin
+    if origin.peer is not None:
+        node.followers.note(origin.peer, origin.ip, origin.session, place, changes)
     return Result(text, text)
 
 

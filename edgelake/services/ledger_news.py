@@ -105,8 +105,8 @@ def news_text(
     md5: str,
     token: str,
     standing: Mapping[str, object] | None = None,
-) -> str:
-    """Return what a follower at a place has to know.
+) -> tuple[str, LogPosition]:
+    """Return what a follower at a place has to know, and how far the log goes by that.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def news_text(
     said = standing or {}
     head = source.position()
     if asked == head:
-        return heading(token, "none", head, head.seq, **said)
+        return heading(token, "none", head, head.seq, **said), head
     entries = source.entries(asked.epoch, asked.seq, asked.chain)
     if entries:
         last = entries[-1]
@@ -135,12 +135,12 @@ def news_text(
         lines = [heading(token, "changes", place, top, count=len(entries), **said)]
         for entry in entries:
             lines += (entry.heading(), entry.policy)
-        return "\n".join(lines)
+        return "\n".join(lines), head if head.seq >= last.seq else place
     position, snapshot = source.sequenced()
     if position is None:
         raise DatabaseError("the table ledger is being changed by another program")
     if snapshot.md5 == md5:
-        return heading(token, "same", position, position.seq, **said)
+        return heading(token, "same", position, position.seq, **said), position
     first = heading(
         token,
         "ledger",
@@ -151,7 +151,7 @@ def news_text(
         sha256=hashlib.sha256(snapshot.data).hexdigest(),
         **said,
     )
-    return f"{first}\n{snapshot.data.decode()}"
+    return f"{first}\n{snapshot.data.decode()}", position
 
 
 def read_news(text: str, asked: LogPosition, token: str) -> LedgerNews:

@@ -84,7 +84,7 @@ class MasterSource:
         self._sync: Synchronizer | None = None
         self._following = Following(ledger, connection, jobs, lambda: self._stopping)
         self._hint: tuple[str, int] | None = None
-        self._hints_count = True
+        self._deaf_until_s = 0.0
 
     @property
     def _stopping(self) -> bool:
@@ -161,18 +161,20 @@ class MasterSource:
                 if pause_s is not None:
                     return pause_s
                 moved = self._follow(news, turn)
-                # Who told of a change that is none is not heard again before the usual pause.
                 place = news.place
-                self._hints_count = hint is None or (
-                    hint[0] == place.epoch and hint[1] <= max(news.head, place.seq)
+                # Who told of a change that is none is not heard again for a while.
+                deaf = hint is not None and (
+                    hint[0] != place.epoch or hint[1] > max(news.head, place.seq)
                 )
+                self._deaf_until_s = deaf * (time.monotonic() + limits.LEDGER_HINT_PAUSE_S)
                 relayed = bool(news.standing.via)
                 self._courier.send(tcp, turn, confirm=True, relayed=relayed)
                 self._project()
                 if news.entries and (not moved or self._following.head > news.place.seq):
                     return 0.0
-                return _follow_up(turn) or self._courier.pause_s()
-        self._hints_count = True
+                pauses = [_follow_up(turn), self._courier.pause_s()]
+                pauses += [limits.LEDGER_HINT_PAUSE_S] if deaf else []
+                return min((p for p in pauses if p is not None), default=None)
         # A ledger without a place in a log proves what it shows, and nothing else.
         self._outbox.void()
         self._courier.send(tcp, turn, confirm=self._following.ours)
@@ -188,9 +190,10 @@ class MasterSource:
         place = self._following.place()
         if place is not None and place.epoch == epoch and seq <= place.seq:
             return
-        if self._hints_count and self._following.ours and self._sync is not None:
+        if self._following.ours and self._sync is not None:
             self._hint = (epoch, seq)
-            self._sync.trigger()
+            if time.monotonic() >= self._deaf_until_s:
+                self._sync.trigger()
 
     def _weighed(self, news: LedgerNews) -> float | None:
         """Look at who answered before at what; return the pause if there is nothing to take.
@@ -205,7 +208,7 @@ class MasterSource:
         via = news.standing.via
         circle = ""
         if self._relay.name in via:
-            circle = f"{self.master} follows this node, over {len(via)} relays in all"
+            circle = f"{self.master} follows this node: they are a circle"
         elif len(via) > limits.MAX_RELAYS:
             circle = f"the master is more than {limits.MAX_RELAYS} relays away from {self.master}"
         self._relay.heard(news.standing, news.head, circle)

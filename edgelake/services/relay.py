@@ -106,6 +106,10 @@ class Relay:
         now_s = time.monotonic()
         with self._changed:
             self._via, self._broken, self._keeps_log = standing.via, broken, True
+            if self.name in standing.via:
+                # Only the last round: else it would grow with each.
+                rest = standing.via[::-1].index(self.name)
+                self._via = standing.via[-rest - 1 :]
             self._heard_s = None if standing.age_s is None else now_s - standing.age_s
             self._told_seq, self._behind = head, standing.behind
 
@@ -133,8 +137,8 @@ class Relay:
 
     # ------------------------------------------------- what others are given
 
-    def news(self, asked: LogPosition, md5: str, token: str) -> str:
-        """Return what a follower at a place has to know.
+    def news(self, asked: LogPosition, md5: str, token: str) -> tuple[str, LogPosition | None]:
+        """Return what a follower at a place has to know, and how far the log goes by that.
 
         Raises
         ------
@@ -145,18 +149,18 @@ class Relay:
         with self._changed:
             head, broken, old = self._log.head, self._broken, self._keeps_log is False
         if broken:
-            return _later(token, broken, standing)
+            return _later(token, broken, standing), None
         if head is None:
             if old and self._ledger.master_hash() != _NEVER_SYNCED:
                 raise LedgerError("the master that this relay follows keeps no log of changes")
-            return _later(token, "it has no ledger of a master yet", standing)
+            return _later(token, "it has no ledger of a master yet", standing), None
         if asked.epoch == head.epoch and asked.seq > head.seq:
             self._ask_now()
-            return heading(token, "short", head, head.seq, **standing)
+            return heading(token, "short", head, head.seq, **standing), asked
         try:
             return news_text(self, asked, md5, token, standing)
         except DatabaseError as exc:
-            return _later(token, str(exc), standing)
+            return _later(token, str(exc), standing), None
 
     def standing(self) -> Standing:
         """Return how this node stands to the master."""
