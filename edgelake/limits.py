@@ -410,6 +410,9 @@ MAX_FORWARDED: Final = 100
 MAX_FORWARDED_WAITING: Final = 1000
 """Further ones that wait for their turn; the next gets error 108 and comes again."""
 
+MAX_FORWARDED_OF_PEER: Final = 500
+"""Most of both that come from one IP address; others must not starve."""
+
 MAX_FORWARDED_BYTES: Final = 16 * 1024 * 1024
 """Text of all of them together."""
 

@@ -103,4 +103,6 @@ def _pass_on(
         raise PeerError("this relay follows no master now")
     answer_later = context.origin.answer_later
     assert answer_later is not None
-    sync.source.forwarder.forward(Forwarded(text(relays - 1), old_text, word, silent, answer_later))
+    sync.source.forwarder.forward(
+        Forwarded(text(relays - 1), old_text, word, silent, context.origin.ip, answer_later)
+    )

@@ -71,6 +71,7 @@ def _get_relay(context: Context, call: Call) -> Result:
     shown = {
         "Role": data["role"],
         "Upstream": data["upstream"] or "",
+        "Master": data["master"] or "",
         "Hops To Master": "" if data["depth"] is None else data["depth"],
         "Master Heard": _ago(data["master_heard_s"]),
         "Sequence": "" if data["sequence"] is None else data["sequence"],

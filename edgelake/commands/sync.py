@@ -178,6 +178,7 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
 
 _RELAY_KEYS = (
     "role",
+    "master",
     "depth",
     "master_heard_s",
     "followers_waiting",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 from edgelake import limits
 from edgelake.errors import (
@@ -137,7 +138,10 @@ class Courier:
             until_s = time.monotonic() + limits.LEDGER_ANSWER_WAIT_S
             self._asked.append(_Asked(job, what, dropped, pushed, until_s, key, proof))
         sent = tcp.request(self._master, request, job.header(0), attempts=1)
-        return sent if proof is None else proof
+        if proof is None:
+            return sent
+        sent.add_done_callback(partial(_note_failure, job))
+        return proof
 
     def pause_s(self) -> float | None:
         """Return after how many seconds to look again, ``None`` if nothing is under way.
@@ -271,7 +275,8 @@ class _Asked:
     def awaited(self, now_s: float) -> bool:
         """Return whether an acknowledgement may still come; an old master sends none."""
         wanted = self.pushed is not None or self.proof is not None
-        return wanted and now_s < self.until_s and not self.job.answers
+        ended = self.job.answers or (self.proof is not None and self.job.failures)
+        return wanted and now_s < self.until_s and not ended
 
     def prove(self, *, done: bool) -> None:
         """Say whether the master has done it, as far as will ever be known."""
@@ -281,6 +286,12 @@ class _Asked:
             self.proof.set_result(True)
         else:
             self.proof.set_exception(PeerTimeout(f"the master did not answer for {self.what}"))
+
+
+def _note_failure(job: PendingJob, sent: Future[bool]) -> None:
+    error = sent.exception()
+    if error is not None:
+        job.fail(0, error)
 
 
 def _proves(answer: Answer, entry: _Asked) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -31,11 +31,13 @@ class Forwarded:
     text : str
         The command for a master that answers it, or for a further relay.
     old_text : str
-        The command for an existing master; empty if there is none for it.
+        The command for an existing master.
     word : str
         Second word of what the follower sent, for refusals: ``push``, ``drop`` or ``forward``.
     silent : bool
         The follower expects nothing on success.
+    peer : str
+        IP address that it came from.
     answer : callable
         Takes the reply to the follower, from any thread; must not block.
     """
@@ -44,6 +46,7 @@ class Forwarded:
     old_text: str
     word: str
     silent: bool
+    peer: str
     answer: Callable[[Reply], None]
 
 
@@ -70,14 +73,14 @@ class Forwarder:
 
     Attributes
     ----------
-    ours : bool
-        The node that is followed keeps a log, and answers each change.
+    ours : bool or None
+        The node that is followed keeps a log, and answers each change; ``None``: not known yet.
     forwarded : int
         How many were sent on.
     """
 
     def __init__(self, upstream: Endpoint, tcp: Callable[[], TcpService], jobs: Jobs) -> None:
-        self.ours = False
+        self.ours: bool | None = None
         self.forwarded = 0
         self._upstream = upstream
         self._tcp = tcp
@@ -88,6 +91,7 @@ class Forwarder:
         self._under_way: dict[int, _Under] = {}
         self._number = 0
         self._chars = 0
+        self._of_peer: Counter[str] = Counter()
 
     @property
     def pending(self) -> int:
@@ -111,6 +115,7 @@ class Forwarder:
                 raise PeerClosed(f"this relay does not follow {self._upstream} any more")
             if (
                 len(self._waiting) >= limits.MAX_FORWARDED_WAITING
+                or self._of_peer[item.peer] >= limits.MAX_FORWARDED_OF_PEER
                 or self._chars + len(item.text) > limits.MAX_FORWARDED_BYTES
             ):
                 raise Overloaded(
@@ -118,6 +123,7 @@ class Forwarder:
                     hint="try again later",
                 )
             self._chars += len(item.text)
+            self._of_peer[item.peer] += 1
             self._waiting.append(_Under(item, until_s))
         self._go_on()
 
@@ -129,7 +135,7 @@ class Forwarder:
             gone = [self._taken_out(number) for number in late]
             while self._waiting and self._waiting[0].until_s < now_s:
                 gone.append(self._waiting.popleft())
-                self._chars -= len(gone[-1].item.text)
+                self._forget(gone[-1].item)
         for under in gone:
             if self.ours:
                 self._refuse(under, PeerTimeout(f"{self._upstream} did not answer in time"))
@@ -144,6 +150,7 @@ class Forwarder:
             gone += self._waiting
             self._waiting.clear()
             self._chars = 0
+            self._of_peer.clear()
         for under in gone:
             self._refuse(under, PeerClosed(f"this relay does not follow {self._upstream} any more"))
 
@@ -168,7 +175,7 @@ class Forwarder:
                     try:
                         sent.append(self._send(under))
                     except EdgeLakeError as exc:
-                        self._chars -= len(under.item.text)
+                        self._forget(under.item)
                         failed.append((under, exc))
             for under, error in failed:
                 self._refuse(under, error)
@@ -181,9 +188,9 @@ class Forwarder:
                     return
 
     def _send(self, under: _Under) -> tuple[int, PendingJob, Future[bool]]:
+        if self.ours is None:
+            raise PeerError(f"{self._upstream} was not heard yet")
         text = under.item.text if self.ours else under.item.old_text
-        if not text:
-            raise PeerError(f"{self._upstream} does not say what it has stored")
         tcp = self._tcp()
         self._number += 1
         job = under.job = self._jobs.open()
@@ -221,10 +228,17 @@ class Forwarder:
 
     def _taken_out(self, number: int) -> _Under:
         under = self._under_way.pop(number)
-        self._chars -= len(under.item.text)
+        self._forget(under.item)
         if under.job is not None:
             self._jobs.close(under.job)
         return under
+
+    def _forget(self, item: Forwarded) -> None:
+        """Count a change no more; under the lock."""
+        self._chars -= len(item.text)
+        self._of_peer[item.peer] -= 1
+        if self._of_peer[item.peer] <= 0:
+            del self._of_peer[item.peer]
 
     def _hand_back(self, under: _Under, answer: Answer) -> None:
         item = under.item

@@ -21,6 +21,7 @@ from edgelake.ledger import Snapshot
 __all__ = ["LedgerNews", "LogSource", "Standing", "heading", "news_text", "read_news"]
 
 _MAX_NAME_CHARS = 64
+_MAX_ADDRESS_CHARS = 300
 
 
 class LogSource(Protocol):
@@ -48,18 +49,21 @@ class Standing:
         How long ago the master was heard, as far as these know; ``None``: never since they run.
     behind : int
         Changes that the last relay knows of and has not got.
+    master : str
+        Address of the master, as the relay next to it writes it; empty of the master itself.
     """
 
     via: tuple[str, ...] = ()
     age_s: float | None = 0.0
     behind: int = 0
+    master: str = ""
 
     def data(self) -> dict[str, Any]:
         """Return what an answer says of it; nothing of a master."""
         if not self.via:
             return {}
         age = None if self.age_s is None else round(self.age_s, 1)
-        found: dict[str, Any] = {"via": list(self.via), "age": age}
+        found: dict[str, Any] = {"via": list(self.via), "master": self.master, "age": age}
         return {**found, "behind": self.behind} if self.behind else found
 
 
@@ -221,8 +225,11 @@ def _standing(data: Mapping[str, Any]) -> Standing:
         raise ValueError(f"{age!r} is no number of seconds")
     if not isinstance(behind, int) or behind < 0:
         raise ValueError(f"{behind!r} is no number of changes")
+    master = data.get("master", "")
+    if not isinstance(master, str) or len(master) > _MAX_ADDRESS_CHARS:
+        raise ValueError("the address of the master is none")
     # One more than may be is enough to be refused for.
-    return Standing(tuple(via[: limits.MAX_RELAYS + 1]), age, behind)
+    return Standing(tuple(via[: limits.MAX_RELAYS + 1]), age, behind, master)
 
 
 def _entries(text: str, count: int, asked: LogPosition, place: LogPosition) -> tuple[LogEntry, ...]:

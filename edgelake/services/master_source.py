@@ -264,7 +264,7 @@ class MasterSource:
 
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return whether changes for these masters are sent by the cycles."""
-        return self.master in masters
+        return self.master in masters or self._relay.master in map(str, masters)
 
     def _open_request(self, dropped: frozenset[str]) -> str:
         """Return a file name nobody can guess, and keep it until it is answered."""

@@ -54,6 +54,7 @@ class Relay:
         self._upstream: Endpoint | None = None
         self._keeps_log: bool | None = None  # not known
         self._via: tuple[str, ...] = ()
+        self._master = ""
         self._heard_s: float | None = None
         self._told_seq = 0
         self._behind = 0
@@ -81,7 +82,7 @@ class Relay:
         with self._changed:
             self._upstream, self._ask = upstream, ask
             self._via, self._heard_s, self._told_seq, self._behind = (), None, 0, 0
-            self._keeps_log, self._broken = None, ""
+            self._keeps_log, self._broken, self._master = None, "", ""
             if place != self._log.head:
                 self._log.begin(place)
             self._md5 = self._ledger.master_hash()
@@ -106,6 +107,7 @@ class Relay:
         now_s = time.monotonic()
         with self._changed:
             self._via, self._broken, self._keeps_log = standing.via, broken, True
+            self._master = standing.master or str(self._upstream or "")
             if self.name in standing.via:
                 # Only the last round: else it would grow with each.
                 rest = standing.via[::-1].index(self.name)
@@ -168,7 +170,7 @@ class Relay:
             age = None if self._heard_s is None else time.monotonic() - self._heard_s
             head = self._log.head
             ahead = max(0, self._told_seq - head.seq) if head is not None else 0
-            return Standing((*self._via, self.name), age, ahead + self._behind)
+            return Standing((*self._via, self.name), age, ahead + self._behind, self._master)
 
     def position(self) -> LogPosition:
         """Return how far the log goes here.
@@ -229,6 +231,11 @@ class Relay:
     # --------------------------------------------------------------- reports
 
     @property
+    def master(self) -> str:
+        """Address of the master, as the node next to it writes it; empty if not known."""
+        return self._master
+
+    @property
     def broken(self) -> str:
         """Why nothing is given, ``""`` if all is well."""
         return self._broken
@@ -242,6 +249,7 @@ class Relay:
         age = standing.age_s
         return {
             "upstream": str(upstream) if upstream is not None else None,
+            "master": standing.master or None,
             "depth": len(standing.via) if keeps_log else None,
             "master_heard_s": None if age is None else round(age, 1),
             "behind": standing.behind,

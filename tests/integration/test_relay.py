@@ -137,6 +137,7 @@ class TestChain:
         assert "Master: 3 hops away" in chain.last.run("get synchronizer").text
         relayed = chain.one.run("get relay where format = json").data
         assert relayed["forwarded"] == 2
+        assert figures(chain.last)["master"] == chain.addresses[0]
         assert relayed["upstream"] == chain.addresses[0]
         assert relayed["followers_told"] > 0
 
@@ -146,6 +147,14 @@ class TestChain:
         for node in (chain.one, chain.last):
             eventually(lambda n=node: "middle" in names(n), "the policy at the ends")
         eventually(lambda: figures(chain.two)["pending_policies"] == 0, "the acknowledgement")
+
+    def test_changes_for_the_master_itself_go_by_the_relays(self, chain):
+        insert(chain.last, "mine", chain.addresses[0])
+        eventually(lambda: figures(chain.last)["pending_policies"] == 0, "the acknowledgement")
+        assert chain.one.run("get relay").data["forwarded"] == 1
+        (host,) = [row[4] for row in rows_of(chain.master) if row[1] == "mine"]
+        assert host == "127.0.0.1"
+        assert "push confirm" not in chain.master.run("get event log").text
 
     def test_a_refusal_of_the_master_comes_back_to_the_end(self, chain):
         push(chain.master, "x", "2026-x")
@@ -429,6 +438,10 @@ class TestOthers:
         assert figures(chain.last)["refused"] == []
         monkeypatch.setattr(limits, "MAX_FORWARDED_WAITING", 1)
         eventually(lambda: figures(chain.last)["pending_policies"] == 0, "it comes again by itself")
+        monkeypatch.setattr(limits, "MAX_FORWARDED_OF_PEER", 0)
+        with pytest.raises(RemoteError, match="on their way"):
+            ask(chain.addresses[2], text)
+        monkeypatch.setattr(limits, "MAX_FORWARDED_OF_PEER", 1)
         monkeypatch.setattr(limits, "MAX_FORWARDED_BYTES", 10)
         with pytest.raises(RemoteError, match="on their way"):
             ask(chain.addresses[2], text)

@@ -1,0 +1,43 @@
+"""A relay killed while changes pass through it: nothing is lost, and nothing is mixed."""
+
+from __future__ import annotations
+
+import random
+
+from tests.system.test_ledger_kills import numbers, shown, stored
+from tests.system.test_two_nodes import bring_up
+from tests.waiting import eventually
+
+ROUNDS = 3
+
+
+def test_kills_of_the_relay_lose_nothing(start):
+    chance = random.Random(20261126)
+    master, relay, last = start("master"), start("relay"), start("last")
+    address = bring_up(master)
+    up = bring_up(relay)
+    port = int(up.rpartition(":")[2])
+    sync = "run blockchain sync where source = master and time = 1 second and dest = file"
+    relaying = f"{sync} and connection = {address} and relay = true"
+    relay.ask(relaying)
+    bring_up(last)
+    last.ask(f"{sync} and connection = {up}")
+    wanted: list[str] = []
+    for round_ in range(ROUNDS):
+        for number in range(chance.randrange(1, 12)):
+            name = f"p{round_}_{number}"
+            last.ask(
+                f'blockchain insert where policy = {{"device": {{"name": "{name}"}}}}'
+                f" and local = true and master = {up}"
+            )
+            wanted.append(name)
+        relay.kill()
+        assert set(wanted) <= set(shown(last)) | set(stored(master))
+        relay = start("relay")
+        bring_up(relay, port)
+        relay.ask(relaying)
+    eventually(lambda: sorted(stored(master)) == sorted(wanted), "all on the master", 40)
+    eventually(lambda: shown(last) == stored(master), "the same at the end", 40)
+    eventually(lambda r=relay: shown(r) == stored(master), "the same on the relay", 40)
+    eventually(lambda: '"local"' not in last.ledger.read_text(), "an empty outbox", 40)
+    assert numbers(master) == list(range(1, len(wanted) + 1))
