@@ -164,28 +164,36 @@ class Forwarder:
             if self._going:
                 return
             self._going = True
-        while True:
-            sent: list[tuple[int, PendingJob, Future[bool]]] = []
-            failed: list[tuple[_Under, EdgeLakeError]] = []
+        try:
+            while self._batch_sent():
+                pass
+        except BaseException:
             with self._lock:
-                self._again = False
-                # Sent under the lock: a delete must not overtake the policy that it follows.
-                while self._waiting and len(self._under_way) < limits.MAX_FORWARDED:
-                    under = self._waiting.popleft()
-                    try:
-                        sent.append(self._send(under))
-                    except EdgeLakeError as exc:
-                        self._forget(under.item)
-                        failed.append((under, exc))
-            for under, error in failed:
-                self._refuse(under, error)
-            for number, job, future in sent:
-                job.when_complete(partial(self._answered, number))
-                future.add_done_callback(partial(self._sent, job))
-            with self._lock:
-                if not self._again:
-                    self._going = False
-                    return
+                self._going = False
+            raise
+
+    def _batch_sent(self) -> bool:
+        """Send what may be; return whether there may be more meanwhile."""
+        sent: list[tuple[int, PendingJob, Future[bool]]] = []
+        failed: list[tuple[_Under, EdgeLakeError]] = []
+        with self._lock:
+            self._again = False
+            # Sent under the lock: a delete must not overtake the policy that it follows.
+            while self._waiting and len(self._under_way) < limits.MAX_FORWARDED:
+                under = self._waiting.popleft()
+                try:
+                    sent.append(self._send(under))
+                except EdgeLakeError as exc:
+                    self._forget(under.item)
+                    failed.append((under, exc))
+        for under, error in failed:
+            self._refuse(under, error)
+        for number, job, future in sent:
+            job.when_complete(partial(self._answered, number))
+            future.add_done_callback(partial(self._sent, job))
+        with self._lock:
+            self._going = self._again
+            return self._again
 
     def _send(self, under: _Under) -> tuple[int, PendingJob, Future[bool]]:
         if self.ours is None:
