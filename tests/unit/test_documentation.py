@@ -55,6 +55,8 @@ def test_peers_may_call_only_what_is_meant():
     allowed = {c.name for c in COMMANDS if c.permission <= Permission.METADATA}
     assert allowed == {
         "blockchain drop policy",
+        "blockchain forward drop",
+        "blockchain forward push",
         "blockchain get",
         "blockchain get root policies",
         "blockchain pull to stdout",
@@ -87,6 +89,7 @@ def test_peers_may_call_only_what_is_meant():
         "get node name",
         "get policies diff",
         "get processes",
+        "get relay",
         "get remote permission",
         "get rest calls",
         "get rest pool",
