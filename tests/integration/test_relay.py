@@ -248,6 +248,18 @@ class TestChanges:
             eventually(lambda: figures(late)["pending_policies"] == 0, "the acknowledgement")
             assert names(late) == ["a", "mine"]
 
+    def test_a_delete_that_a_relay_has_is_not_done_yet(self, chain):
+        chain.two.run("exit synchronizer")
+        chain.last.run(f"blockchain delete policy where id = a and master = {chain.addresses[2]}")
+        eventually(
+            lambda: "follows no master now" in str(figures(chain.last)["last_error"]), "its word"
+        )
+        assert figures(chain.last)["pending_deletes"] == 1
+        assert names(chain.last) == []
+        chain.two.run(sync(chain.addresses[1], relay=True))
+        eventually(lambda: b'"a"' not in ledger_of(chain.master), "the delete on the master")
+        eventually(lambda: figures(chain.last)["pending_deletes"] == 0, "its end")
+
     def test_a_follower_ahead_of_a_relay_waits_for_it(self, chain, nodes):
         chain.two.run("exit synchronizer")
         push(chain.master, "b", "2026-b")
@@ -366,6 +378,10 @@ class TestOthers:
             eventually(lambda: "o" in names(chain.last), "the policy at the other follower")
             (host,) = [row[4] for row in rows_of(chain.master) if row[1] == "o"]
             assert host == old.host
+            old.run_client(chain.addresses[2], f"event get_blockchain /tmp/y.new {md5} 0")
+            eventually(lambda: len(old.files) == 2, "the ledger with it")
+            assert list(old.files.values())[1] == ledger_of(chain.master)
+            assert "own" in names(chain.two)
             old.run_client(chain.addresses[2], "blockchain drop policy where id = o", job_id=5)
             eventually(lambda: '"id": "o"' not in ledger_of(chain.master).decode(), "its end")
             old.run_client(chain.addresses[2], "blockchain drop policy where id = o", job_id=6)
