@@ -377,6 +377,34 @@ MAX_LEDGER_ENTRIES_PER_ANSWER: Final = 1000
 MAX_LEDGER_ANSWER_CHARS: Final = 4 * 1024 * 1024
 """Characters of policies in one such answer."""
 
+LEDGER_LOOK_WAIT_S: Final = 0.5
+"""Wait of who only looks at a master's log for one who changes it; then it is busy."""
+
+MAX_LEDGER_GROUP: Final = 500
+"""Changes that a master stores with one commit."""
+
+MAX_LEDGER_GROUP_CHARS: Final = 4 * 1024 * 1024
+"""Characters of their policies, but at least one change."""
+
+MAX_WAITING_LEDGER_CHANGES: Final = 10_000
+"""Changes that wait for a master's database; who sends more is told to come again."""
+
+MAX_WAITING_LEDGER_CHARS: Final = 64 * 1024 * 1024
+"""Characters of their policies."""
+
+LEDGER_WRITER_LINGER_S: Final = 1.0
+"""How long the thread that stores changes waits for further ones before it ends."""
+
+MAX_SHARED_LEDGER_BYTES: Final = MAX_MESSAGE_BYTES - 64 * 1024
+"""Ledger of a master: it travels as one message, and the rest is for what is said about it."""
+
+MAX_POLICY_ID_BYTES: Final = 1000
+"""Id of a policy as UTF-8; an index of PostgreSQL takes 2,700 bytes, SQLite any number."""
+
+STORED_WAIT_S: Final = 20.0
+"""Wait of a command for a master's word that a change is stored: twice its wait for a busy
+database, and the way."""
+
 MAX_LEDGER_FOLLOWERS: Final = 10_000
 """Followers that are told of a change; further ones learn it when they ask."""
 
