@@ -50,6 +50,7 @@
     │ ├ PolicyMissing (LookupError)         113
     │ ├ PolicyRowMissing (LookupError)      101
     │ ├ LedgerInvalid                       69
+    │ ├ LedgerFull                          9
     │ └ PlatformError                       30
     │   ├ PlatformFailed                    30
     │   └ PlatformUncertain (TimeoutError)    26
@@ -120,6 +121,7 @@ __all__ = [
     "HomeLocked",
     "KeyMissing",
     "LedgerError",
+    "LedgerFull",
     "LedgerInvalid",
     "LibraryMissing",
     "LocalProtocolError",
@@ -518,6 +520,12 @@ class LedgerInvalid(LedgerError):
     """A received or stored ledger is not usable."""
 
     code = 69
+
+
+class LedgerFull(LedgerError):
+    """A ledger would be, or is, longer than what travels as one message."""
+
+    code = 9
 
 
 class PlatformError(LedgerError):

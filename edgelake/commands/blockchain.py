@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 
 from edgelake import limits
@@ -43,6 +43,7 @@ from edgelake.ledger import (
     parse_policy,
 )
 from edgelake.services.courier import drop_command
+from edgelake.services.ledger_writer import Stored
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint, wire_code
@@ -154,8 +155,7 @@ def _delete(context: Context, call: Call) -> Result:
     related=("blockchain insert", "blockchain drop policy"),
 )
 def _push(context: Context, call: Call) -> Result:
-    _store(context, call, ignore=False)
-    return Result()
+    return context.when(_store(context, call, ignore=False)[1], lambda _: Result())
 
 
 @commands.command(
@@ -167,8 +167,7 @@ def _push(context: Context, call: Call) -> Result:
     related=("blockchain push",),
 )
 def _push_ignore(context: Context, call: Call) -> Result:
-    _store(context, call, ignore=True)
-    return Result()
+    return context.when(_store(context, call, ignore=True)[1], lambda _: Result())
 
 
 @commands.command(
@@ -185,17 +184,19 @@ def _push_ignore(context: Context, call: Call) -> Result:
     related=("blockchain push ignore", "get synchronizer"),
 )
 def _push_confirm(context: Context, call: Call) -> Result:
-    policy = _store(context, call, ignore=True)
-    master = context.node.master_ledger()
-    stored = master.stored(policy.id)
-    if stored is not None and not stored.same_content(policy):
-        raise PolicyConflict(f"policy '{policy.id}' exists already, with other content")
-    place = master.position()
+    policy, stored = _store(context, call, ignore=True)
     digest = hashlib.sha256(policy.text.encode()).hexdigest()
-    return Result(
-        {"id": policy.id, "epoch": place.epoch, "sequence": place.seq, "sha256": digest},
-        f"stored {place.seq} {place.epoch} {digest} {policy.id}",
-    )
+
+    def told(found: Stored) -> Result:
+        if not found.policy.same_content(policy):
+            raise PolicyConflict(f"policy '{policy.id}' exists already, with other content")
+        place = found.place
+        return Result(
+            {"id": policy.id, "epoch": place.epoch, "sequence": place.seq, "sha256": digest},
+            f"stored {place.seq} {place.epoch} {digest} {policy.id}",
+        )
+
+    return context.when(stored, told)
 
 
 @commands.command(
@@ -219,16 +220,15 @@ def _drop(context: Context, call: Call) -> Result:
     if call.given and call.arguments["policy"] is not None:
         raise BadArgument("both a policy and an id", hint="leave one of them out")
     if call.arguments["policy"] is not None:
-        policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
-        context.node.master_ledger().drop([policy.id])
-        return Result()
-    if not call.given:
+        ids = [complete(parse_policy(call.arguments["policy"]), datetime.now(UTC)).id]
+    elif not call.given:
         raise MissingOption("no policy to drop", hint="write: blockchain drop policy where id = …")
-    ids = [part.strip() for part in call.options["id"].split(",")]
-    if not all(ids):
-        raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")
-    context.node.master_ledger().drop(ids)
-    return Result()
+    else:
+        ids = [part.strip() for part in call.options["id"].split(",")]
+        if not all(ids):
+            raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")
+    dropped = context.node.master_ledger().drop_later(ids, waits=not context.defers)
+    return context.when(dropped, lambda _: Result())
 
 
 @commands.command(
@@ -344,7 +344,9 @@ def _warn(context: Context, error: BaseException | None) -> None:
         context.node.report("blockchain insert", told)
 
 
-def _store(context: Context, call: Call, *, ignore: bool) -> Policy:
+def _store(context: Context, call: Call, *, ignore: bool) -> tuple[Policy, Future[Stored]]:
+    """Have the policy of a command stored; return it with what tells the outcome."""
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
-    context.node.master_ledger().push(policy, context.node.host_of(context.origin), ignore=ignore)
-    return policy
+    host = context.node.host_of(context.origin)
+    master = context.node.master_ledger()
+    return policy, master.push_later(policy, host, ignore=ignore, waits=not context.defers)

@@ -61,6 +61,8 @@ class LedgerRead:
         Policies in the order of the ledger.
     faults : tuple of str
         Why stored rows are left out.
+    scans : int
+        `SequencedLedger.scans` when it was read.
     version : object
         What `LedgerTable.version` says as long as the table is like that.
     """
@@ -69,6 +71,7 @@ class LedgerRead:
     ids: tuple[str, ...]
     lines: tuple[str, ...]
     faults: tuple[str, ...]
+    scans: int
     version: object
 
 
@@ -214,7 +217,8 @@ class SequencedLedger(LedgerTable):
     @property
     def reached(self) -> LogPosition:
         """How far the log goes with the changes of the `group` that this thread is in."""
-        assert self._grouped and self._head is not None
+        assert self._grouped
+        assert self._head is not None
         return self._head
 
     def position(self) -> LogPosition:
@@ -256,12 +260,12 @@ class SequencedLedger(LedgerTable):
                     if exc.code != DatabaseError.code or "no such table" in exc.message:
                         raise
                     break
-                rows = self.rows()
+                scans, rows = self.scans, self.rows()
                 version = self._database.version()
                 if self._known == (position, version):
-                    return self._sorted_out(position, rows, version)
+                    return self._sorted_out(position, rows, scans, version)
             version = self._database.version()
-            return self._sorted_out(None, self.rows(), version)
+            return self._sorted_out(None, self.rows(), self.scans, version)
 
     def rows(self) -> list[tuple[str, object]]:
         """Return the id and the policy of each row, in the order of the ledger."""
@@ -413,6 +417,9 @@ class SequencedLedger(LedgerTable):
     def _note_gone(self, policy_id: str) -> None:
         if self._database.execute("DELETE FROM ledger_shown WHERE policy_id = ?", (policy_id,)):
             self._note("del", policy_id, "", "")
+        else:
+            # It was no entry: who knows of it learns that it is gone by comparing.
+            self.scans += 1
 
     def _show(self, policy_id: str, digest: str) -> None:
         self._database.execute(
@@ -447,7 +454,11 @@ class SequencedLedger(LedgerTable):
         )
 
     def _sorted_out(
-        self, position: LogPosition | None, rows: Sequence[tuple[str, object]], version: object
+        self,
+        position: LogPosition | None,
+        rows: Sequence[tuple[str, object]],
+        scans: int,
+        version: object,
     ) -> LedgerRead:
         ids: list[str] = []
         lines: list[str] = []
@@ -459,7 +470,7 @@ class SequencedLedger(LedgerTable):
             else:
                 ids.append(policy_id)
                 lines.append(str(policy))
-        return LedgerRead(position, tuple(ids), tuple(lines), tuple(faults), version)
+        return LedgerRead(position, tuple(ids), tuple(lines), tuple(faults), scans, version)
 
 
 def _digest(policy: str, date: object, number: object) -> str:

@@ -256,15 +256,15 @@ class TestOutbox:
         follow(follower, address, "1 second")
         eventually(lambda: names(follower) == ["a"], "the first ledger")
         stored = node._parts.master_ledger()
-        push_once = stored.push
+        push_once = stored.push_later
 
-        def push_and_drop(policy, host, *, ignore=False):
-            added = push_once(policy, host, ignore=ignore)
-            if added and policy.id == "mine":
+        def push_and_drop(policy, host, *, ignore=False, waits=False):
+            pushed = push_once(policy, host, ignore=ignore, waits=True)
+            if pushed.result().added and policy.id == "mine":
                 stored.drop(["mine"])
-            return added
+            return pushed
 
-        stored.push = push_and_drop
+        stored.push_later = push_and_drop
         follower.run(
             'blockchain insert where policy = {"device": {"id": "mine", "name": "mine"}}'
             f" and master = {address}"
@@ -279,7 +279,7 @@ class TestOutbox:
         follower = nodes("one")
         follow(follower, address, "1 second")
         eventually(lambda: names(follower) == ["a"], "the first ledger")
-        node._parts.master_ledger().push = refuse
+        node._parts.master_ledger().push_later = refuse
         for name in ("bad", "worse"):
             follower.run(
                 f'blockchain insert where policy = {{"device": {{"id": "{name}", "name": "x"}}}}'
@@ -296,7 +296,7 @@ class TestOutbox:
         )
         assert "refused policy bad" in follower.run("get error log").text
         # It is kept, and others go on.
-        del node._parts.master_ledger().push
+        del node._parts.master_ledger().push_later
         follower.run(
             'blockchain insert where policy = {"device": {"id": "good", "name": "good"}}'
             f" and local = true and master = {address}"
@@ -334,7 +334,6 @@ class TestOutbox:
         follow(follower, address, "1 second")
         eventually(lambda: figures(follower)["sync_ok"] > 0, "a first cycle")
         database = node._parts.databases.get("blockchain")
-        database._connection.execute("PRAGMA busy_timeout = 100")
         wanted = [f"w{number}" for number in range(10)]
         with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -395,7 +394,7 @@ class TestOutbox:
             assert same(node, follower)
 
 
-def refuse(policy, host, *, ignore=False):
+def refuse(policy, host, *, ignore=False, waits=False):
     from edgelake.errors import PolicyInvalid
 
     raise PolicyInvalid("that type is not in this network")
