@@ -399,7 +399,7 @@ MAX_SHARED_LEDGER_BYTES: Final = MAX_MESSAGE_BYTES - 64 * 1024
 """Ledger of a master: it travels as one message, and the rest is for what is said about it."""
 
 MAX_POLICY_ID_BYTES: Final = 1000
-"""Id of a policy as UTF-8; an index of PostgreSQL takes 2,700 bytes, SQLite any number."""
+"""Id, and type, of a policy as UTF-8; an index of PostgreSQL takes 2,700 bytes, SQLite any."""
 
 STORED_WAIT_S: Final = 20.0
 """Wait of a command for a master's word that a change is stored: twice its wait for a busy
@@ -425,6 +425,10 @@ RESEND_PAUSE_S: Final = 0.25
 
 REFUSED_RETRY_S: Final = 600.0
 """Time before a policy that the master refused is sent again: what it lacked may be there."""
+
+POSTPONED_RETRY_MAX_S: Final = 15.0
+"""Longest pause before a change is sent again that the master could not take: its database was
+busy, or it lacks a policy that another node is about to insert."""
 
 LEDGER_REQUEST_TTL_S: Final = 120.0
 """How long an answer to a ledger request is taken."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 import time
@@ -11,15 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from edgelake import limits
-from edgelake.errors import (
-    DatabaseError,
-    DatabaseUnknown,
-    DatabaseUnreachable,
-    Overloaded,
-    PolicyInvalid,
-    PolicyRowMissing,
-    TableMissing,
-)
+from edgelake.errors import PolicyInvalid, PolicyRowMissing, is_temporary
 from edgelake.interfaces import LogPosition
 from edgelake.ledger import LocalLedger, Policy
 from edgelake.services.jobs import Answer, Jobs, PendingJob
@@ -27,13 +20,10 @@ from edgelake.services.outbox import Outbox, Turn
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint
 
-__all__ = ["Courier", "drop_command"]
+__all__ = ["Courier", "confirmed_drop", "drop_command", "place_dropped", "place_stored"]
 
-_BUSY = {
-    kind.code
-    for kind in (DatabaseError, DatabaseUnknown, DatabaseUnreachable, TableMissing, Overloaded)
-}
-_ACKNOWLEDGED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
+_STORED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
+_DROPPED = re.compile(r"(?:dropped|absent) ([0-9]{1,18}) ([0-9a-f]{1,64}) (.*)", re.DOTALL)
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
@@ -43,6 +33,28 @@ def drop_command(policy_id: str) -> str:
         return f"blockchain drop policy where id = {policy_id}"
     quote = "'" if '"' in policy_id else '"'
     return f"blockchain drop policy where id = {quote}{policy_id}{quote}"
+
+
+def confirmed_drop(policy_id: str) -> str:
+    """Return the command that removes any id from a master of our kind, which says so."""
+    return f"blockchain drop confirm {json.dumps({'id': policy_id})}"
+
+
+def place_stored(answer: Answer, policy: Policy) -> LogPosition | None:
+    """Return the place in the log at which an answer says that a policy is stored."""
+    told = _STORED.fullmatch(answer.text) if answer.error == 0 else None
+    # Who names the hash has read the policy, and is not guessing at jobs.
+    if told is None or told[4] != policy.id or told[3] != _hash(policy):
+        return None
+    return LogPosition(told[2], int(told[1]), "")
+
+
+def place_dropped(answer: Answer, policy_id: str) -> LogPosition | None:
+    """Return the place in the log at which an answer says that an id is gone."""
+    told = _DROPPED.fullmatch(answer.text) if answer.error == 0 else None
+    if told is None or told[3] != policy_id:
+        return None
+    return LogPosition(told[2], int(told[1]), "")
 
 
 class Courier:
@@ -90,17 +102,17 @@ class Courier:
         request: str,
         what: str,
         dropped: str = "",
-        pushed: Policy | None = None,
+        change: Policy | str | None = None,
     ) -> Future[bool]:
         """Send a request whose answer the next cycle reads.
 
-        ``dropped`` is the id of a delete that the answer can finish, ``pushed`` the
-        policy that it can acknowledge or refuse.
+        ``dropped`` is the id of a delete that the answer of an old master can finish,
+        ``change`` the policy, or the id of the delete, that the answer can acknowledge or refuse.
         """
         job = self._jobs.open()
         with self._lock:
             until_s = time.monotonic() + limits.LEDGER_ANSWER_WAIT_S
-            self._asked.append(_Asked(job, what, dropped, pushed, until_s))
+            self._asked.append(_Asked(job, what, dropped, change, until_s))
         return tcp.request(self._master, request, job.header(0), attempts=1)
 
     def read_answers(self) -> None:
@@ -118,7 +130,7 @@ class Courier:
             self._jobs.close(entry.job)
         for entry in asked:
             answer = entry.job.answers.get(0)
-            if answer is None or self._pushed(entry.pushed, answer) or answer.error == 0:
+            if answer is None or self._answered(entry, answer) or answer.error == 0:
                 continue
             if answer.error == PolicyRowMissing.code:
                 # A policy that the master no longer has is as good as dropped.
@@ -131,34 +143,41 @@ class Courier:
                 answer.error,
             )
 
-    def _pushed(self, policy: Policy | None, answer: Answer) -> bool:
-        """Take the acknowledgement or refusal of a policy; return whether it was one."""
-        if policy is None:
+    def _answered(self, entry: _Asked, answer: Answer) -> bool:
+        """Take the acknowledgement or refusal of a change; return whether it was one."""
+        change = entry.change
+        if change is None:
             return False
-        reason = " ".join(answer.text.split())
         if answer.error == 0:
-            told = _ACKNOWLEDGED.fullmatch(answer.text)
-            # Who names the hash has read the policy, and is not guessing at jobs.
-            if told is None or told[4] != policy.id or told[3] != _hash(policy):
-                return False
-            self.outbox.acknowledge(policy.id, LogPosition(told[2], int(told[1]), ""))
-            return True
-        if answer.error in _BUSY:
-            return False
-        if self.outbox.refuse(policy, reason, answer.error):
+            if isinstance(change, str):
+                place = place_dropped(answer, change)
+            else:
+                place = place_stored(answer, change)
+            if place is not None:
+                self.outbox.acknowledge(change, place)
+            return place is not None
+        reason = " ".join(answer.text.split())
+        if self.outbox.refuse(change, reason, answer.error):
+            verb = "cannot take" if is_temporary(answer.error) else "refused"
             self._refused(
-                f"master {self._master} refused policy {policy.id}, error {answer.error}: {reason}",
+                f"master {self._master} {verb} {entry.what}, error {answer.error}: {reason}",
                 answer.error,
             )
         return True
 
+    def pause_s(self) -> float | None:
+        """Return after which time to go on because the master has not answered for all changes."""
+        pause_s = self.outbox.pause_s()
+        return None if pause_s is None else max(pause_s, limits.SYNC_FOLLOW_UP_S)
+
     def send(self, tcp: TcpService, turn: Turn, *, confirm: bool) -> None:
         """Send local changes, again and again, until the master's ledger shows them.
 
-        The master ignores what it has.
+        The master ignores what it has. A delete waits until nothing is known to be under way
+        that could bring its policy back.
         """
         with self._lock:
-            awaited = {entry.pushed.id for entry in self._asked if entry.pushed is not None}
+            awaited = {entry.key for entry in self._asked}
         for policy in turn.policies:
             if policy.id in awaited:
                 continue
@@ -170,16 +189,20 @@ class Courier:
             what = f"policy {policy.id}"
             if confirm:
                 request = f"blockchain push confirm {line}"
-                sent = self.ask(tcp, request, what, pushed=policy)
+                sent = self.ask(tcp, request, what, change=policy)
             else:
                 sent = self.ask(tcp, f"blockchain push\tignore {line}", what)
             self.outbox.sent(policy, sent)
         for policy_id in turn.deletes:
-            last = policy_id if policy_id in turn.delivered else ""
             what = f"the delete of {policy_id}"
-            self.outbox.sent(policy_id, self.ask(tcp, drop_command(policy_id), what, last))
-
-    # ------------------------------------------------------------- taking
+            if not confirm:
+                last = policy_id if policy_id in turn.delivered else ""
+                sent = self.ask(tcp, drop_command(policy_id), what, last)
+            elif policy_id in awaited:
+                continue
+            else:
+                sent = self.ask(tcp, confirmed_drop(policy_id), what, change=policy_id)
+            self.outbox.sent(policy_id, sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +212,17 @@ class _Asked:
     job: PendingJob
     what: str
     dropped: str
-    pushed: Policy | None
+    change: Policy | str | None
     until_s: float
+
+    @property
+    def key(self) -> str:
+        """The id of what is awaited, empty if nothing is."""
+        return self.change.id if isinstance(self.change, Policy) else self.change or ""
 
     def awaited(self, now_s: float) -> bool:
         """Return whether an acknowledgement may still come; an old master sends none."""
-        return self.pushed is not None and now_s < self.until_s and not self.job.answers
+        return self.change is not None and now_s < self.until_s and not self.job.answers
 
 
 def _hash(policy: Policy) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgelake import limits
 from edgelake.errors import EdgeLakeError, LedgerInvalid, PeerTimeout
-from edgelake.interfaces import LedgerRows, LogPosition
+from edgelake.interfaces import LedgerRows
 from edgelake.ledger import LocalLedger
 from edgelake.services.courier import Courier
 from edgelake.services.following import Following
@@ -116,6 +116,7 @@ class MasterSource:
             "quarantine": len(self._ledger.quarantine),
             "acknowledged": self._outbox.acknowledged,
             "refused": [refusal.data() for refusal in self._outbox.refused],
+            "postponed": [refusal.data() for refusal in self._outbox.postponed],
             "sequence": place.seq if place else None,
             "epoch": place.epoch if place else None,
             "lag": max(0, self._following.head - place.seq) if place else None,
@@ -142,7 +143,7 @@ class MasterSource:
         if self._following.due():
             news = self._following.ask(tcp)
             if news is not None:
-                moved = self._follow(news, turn)
+                moved = self._follow(news)
                 # Who told of a change that is none is not heard again before the usual pause.
                 place = news.place
                 self._hints_count = hint is None or (
@@ -152,7 +153,7 @@ class MasterSource:
                 self._project()
                 if news.entries and (not moved or self._following.head > news.place.seq):
                     return 0.0
-                return _follow_up(turn)
+                return _follow_up(turn) or self._courier.pause_s()
         self._hints_count = True
         # A ledger without a place in a log proves what it shows, and nothing else.
         self._outbox.void()
@@ -173,32 +174,32 @@ class MasterSource:
             self._hint = (epoch, seq)
             self._sync.trigger()
 
-    def _follow(self, news: LedgerNews, turn: Turn) -> bool:
+    def _follow(self, news: LedgerNews) -> bool:
         """Take what the master's log says; return whether there was anything."""
         self._outbox.void(news.place.epoch)
-        stored = self._outbox.stored_at(news.place)
+        stored, dropped = self._outbox.stored_at(news.place), self._outbox.dropped_at(news.place)
         self._bytes += len(news.ledger or b"") + sum(len(e.policy) for e in news.entries)
         try:
             with self._adopting:
-                adoption = self._following.adopt(news, dropped=turn.delivered, stored=stored)
+                adoption = self._following.adopt(news, dropped=dropped, stored=stored)
         except LedgerInvalid as exc:
             self._refused(f"ledger of {self.master} not adopted: {exc}", exc.code)
             return False
         if adoption is None:
-            self._settle(turn, stored, news.place)
+            self._settle(dropped, stored)
+        self._outbox.passed(news.place)
+        if adoption is None:
             return False
         if adoption.changed and self._sync is not None:
             self._sync.loaded()
         return True
 
-    def _settle(self, turn: Turn, stored: Collection[str], place: LogPosition) -> None:
+    def _settle(self, dropped: Collection[str], stored: Collection[str]) -> None:
         """End what the ledger at hand shows to be done, although nothing of it changed."""
         policies, deletes = self._ledger.pending()
         gone = any(policy.id in stored for policy in policies)
-        if gone or any(d.id in turn.delivered and d.id not in self._ledger for d in deletes):
-            self._ledger.apply(
-                self._ledger.master_hash(), (), dropped=turn.delivered, stored=stored
-            )
+        if gone or any(d.id in dropped and d.id not in self._ledger for d in deletes):
+            self._ledger.apply(self._ledger.master_hash(), (), dropped=dropped, stored=stored)
 
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return whether changes for these masters are sent by the cycles."""

@@ -302,8 +302,8 @@ class TestOutbox:
             f" and local = true and master = {address}"
         )
         eventually(lambda: sorted(names(node_ledger(node))) == ["a", "good"], "the good one")
+        eventually(lambda: figures(follower)["pending_policies"] == 2, "its acknowledgement")
         assert len(figures(follower)["refused"]) == 2
-        assert figures(follower)["pending_policies"] == 2
         follower.run("blockchain delete policy where id = bad and local = true")
         eventually(lambda: len(figures(follower)["refused"]) == 1, "the end of the refusal")
 
