@@ -58,9 +58,15 @@ class GroupCommit:
         self._carry_out = carry_out
         self._changed = threading.Condition()
         self._waiting: deque[Change] = deque()
+        self._open = 0
         self._held_chars = 0
         self._busy = False
         self._thread: threading.Thread | None = None
+
+    @property
+    def open(self) -> int:
+        """How many changes wait, or are being stored."""
+        return self._open
 
     def submit(self, *changes: Change, waits: bool = False) -> None:
         """Have changes stored, in this order.
@@ -79,6 +85,7 @@ class GroupCommit:
         with self._changed:
             self._check_room(len(changes), size)
             self._waiting.extend(changes)
+            self._open += len(changes)
             self._held_chars += size
             lead = waits and not self._busy
             if lead:
@@ -89,13 +96,12 @@ class GroupCommit:
             self._round()
 
     def _check_room(self, count: int, size: int) -> None:
-        waiting = len(self._waiting)
-        if waiting and (
-            waiting + count > limits.MAX_WAITING_LEDGER_CHANGES
+        if self._open and (
+            self._open + count > limits.MAX_WAITING_LEDGER_CHANGES
             or self._held_chars + size > limits.MAX_WAITING_LEDGER_CHARS
         ):
             raise Overloaded(
-                f"{waiting} changes of {self._held_chars} characters wait for the database already",
+                f"{self._open} changes of {self._held_chars} characters wait for the database",
                 hint="send it again later",
             )
 
@@ -112,6 +118,8 @@ class GroupCommit:
         finally:
             with self._changed:
                 self._busy = False
+                self._open -= len(group)
+                self._held_chars -= sum(change.size_chars for change in group)
                 self._wake()
 
     def _next(self) -> list[Change]:
@@ -124,7 +132,6 @@ class GroupCommit:
                 if group and size > limits.MAX_LEDGER_GROUP_CHARS:
                     break
                 group.append(self._waiting.popleft())
-            self._held_chars -= sum(change.size_chars for change in group)
         return group
 
     def _wake(self) -> None:

@@ -71,6 +71,11 @@ class LedgerWriter:
         self._queue = GroupCommit(self._carry_out)
         self._state: MasterState | None = None
 
+    @property
+    def open(self) -> int:
+        """How many changes wait, or are being stored."""
+        return self._queue.open
+
     def submit(self, *changes: Change, waits: bool = False) -> None:
         """Have changes stored; see `GroupCommit.submit`."""
         self._queue.submit(*changes, waits=waits)

@@ -191,6 +191,11 @@ class MasterLedger:
 
     # -------------------------------------------------------------- changes
 
+    @property
+    def waiting(self) -> int:
+        """How many changes are not stored yet."""
+        return self._writer.open
+
     def push(self, policy: Policy, host: str, *, ignore: bool = False) -> bool:
         """Store a complete policy durably; return whether it is new.
 

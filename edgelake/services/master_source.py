@@ -13,7 +13,7 @@ from typing import Any
 
 from edgelake import limits
 from edgelake.errors import EdgeLakeError, LedgerInvalid, PeerTimeout
-from edgelake.interfaces import LedgerRows
+from edgelake.interfaces import LedgerRows, LogPosition
 from edgelake.ledger import LocalLedger
 from edgelake.services.courier import Courier
 from edgelake.services.following import Following
@@ -151,7 +151,8 @@ class MasterSource:
                 )
                 self._courier.send(tcp, turn, confirm=self._following.ours)
                 self._project()
-                if news.entries and (not moved or self._following.head > news.place.seq):
+                behind = news.entries and (not moved or self._following.head > news.place.seq)
+                if behind or self._told_of_more(news.place):
                     return 0.0
                 return _follow_up(turn) or self._courier.pause_s()
         self._hints_count = True
@@ -170,9 +171,16 @@ class MasterSource:
         place = self._following.place()
         if place is not None and place.epoch == epoch and seq <= place.seq:
             return
-        if self._hints_count and self._following.ours and self._sync is not None:
+        if self._hints_count and self._sync is not None:
             self._hint = (epoch, seq)
-            self._sync.trigger()
+            # Who is just being asked for the first time may be quicker than its answer.
+            if self._following.ours:
+                self._sync.trigger()
+
+    def _told_of_more(self, place: LogPosition) -> bool:
+        """Return whether a change was told of while its log was being asked about."""
+        hint = self._hint
+        return hint is not None and hint[0] == place.epoch and hint[1] > place.seq
 
     def _follow(self, news: LedgerNews) -> bool:
         """Take what the master's log says; return whether there was anything."""

@@ -13,6 +13,7 @@ import pytest
 
 from edgelake import Node, limits
 from edgelake.errors import PolicyConflict
+from edgelake.services.following import Following
 from tests.waiting import eventually
 
 LONG = "30 minutes"
@@ -107,6 +108,26 @@ class TestFollowing:
         for follower in (one, two):
             eventually(lambda f=follower: names(f) == [], "the delete of the last policy")
             assert same(node, follower)
+
+    def test_a_change_behind_the_first_answer_is_not_missed(self, master, nodes, monkeypatch):
+        node, address = master
+        push(node, "a")
+        follower = nodes("one")
+        answer = Following._answer
+
+        def late(self, sent, job, patience_s):
+            found = answer(self, sent, job, patience_s)
+            if names(node_ledger(node)) == ["a"]:
+                # The master tells of it before the follower has read what it asked for.
+                push(node, "b")
+                eventually(
+                    lambda: "ledger_changed" in follower.run("get event log").text, "the word"
+                )
+            return found
+
+        monkeypatch.setattr(Following, "_answer", late)
+        follow(follower, address)
+        eventually(lambda: names(follower) == ["a", "b"], "both")
 
     def test_a_follower_goes_on_where_it_was(self, master, nodes, tmp_path):
         node, address = master
