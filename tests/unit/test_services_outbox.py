@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,13 @@ def test_numbers_without_a_meaning_of_their_own():
     assert is_temporary(3)  # failed, nobody knows why
     assert not is_temporary(0)
     assert not is_temporary(999)
+
+
+def test_the_page_names_the_numbers_that_mean_not_now():
+    page = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    (row,) = (line for line in page.splitlines() if line.startswith("| not now: "))
+    numbers = {int(number) for number in row.split("|")[2].split(",")}
+    assert numbers == {code for code in range(1, 1000) if is_temporary(code)}
 
 
 @pytest.fixture
