@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.insert_load import insert_rate
 from edgelake import Node, limits
 from edgelake.errors import DatabaseError, EdgeLakeError, Overloaded, PolicyNotUnique
 from edgelake.ledger import parse_policy
 from edgelake.services.master import MasterLedger, fault_of
 from edgelake.storage import Database, PostgresDatabase, SequencedLedger, SqliteDatabase
+from edgelake.wire import Endpoint
 from tests.asking import Asker, device
 from tests.waiting import eventually
 
@@ -113,6 +115,13 @@ class TestMessages:
         # One that came first, and the others together.
         assert len(commits.sizes) <= 3
         assert max(commits.sizes) >= 150
+
+    def test_clients_that_only_wait_for_acknowledgements(self, master):
+        node, address = master
+        host, _, port = address.rpartition(":")
+        found = insert_rate(Endpoint(host, int(port)), clients=10, policies=25, window=5)
+        assert (found.acknowledged, found.refused) == (250, 0)
+        assert [number for number, _, _ in written(node)] == list(range(1, 251))
 
     def test_a_refused_change_does_not_harm_its_neighbours(self, master, asker):
         node, _ = master
