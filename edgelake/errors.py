@@ -51,6 +51,7 @@
     │ ├ PolicyRowMissing (LookupError)      101
     │ ├ LedgerInvalid                       69
     │ ├ LedgerCircle                        30
+    │ ├ LedgerFull                          9
     │ └ PlatformError                       30
     │   ├ PlatformFailed                    30
     │   └ PlatformUncertain (TimeoutError)    26
@@ -87,9 +88,16 @@ puts errors from outside this tree onto the wire.
 A message is lower case, has no full stop, and names the value and the limit.
 ``hint`` says what to write instead; ``column`` (1-based, in characters) says
 where in the command the fault lies.
+
+Whether a refusal is final is said here too, by the attribute ``temporary``: a failure of the
+network, of a service, a file or a database says nothing of the request, and the same request is
+sent again (`is_temporary`). All others are final until somebody changes something.
 """
 
 from __future__ import annotations
+
+from functools import cache
+from typing import ClassVar
 
 __all__ = [
     "AlreadyRunning",
@@ -122,6 +130,7 @@ __all__ = [
     "KeyMissing",
     "LedgerCircle",
     "LedgerError",
+    "LedgerFull",
     "LedgerInvalid",
     "LibraryMissing",
     "LocalProtocolError",
@@ -168,6 +177,7 @@ __all__ = [
     "UnknownOption",
     "WrongMethod",
     "WrongValue",
+    "is_temporary",
 ]
 
 
@@ -190,6 +200,8 @@ class EdgeLakeError(Exception):
     exit_status : int
         Exit status of a command line that ends with this error: 1 failed,
         2 bad command, 3 peer, 4 storage.
+    temporary : bool
+        The same request may succeed later, although nobody changes it: of the class.
     line : int or None
         1-based line of a script or block in which ``column`` counts.
     offset : int or None
@@ -204,6 +216,7 @@ class EdgeLakeError(Exception):
 
     code: int = 3
     exit_status: int = 1
+    temporary: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str | None = None, column: int | None = None) -> None:
         super().__init__(message)
@@ -434,6 +447,7 @@ class PeerError(EdgeLakeError, ConnectionError):
 
     code = 15
     exit_status = 3
+    temporary = True
 
 
 class PeerTimeout(PeerError, TimeoutError):
@@ -508,6 +522,7 @@ class PolicyMissing(LedgerError, LookupError):
     """No policy of that id exists in the ledger, or none that another one names."""
 
     code = 113
+    temporary = True
 
 
 class PolicyRowMissing(LedgerError, LookupError):
@@ -524,6 +539,12 @@ class LedgerInvalid(LedgerError):
 
 class LedgerCircle(LedgerError):
     """A node would follow itself, directly or by way of others."""
+
+
+class LedgerFull(LedgerError):
+    """A ledger would be, or is, longer than what travels as one message."""
+
+    code = 9
 
 
 class PlatformError(LedgerError):
@@ -548,6 +569,7 @@ class StorageError(EdgeLakeError, OSError):
 
     code = 4
     exit_status = 4
+    temporary = True
 
 
 class FileMissing(StorageError):
@@ -566,6 +588,7 @@ class FileTooLarge(StorageError):
     """A file is longer than what is to be done with it allows."""
 
     code = 9
+    temporary = False
 
 
 class FolderMissing(StorageError):
@@ -584,12 +607,14 @@ class DecompressionFailed(StorageError):
     """A file is not what compression makes, or is damaged."""
 
     code = 100
+    temporary = False
 
 
 class DecodingFailed(StorageError):
     """A file is not base64 text."""
 
     code = 200
+    temporary = False
 
 
 class HomeLocked(StorageError):
@@ -649,6 +674,8 @@ class SystemCallTimeout(SystemCallFailed, TimeoutError):
 class ServiceError(EdgeLakeError):
     """A background service could not do what was asked."""
 
+    temporary = True
+
 
 class NotRunning(ServiceError):
     """A service is needed that does not run."""
@@ -690,3 +717,17 @@ class Overloaded(ServiceError):
     """A high mark was passed: try again later."""
 
     code = 108
+
+
+@cache
+def is_temporary(code: int) -> bool:
+    """Return whether a peer that answered with a number may accept the same request later.
+
+    Where several errors have the number, one that is temporary is enough: what is sent once
+    too often does no harm, what is given up may be lost. An operation that failed without a
+    number of its own (3) is no judgement of the request either.
+    """
+    kinds: list[type[EdgeLakeError]] = [EdgeLakeError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    return any(kind.code == code and kind.temporary for kind in kinds)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from pathlib import Path
@@ -111,6 +112,9 @@ class Result:
         Always true: a failure is raised. Kept for readers of results.
     shown : Table, Page or None
         What ``text`` was made of; a terminal draws it to its own width.
+    later : Future or None
+        Gives the answer in place of this one. Only a command of a peer answers so, see
+        `edgelake.commands.context.Context.when`.
     """
 
     data: Any = None
@@ -118,6 +122,7 @@ class Result:
     json: bool = False
     ok: bool = True
     shown: Table | Page | None = None
+    later: Future[Result] | None = None
 
 
 class ServiceState(Enum):

@@ -377,6 +377,34 @@ MAX_LEDGER_ENTRIES_PER_ANSWER: Final = 1000
 MAX_LEDGER_ANSWER_CHARS: Final = 4 * 1024 * 1024
 """Characters of policies in one such answer."""
 
+LEDGER_LOOK_WAIT_S: Final = 0.5
+"""Wait of who only looks at a master's log for one who changes it; then it is busy."""
+
+MAX_LEDGER_GROUP: Final = 500
+"""Changes that a master stores with one commit."""
+
+MAX_LEDGER_GROUP_CHARS: Final = 4 * 1024 * 1024
+"""Characters of their policies, but at least one change."""
+
+MAX_WAITING_LEDGER_CHANGES: Final = 10_000
+"""Changes that wait for a master's database; who sends more is told to come again."""
+
+MAX_WAITING_LEDGER_CHARS: Final = 64 * 1024 * 1024
+"""Characters of their policies."""
+
+LEDGER_WRITER_LINGER_S: Final = 1.0
+"""How long the thread that stores changes waits for further ones before it ends."""
+
+MAX_SHARED_LEDGER_BYTES: Final = MAX_MESSAGE_BYTES - 64 * 1024
+"""Ledger of a master: it travels as one message, and the rest is for what is said about it."""
+
+MAX_POLICY_ID_BYTES: Final = 1000
+"""Id, and type, of a policy as UTF-8; an index of PostgreSQL takes 2,700 bytes, SQLite any."""
+
+STORED_WAIT_S: Final = 20.0
+"""Wait of a command for a master's word that a change is stored: twice its wait for a busy
+database, and the way."""
+
 MAX_LEDGER_FOLLOWERS: Final = 10_000
 """Followers that are told of a change; further ones learn it when they ask."""
 
@@ -419,6 +447,9 @@ MAX_FORWARDED_BYTES: Final = 16 * 1024 * 1024
 FORWARD_WAIT_S: Final = 10.0
 """Time after which a relay gives up such a change; its follower has given up the wait too."""
 
+FORWARD_SWEEP_S: Final = 0.5
+"""How often a relay looks for such changes, as long as any are under way."""
+
 LEDGER_NEWS_WAIT_S: Final = 1.0
 """Wait of a follower for the first answer about the log; then the master is asked as an old one."""
 
@@ -436,6 +467,10 @@ RESEND_PAUSE_S: Final = 0.25
 
 REFUSED_RETRY_S: Final = 600.0
 """Time before a policy that the master refused is sent again: what it lacked may be there."""
+
+POSTPONED_RETRY_MAX_S: Final = 15.0
+"""Longest pause before a change is sent again that the master could not take: its database was
+busy, or it lacks a policy that another node is about to insert."""
 
 LEDGER_REQUEST_TTL_S: Final = 120.0
 """How long an answer to a ledger request is taken."""

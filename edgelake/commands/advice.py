@@ -80,6 +80,7 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
     errors.PlatformNotConnected: "connect it: `blockchain connect to … where provider = …`",
     errors.LibraryMissing: "install the optional part that the text names",
     errors.LedgerCircle: "follow a node nearer to the master; see: get relay",
+    errors.LedgerFull: "remove policies, or divide the network into two",
     errors.LedgerInvalid: "look at its source: it was not taken, the former ledger stays in use",
     errors.StorageError: (
         "look at the file or folder named, its permissions and the space on the disk"

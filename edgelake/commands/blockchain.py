@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import wait
+from concurrent.futures import Future
 from datetime import UTC, datetime
 
-from edgelake import limits
 from edgelake.commands.context import Context
 from edgelake.commands.forwarding import forwarded_drop, forwarded_push
 from edgelake.commands.ledger_ready import ready_ledger
+from edgelake.commands.ledger_sending import change_on, pass_on, wake
 from edgelake.commands.platform_writes import (
     PLATFORM,
     keep_and_commit,
@@ -22,7 +22,6 @@ from edgelake.errors import (
     BadArgument,
     EdgeLakeError,
     MissingOption,
-    PeerError,
     PolicyConflict,
     PolicyInvalid,
 )
@@ -43,12 +42,11 @@ from edgelake.ledger import (
     complete,
     parse_policy,
 )
-from edgelake.services.courier import drop_command
-from edgelake.services.synchronizer import Synchronizer
+from edgelake.services.ledger_writer import Dropped, Stored
 from edgelake.services.tcp import TcpService
-from edgelake.wire import Endpoint, wire_code
+from edgelake.wire import Endpoint
 
-__all__ = ["commands", "store_confirmed"]
+__all__ = ["commands", "drop_confirmed", "store_confirmed"]
 
 commands = CommandSet(group="blockchain", topics=("ledger", "policies"))
 
@@ -76,7 +74,9 @@ _DETAILS_PLACE = (
     details=(
         "The policy gets an id and a date if it has none, and is durable on this node when\n"
         "the command returns. It is sent to the master again and again until it comes back\n"
-        "with the master's ledger. " + _DETAILS_PLACE
+        "with the master's ledger. With local = false nothing is kept here: the command returns\n"
+        "when the master says that it has stored the policy; one that keeps no log of changes\n"
+        "says nothing, and that is told. " + _DETAILS_PLACE
     ),
     examples=(
         'blockchain insert where policy = {"device": {"name": "d1"}} and local = true'
@@ -97,14 +97,7 @@ def _insert(context: Context, call: Call) -> Result:
         return Result(keep_and_commit(context, platform, policy, local=local), "")
     if local:
         context.node.ledger.insert_local(policy.with_ledger("local"))
-    line = policy.with_ledger("global").to_line()
-    if tcp is not None:
-        # A running synchronizer may bring the policy to the same master first.
-        shared = local and context.node.services.runs(Synchronizer.name)
-        verb = "blockchain push\tignore" if shared else "blockchain push"
-        _send(context, tcp, masters, f"{verb} {line}", must_arrive=not local)
-    _wake(context)
-    return Result({"id": policy.id}, "")
+    return _sent(context, tcp, masters, policy, local=local)
 
 
 @commands.command(
@@ -136,10 +129,7 @@ def _delete(context: Context, call: Call) -> Result:
     ready_ledger(context.node)
     if local:
         context.node.ledger.delete_local(policy_id, master=str(masters[0]) if masters else None)
-    if tcp is not None:
-        _send(context, tcp, masters, drop_command(policy_id), must_arrive=not local)
-    _wake(context)
-    return Result({"id": policy_id}, "")
+    return _sent(context, tcp, masters, policy_id, local=local)
 
 
 # ------------------------------------------------------------ on a master
@@ -155,10 +145,10 @@ def _delete(context: Context, call: Call) -> Result:
     related=("blockchain insert", "blockchain drop policy"),
 )
 def _push(context: Context, call: Call) -> Result:
-    if forwarded_push(context, call, silent=True):
-        return Result()
-    _store(context, call, ignore=False)
-    return Result()
+    passed = forwarded_push(context, call, silent=True)
+    if passed is not None:
+        return passed
+    return context.when(_store(context, call, ignore=False)[1], lambda _: Result())
 
 
 @commands.command(
@@ -170,10 +160,10 @@ def _push(context: Context, call: Call) -> Result:
     related=("blockchain push",),
 )
 def _push_ignore(context: Context, call: Call) -> Result:
-    if forwarded_push(context, call, silent=True):
-        return Result()
-    _store(context, call, ignore=True)
-    return Result()
+    passed = forwarded_push(context, call, silent=True)
+    if passed is not None:
+        return passed
+    return context.when(_store(context, call, ignore=True)[1], lambda _: Result())
 
 
 @commands.command(
@@ -190,9 +180,8 @@ def _push_ignore(context: Context, call: Call) -> Result:
     related=("blockchain push ignore", "get synchronizer"),
 )
 def _push_confirm(context: Context, call: Call) -> Result:
-    if forwarded_push(context, call):
-        return Result()
-    return store_confirmed(context, call)
+    passed = forwarded_push(context, call)
+    return store_confirmed(context, call) if passed is None else passed
 
 
 def store_confirmed(context: Context, call: Call, host: str = "") -> Result:
@@ -208,17 +197,19 @@ def store_confirmed(context: Context, call: Call, host: str = "") -> Result:
     PolicyConflict
         The id is there with other content.
     """
-    policy = _store(context, call, ignore=True, host=host)
-    master = context.node.master_ledger()
-    stored = master.stored(policy.id)
-    if stored is not None and not stored.same_content(policy):
-        raise PolicyConflict(f"policy '{policy.id}' exists already, with other content")
-    place = master.position()
+    policy, stored = _store(context, call, ignore=True, host=host)
     digest = hashlib.sha256(policy.text.encode()).hexdigest()
-    return Result(
-        {"id": policy.id, "epoch": place.epoch, "sequence": place.seq, "sha256": digest},
-        f"stored {place.seq} {place.epoch} {digest} {policy.id}",
-    )
+
+    def told(found: Stored) -> Result:
+        if not found.policy.same_content(policy):
+            raise PolicyConflict(f"policy '{policy.id}' exists already, with other content")
+        place = found.place
+        return Result(
+            {"id": policy.id, "epoch": place.epoch, "sequence": place.seq, "sha256": digest},
+            f"stored {place.seq} {place.epoch} {digest} {policy.id}",
+        )
+
+    return context.when(stored, told)
 
 
 @commands.command(
@@ -242,18 +233,59 @@ def _drop(context: Context, call: Call) -> Result:
     if call.given and call.arguments["policy"] is not None:
         raise BadArgument("both a policy and an id", hint="leave one of them out")
     if call.arguments["policy"] is not None:
-        policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
-        if not forwarded_drop(context, [policy.id], silent=True):
-            context.node.master_ledger().drop([policy.id])
-        return Result()
-    if not call.given:
+        ids = [complete(parse_policy(call.arguments["policy"]), datetime.now(UTC)).id]
+    elif not call.given:
         raise MissingOption("no policy to drop", hint="write: blockchain drop policy where id = …")
-    ids = [part.strip() for part in call.options["id"].split(",")]
-    if not all(ids):
-        raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")
-    if not forwarded_drop(context, ids, silent=True):
-        context.node.master_ledger().drop(ids)
-    return Result()
+    else:
+        ids = [part.strip() for part in call.options["id"].split(",")]
+        if not all(ids):
+            raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")
+    passed = forwarded_drop(context, ids, silent=True)
+    if passed is not None:
+        return passed
+    dropped = context.node.master_ledger().drop_later(ids, waits=not context.defers)
+    return context.when(dropped, lambda _: Result())
+
+
+@commands.command(
+    "blockchain drop confirm",
+    summary="remove a policy from this node's table ledger, and say so",
+    arguments=(Argument("id", Json(), help='{"id": "ecd08d24"}'),),
+    permission=Permission.METADATA,
+    details=(
+        "How a node sends a delete to a master that keeps a log of changes. The answer names a\n"
+        "number of the log at which the policy is gone, the log and the id: dropped 17 5b0c…\n"
+        "ecd08d24…, or absent 17 5b0c… ecd08d24… if there was none."
+    ),
+    examples=('blockchain drop confirm {"id": "ecd08d244827f712918005b1a06f6519"}',),
+    related=("blockchain drop policy", "blockchain push confirm"),
+)
+def _drop_confirm(context: Context, call: Call) -> Result:
+    given = call.arguments["id"].data
+    policy_id = given.get("id") if isinstance(given, dict) and len(given) == 1 else None
+    if not isinstance(policy_id, str) or not policy_id:
+        raise BadArgument(
+            "no id to drop",
+            hint='write: blockchain drop confirm {"id": "…"}',
+            column=call.column("id"),
+        )
+    passed = forwarded_drop(context, policy_id)
+    return drop_confirmed(context, policy_id) if passed is None else passed
+
+
+def drop_confirmed(context: Context, policy_id: str) -> Result:
+    """Remove a policy from the table ledger, if it is there; return the acknowledgement."""
+    master = context.node.master_ledger()
+    dropped = master.drop_later([policy_id], ignore=True, waits=not context.defers)
+
+    def told(found: Dropped) -> Result:
+        place, word = found.place, "dropped" if found.found else "absent"
+        return Result(
+            {"id": policy_id, "found": found.found, "epoch": place.epoch, "sequence": place.seq},
+            f"{word} {place.seq} {place.epoch} {policy_id}",
+        )
+
+    return context.when(dropped, told)
 
 
 @commands.command(
@@ -322,55 +354,33 @@ def _place(call: Call) -> tuple[tuple[Endpoint, ...], bool]:
     return masters, local is not False
 
 
-def _send(
+def _sent(
     context: Context,
-    tcp: TcpService,
+    tcp: TcpService | None,
     masters: tuple[Endpoint, ...],
-    command: str,
+    change: Policy | str,
     *,
-    must_arrive: bool,
-) -> None:
-    """Send a change to masters; wait for delivery only if it is kept nowhere else.
-
-    What is kept here, and whose master the synchronizer follows, is sent by
-    the synchronizer alone: at once, and until the master has it.
-    """
-    sync = context.node.services.find(Synchronizer)
-    source = sync.source if sync is not None and not must_arrive else None
-    for to in masters:
-        if source is not None and source.follows((to,)):
-            continue
-        try:
-            sent = tcp.request(to, command, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S)
-        except EdgeLakeError as exc:
-            if must_arrive:
-                raise
-            _warn(context, exc)
-            continue
-        if must_arrive:
-            wait([sent])
-            sent.result()
-        else:
-            sent.add_done_callback(lambda done: _warn(context, done.exception()))
+    local: bool,
+) -> Result:
+    """Bring a change to its masters; one that is kept nowhere else has to be stored there."""
+    key = change if isinstance(change, str) else change.id
+    if tcp is None or local:
+        if tcp is not None:
+            pass_on(context, tcp, masters, change)
+        wake(context)
+        return Result({"id": key}, "")
+    done = change_on(context, tcp, masters, change)
+    wake(context)
+    silent = [one["master"] for one in done if one["sequence"] is None]
+    said = "\n".join(f"{to} has taken it, and does not say whether it is stored" for to in silent)
+    return Result({"id": key, "masters": done}, said)
 
 
-def _wake(context: Context) -> None:
-    """Let the synchronizer take up a change at once."""
-    sync = context.node.services.find(Synchronizer)
-    if sync is not None:
-        sync.trigger()
-
-
-def _warn(context: Context, error: BaseException | None) -> None:
-    """Tell the console that a master did not get a change that is kept here."""
-    if error is not None:
-        told = PeerError(f"the change is kept here but did not reach the master: {error}")
-        told.code = wire_code(error)
-        context.node.report("blockchain insert", told)
-
-
-def _store(context: Context, call: Call, *, ignore: bool, host: str = "") -> Policy:
+def _store(
+    context: Context, call: Call, *, ignore: bool, host: str = ""
+) -> tuple[Policy, Future[Stored]]:
+    """Have the policy of a command stored; return it with what tells the outcome."""
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
     host = host or context.node.host_of(context.origin)
-    context.node.master_ledger().push(policy, host, ignore=ignore)
-    return policy
+    master = context.node.master_ledger()
+    return policy, master.push_later(policy, host, ignore=ignore, waits=not context.defers)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from edgelake import limits
 from edgelake.commands.frames import Frame
@@ -31,13 +32,15 @@ from edgelake.services.tcp import TcpService
 from edgelake.services.traces import Traces
 from edgelake.services.transfers import Transfers
 from edgelake.storage import Databases, Home, SequencedLedger
-from edgelake.wire import Endpoint, FileFlag, Reply
+from edgelake.wire import Endpoint, FileFlag
 
 if TYPE_CHECKING:
     from edgelake.commands.interpreter import Interpreter
     from edgelake.language import Variables
 
 __all__ = ["LEDGER_DATABASE", "SERVICE_KINDS", "Context", "NodeParts", "Origin"]
+
+_T = TypeVar("_T")
 
 SERVICE_KINDS: tuple[type[Service], ...] = (TcpService, RestService, Synchronizer)
 """Every kind of service, in the order of ``get processes``."""
@@ -63,16 +66,12 @@ class Origin:
         The session by which the command came, 0 for none.
     level : Permission or None
         Highest level of commands that this caller may use; ``None``: that of all peers.
-    answer_later : callable or None
-        Sends the answer to a peer's message after its handler returned without one; from
-        any thread, does not block.
     """
 
     peer: Endpoint | None = None
     ip: str = ""
     session: int = 0
     level: Permission | None = None
-    answer_later: Callable[[Reply], None] | None = None
 
     @property
     def local(self) -> bool:
@@ -281,6 +280,8 @@ class Context:
         Answers are stored in a variable, not shown.
     given : Variables or None
         What the caller sees in the place of the variables that peers see.
+    defers : bool
+        The answer may come later: the thread is one of those that all peers need.
     """
 
     node: NodeParts
@@ -290,6 +291,7 @@ class Context:
     frame: Frame = field(default_factory=Frame)
     stored: bool = False
     given: Variables | None = None
+    defers: bool = False
 
     @property
     def variables(self) -> Variables:
@@ -297,6 +299,30 @@ class Context:
         if self.given is not None:
             return self.given
         return self.node.variables if self.origin.local else self.node.variables.for_peers()
+
+    def when(self, done: Future[_T], made: Callable[[_T], Result]) -> Result:
+        """Return the answer that ``made`` makes of what a future gives.
+
+        A peer gets it when the future is done, and no thread waits for it. ``made`` must
+        not block.
+
+        Raises
+        ------
+        EdgeLakeError
+            What the future, or ``made``, raises; of a peer's command later.
+        """
+        if not self.defers:
+            return made(done.result())
+        later: Future[Result] = Future()
+
+        def end(found: Future[_T]) -> None:
+            try:
+                later.set_result(made(found.result()))
+            except BaseException as exc:
+                later.set_exception(exc)
+
+        done.add_done_callback(end)
+        return Result(later=later)
 
     def watch(self) -> None:
         """Return if the command may go on waiting for something.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from edgelake import limits
 from edgelake.commands.context import Context
 from edgelake.errors import LedgerCircle, PeerError
+from edgelake.interfaces import Result
 from edgelake.language import Call
 from edgelake.ledger import complete, parse_policy
 from edgelake.services.courier import drop_command, forward_drop_command, forward_push_command
@@ -24,10 +25,11 @@ def forwarded_push(
     *,
     host: str = "",
     relays: int = limits.MAX_RELAYS,
-    word: str = "push",
     silent: bool = False,
-) -> bool:
-    """Pass a peer's policy on to the master if this node is a relay; return whether it is.
+) -> Result | None:
+    """Pass somebody's policy on to the master; return its answer, ``None`` if this is no relay.
+
+    What comes from this node itself is not passed on.
 
     Parameters
     ----------
@@ -35,61 +37,62 @@ def forwarded_push(
         Address of the node that made the change; by default who asks.
     relays : int
         How many relays may pass it on, this one included.
-    word : str
-        Second word of the command, for refusals.
     silent : bool
         Success is not answered.
+
+    Raises
+    ------
+    RemoteError
+        The master refused it, or could not be asked; of a peer's command later.
+    PeerError, LedgerCircle
+        This relay reaches no master.
+    Overloaded
+        Too many changes are on their way.
     """
-    if context.origin.answer_later is None or not context.node.relay.on:
-        return False
+    if context.origin.local or not context.node.relay.on:
+        return None
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
     policy.check_size()
     host = host or context.node.host_of(context.origin)
-    _pass_on(
+    return _pass_on(
         context,
         lambda left: forward_push_command(host, left, policy.text),
         f"blockchain push\tignore {policy.text}",
         relays,
-        word,
         silent=silent,
     )
-    return True
 
 
 def forwarded_drop(
     context: Context,
-    ids: list[str],
+    ids: str | list[str],
     *,
     host: str = "",
     relays: int = limits.MAX_RELAYS,
-    word: str = "drop",
     silent: bool = False,
-) -> bool:
-    """Pass a peer's delete on to the master; see `forwarded_push`."""
-    if context.origin.answer_later is None or not context.node.relay.on:
-        return False
+) -> Result | None:
+    """Pass somebody's delete on to the master; see `forwarded_push`.
+
+    Parameters
+    ----------
+    ids : str or list of str
+        An id that may be missing, or several of which none may be.
+    """
+    if context.origin.local or not context.node.relay.on:
+        return None
     host = host or context.node.host_of(context.origin)
-    wanted = ",".join(ids)
-    _pass_on(
+    return _pass_on(
         context,
-        lambda left: forward_drop_command(host, left, wanted),
-        drop_command(wanted),
+        lambda left: forward_drop_command(host, left, ids),
+        drop_command(ids if isinstance(ids, str) else ",".join(ids)),
         relays,
-        word,
         silent=silent,
     )
-    return True
 
 
 def _pass_on(
-    context: Context,
-    text: Callable[[int], str],
-    old_text: str,
-    relays: int,
-    word: str,
-    *,
-    silent: bool,
-) -> None:
+    context: Context, text: Callable[[int], str], old_text: str, relays: int, *, silent: bool
+) -> Result:
     node = context.node
     if node.relay.broken:
         raise PeerError(f"this relay reaches no master: {node.relay.broken}")
@@ -101,8 +104,6 @@ def _pass_on(
     sync = node.services.find(Synchronizer)
     if sync is None or not isinstance(sync.source, MasterSource):
         raise PeerError("this relay follows no master now")
-    answer_later = context.origin.answer_later
-    assert answer_later is not None
-    sync.source.forwarder.forward(
-        Forwarded(text(relays - 1), old_text, word, silent, context.origin.ip, answer_later)
-    )
+    item = Forwarded(text(relays - 1), old_text, context.origin.ip)
+    sync.source.forwarder.forward(item)
+    return context.when(item.done, lambda said: Result(None, "" if silent else said))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 
 from edgelake.commands.context import NodeParts, Origin
 from edgelake.commands.interpreter import Interpreter
@@ -19,7 +19,6 @@ from edgelake.commands.peer_files import take_file
 from edgelake.errors import EdgeLakeError, NotPermitted, RemoteProtocolError, UnknownCommand
 from edgelake.interfaces import Notice, Result
 from edgelake.language import from_wire, redacted
-from edgelake.services.forwarding import blockchain_refusal
 from edgelake.services.jobs import Answer, answer_from
 from edgelake.services.logs import Logs
 from edgelake.services.synchronizer import Synchronizer
@@ -63,8 +62,8 @@ class PeerMessages:
         self._node = node
         self._interpreter = interpreter
 
-    def __call__(self, message: Message) -> Reply | None:
-        """Act on one message and return its reply, if it has one.
+    def __call__(self, message: Message) -> Reply | Future[Reply | None] | None:
+        """Act on one message and return its reply, if it has one, or the future that gives it.
 
         Raises
         ------
@@ -77,7 +76,7 @@ class PeerMessages:
             self._node.logs.trouble("tcp", exc, message.peer_ip)
             raise
 
-    def _act(self, message: Message) -> Reply | None:
+    def _act(self, message: Message) -> Reply | Future[Reply | None] | None:
         command = command_text(message)
         if command.startswith(_NO_COMMANDS):
             answer = answer_from(message)
@@ -98,7 +97,7 @@ class PeerMessages:
         messages = PeerMessages(unlogged, Interpreter(self._interpreter.registry, unlogged))
         for command in _STANDING:
             reply = messages._command_from(_ANYBODY, command)
-            if reply is not None:
+            if isinstance(reply, Reply):
                 yield command, reply
         yield (
             "event metadata_ping",
@@ -124,7 +123,7 @@ class PeerMessages:
 
     # --------------------------------------------------------------- files
 
-    def _file(self, message: Message, name: str) -> Reply | None:
+    def _file(self, message: Message, name: str) -> Reply | Future[Reply | None] | None:
         """Take a file that was asked for or may be sent, or run a command too long for a block."""
         name = name.replace("\t", " ")
         if message.generic_flag == FileFlag.COMMAND:
@@ -146,37 +145,25 @@ class PeerMessages:
 
     # ------------------------------------------------------------ commands
 
-    def _command(self, message: Message, text: str) -> Reply | None:
-        origin = Origin(
-            reply_destination(message),
-            message.peer_ip,
-            message.session,
-            answer_later=partial(self._later, message),
-        )
+    def _command(self, message: Message, text: str) -> Reply | Future[Reply | None] | None:
+        origin = Origin(reply_destination(message), message.peer_ip, message.session)
         return self._command_from(origin, text)
 
-    def _later(self, message: Message, reply: Reply) -> None:
-        tcp = self._node.services.find(TcpService)
-        if tcp is not None:
-            tcp.reply(message, reply)
-
-    def _command_from(self, origin: Origin, text: str) -> Reply | None:
-        """Run a command, if the sender may, and return what it answers."""
+    def _command_from(self, origin: Origin, text: str) -> Reply | Future[Reply | None] | None:
+        """Run a command, if the sender may, and return what it answers, or will answer."""
         answers = Kept()
         try:
-            self._interpreter.execute_remote(from_wire(text), origin, answers.take)
+            self._interpreter.execute_remote(from_wire(text), origin, answers.take, defers=True)
         except UnknownCommand as exc:
             return self._unknown(text, exc)
         except EdgeLakeError as exc:
             if isinstance(exc, NotPermitted) and _is_event(text):
                 return None  # scripts that run at events here are named alike
             return _refusal(text, exc)
-        spoken = [answer for answer in answers if answer.text]
-        if not spoken:
-            return None
-        if len(spoken) == 1 and spoken[0].json:
-            return Reply.ok(_compact(spoken[0]), json=True)
-        return Reply.ok("\r\n".join(answer.text for answer in spoken))
+        for answer in answers:
+            if answer.later is not None:
+                return _later(text, answer.later)
+        return _spoken(answers)
 
     def _unknown(self, text: str, error: UnknownCommand) -> Reply | None:
         """Return the answer to a command nobody declared; events of others mean nothing here."""
@@ -190,6 +177,32 @@ class PeerMessages:
         return Reply(f"echo Command '{shown}' not recoginzed", error=1, flag=TextFlag.NONE)
 
 
+def _spoken(answers: Sequence[Result]) -> Reply | None:
+    """Return the reply that answers make, if they say anything."""
+    spoken = [answer for answer in answers if answer.text]
+    if not spoken:
+        return None
+    if len(spoken) == 1 and spoken[0].json:
+        return Reply.ok(_compact(spoken[0]), json=True)
+    return Reply.ok("\r\n".join(answer.text for answer in spoken))
+
+
+def _later(text: str, done: Future[Result]) -> Future[Reply | None]:
+    """Return what gives the reply to a command when it has ended."""
+    reply: Future[Reply | None] = Future()
+
+    def end(found: Future[Result]) -> None:
+        try:
+            reply.set_result(_spoken([found.result()]))
+        except EdgeLakeError as exc:
+            reply.set_result(_refusal(text, exc))
+        except Exception as exc:
+            reply.set_exception(exc)
+
+    done.add_done_callback(end)
+    return reply
+
+
 def _is_event(text: str) -> bool:
     """Return whether a message tells of an event; one that means nothing here has no answer."""
     return text.replace("\t", " ").split(" ", 1)[0] == "event"
@@ -199,7 +212,13 @@ def _refusal(text: str, error: EdgeLakeError) -> Reply:
     code = wire_code(error)
     words = text.replace("\t", " ").split(" ", 2)
     if words[0] == "blockchain" and len(words) > 1:
-        return blockchain_refusal(words[1], code, str(error))
+        return Reply(
+            f"echo Blockchain message '{words[1]}' failed",
+            f" {error}",
+            error=code,
+            flag=TextFlag.NONE,
+            info_type=InfoType.STRUCTURE,
+        )
     if words[0] == "file" and len(words) > 1:
         return _file_failed(words[1], error)
     return Reply.failed(code, f"{short_text(code)}: {error}")

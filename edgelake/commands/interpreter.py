@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from time import perf_counter
 
@@ -160,7 +161,13 @@ class Interpreter:
         return masked(text, self.registry)
 
     def execute_remote(
-        self, text: str, origin: Origin, emit: Emit, given: Variables | None = None
+        self,
+        text: str,
+        origin: Origin,
+        emit: Emit,
+        given: Variables | None = None,
+        *,
+        defers: bool = False,
     ) -> Call:
         """Run the one command that somebody else sent; return it as it was understood.
 
@@ -168,6 +175,8 @@ class Interpreter:
         ----------
         given : Variables or None
             The variables that it may see; by default those that peers see.
+        defers : bool
+            Who takes the answer takes one that comes later, see `Context.when`.
 
         Raises
         ------
@@ -185,20 +194,35 @@ class Interpreter:
             call = read_remote(text, self.registry, variables, check=self._check_of(origin))
             context = Context(self.node, self, origin, emit, given=given)
             if call.command.slow:
-                emit(self._slow(context, call))
-            elif self.node.traces.active:
-                emit(traced(context, call))
+                answer = self._slow(context, call)
             else:
-                emit(call.command.handler(context, call))
+                context.defers = defers
+                run = traced if self.node.traces.active else call.command.handler
+                answer = run(context, call)
+            emit(answer)
         except BaseException as exc:
             if call is not None:
                 conceal_values(exc, call.secret_values())
             self._failed(text, origin, exc, started)
             raise
-        self.node.logs.events.add(text, origin.ip, started)
+        if answer.later is None:
+            self.node.logs.events.add(text, origin.ip, started)
+        else:
+            answer.later.add_done_callback(partial(self._ended, text, call, origin, started))
         return call
 
     # ------------------------------------------------------------------- parts
+
+    def _ended(
+        self, text: str, call: Call, origin: Origin, started: float, done: Future[Result]
+    ) -> None:
+        """Note the end of a command that answers later."""
+        error = done.exception()
+        if error is None:
+            self.node.logs.events.add(text, origin.ip, started)
+        else:
+            conceal_values(error, call.secret_values())
+            self._failed(text, origin, error, started)
 
     def _slow(self, context: Context, call: Call) -> Result:
         """Run a peer's command that may take long, if threads are left for other messages."""

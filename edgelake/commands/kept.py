@@ -29,7 +29,7 @@ class Kept(list[Result]):
         CommandError
             They would exceed `limits.MAX_KEPT_ANSWERS_BYTES`.
         """
-        if not answer.text and answer.data is None:
+        if not answer.text and answer.data is None and answer.later is None:
             return
         self._bytes += sys.getsizeof(answer.text) + limits.KEPT_ANSWER_BYTES
         if self and self._bytes > limits.MAX_KEPT_ANSWERS_BYTES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from edgelake.commands.context import Context
 from edgelake.interfaces import LogPosition, Permission, Result
 from edgelake.language import Argument, Call, CommandSet, Integer, Text
@@ -44,6 +46,32 @@ def _get_ledger_after(context: Context, call: Call) -> Result:
     if origin.peer is not None:
         node.followers.note(origin.peer, origin.ip, origin.session, place, changes)
     return Result(text, text)
+
+
+@commands.command(
+    "event get_ledger_head",
+    summary="say how far the log of the ledger goes",
+    arguments=(Argument("token", Text(), help="word that the answer repeats"),),
+    permission=Permission.READ,
+    details=(
+        "What a node asks before it has a change stored that it does not keep: who answers says\n"
+        "what became of it. A database that is busy is not waited for. A relay whose master keeps\n"
+        "no log says nothing."
+    ),
+    examples=("event get_ledger_head any",),
+    related=("event get_ledger_after", "blockchain push confirm"),
+)
+def _get_ledger_head(context: Context, call: Call) -> Result:
+    relay = context.node.relay
+    if relay.on and relay.keeps_log is False:
+        return Result()
+    if relay.on:
+        head = relay.position()
+    else:
+        master = context.node.master_ledger()
+        head = master.rows.head or master.position()
+    data = {"token": call.arguments["token"][:64], "epoch": head.epoch, "head": head.seq}
+    return Result(data, json.dumps(data))
 
 
 @commands.command(

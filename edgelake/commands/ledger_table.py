@@ -13,7 +13,6 @@ from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.errors import (
     CommandSyntaxError,
     EdgeLakeError,
-    LedgerError,
     LedgerInvalid,
     PolicyInvalid,
     PolicyRowMissing,
@@ -125,8 +124,9 @@ def _replace(context: Context, call: Call) -> Result:
     if given.date:
         body["date"] = given.date
     policy = complete(policy_of({given.type: body}), datetime.now(UTC))
-    node.master_ledger().replace(policy, node.host_of(context.origin))
-    return Result()
+    host = node.host_of(context.origin)
+    replaced = node.master_ledger().replace_later(policy, host, waits=not context.defers)
+    return context.when(replaced, lambda _: Result())
 
 
 # -------------------------------------------------------------------- pull
@@ -286,11 +286,11 @@ def _update_dbms(context: Context, call: Call) -> Result:
     if not policies:
         raise LedgerInvalid("the ledger file has no policies")
     host, added = node.host_of(context.origin), 0
-    for policy in policies:
-        try:
-            added += master.push(policy, host, ignore=True)
-        except LedgerError as exc:
-            node.report("blockchain update dbms", exc)
+    for outcome in master.push_all(policies, host):
+        if isinstance(outcome, EdgeLakeError):
+            node.report("blockchain update dbms", outcome)
+        else:
+            added += outcome
     data = {"added": added, "policies": len(policies)}
     told = "" if source.silent else f"Policies added to local DBMS: {added} from {len(policies)}"
     return Result(data, told)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any
+from typing import Any, cast
 
 from edgelake import limits
-from edgelake.commands.blockchain import store_confirmed
+from edgelake.commands.blockchain import drop_confirmed, store_confirmed
 from edgelake.commands.context import Context, NodeParts
 from edgelake.commands.forwarding import forwarded_drop, forwarded_push
 from edgelake.commands.rendering import FORMAT, answer
-from edgelake.errors import BadArgument, PolicyInvalid
+from edgelake.errors import BadArgument
 from edgelake.interfaces import Page, Permission, Result, Section, Table
 from edgelake.language import (
     Argument,
@@ -23,6 +24,7 @@ from edgelake.language import (
     Text,
     Where,
 )
+from edgelake.services.ledger_writer import Dropped
 from edgelake.services.master_source import MasterSource
 from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.table_source import TableSource
@@ -162,40 +164,62 @@ def _ago(seconds: float | None) -> str:
 )
 def _forward_push(context: Context, call: Call) -> Result:
     host, relays = _place(call)
-    if forwarded_push(context, call, host=host, relays=relays, word="forward"):
-        return Result()
-    return store_confirmed(context, call, host)
+    passed = forwarded_push(context, call, host=host, relays=relays)
+    return store_confirmed(context, call, host) if passed is None else passed
 
 
 @commands.command(
     "blockchain forward drop",
     summary="remove policies from the master's ledger for another node, and say so",
-    arguments=(_HOST_ARGUMENT, _RELAYS_ARGUMENT),
-    where=Where.REQUIRED,
-    options=(Option("id", Text(), required=True, help="id, or ids separated by commas"),),
+    arguments=(
+        _HOST_ARGUMENT,
+        _RELAYS_ARGUMENT,
+        Argument("id", Json(), help='{"id": "ecd08d24"}, or {"id": ["ecd08d24", "1f4b79c2"]}'),
+    ),
     permission=Permission.METADATA,
     details=(
-        "A relay passes it on, a master does as with: blockchain drop policy. The answer names\n"
-        "a number of its log that is not before this change, the log, and what is gone:\n"
-        "dropped 18 5b0c… ecd08d24…"
+        "A relay passes it on. With one id a master does as with: blockchain drop confirm. Of a\n"
+        "list it removes all, or none if one of them is missing, and answers with the list:\n"
+        'dropped 18 5b0c… ["ecd08d24…", "1f4b79c2…"]'
     ),
-    examples=("blockchain forward drop 10.0.0.9 8 where id = ecd08d244827f712918005b1a06f6519",),
-    related=("blockchain drop policy", "set relay"),
+    examples=(
+        'blockchain forward drop 10.0.0.9 8 {"id": "ecd08d244827f712918005b1a06f6519"}',
+        'blockchain forward drop 10.0.0.9 8 {"id": ["ecd08d244827f712918005b1a06f6519"]}',
+    ),
+    related=("blockchain drop confirm", "set relay"),
 )
 def _forward_drop(context: Context, call: Call) -> Result:
     host, relays = _place(call)
-    ids = [part.strip() for part in call.options["id"].split(",")]
-    if not all(ids):
-        raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")
-    if forwarded_drop(context, ids, host=host, relays=relays, word="forward"):
-        return Result()
-    master = context.node.master_ledger()
-    master.drop(ids)
-    place = master.position()
-    return Result(
-        {"ids": ids, "epoch": place.epoch, "sequence": place.seq},
-        f"dropped {place.seq} {place.epoch} {','.join(ids)}",
-    )
+    ids = _ids(call)
+    passed = forwarded_drop(context, ids, host=host, relays=relays)
+    if passed is not None:
+        return passed
+    if isinstance(ids, str):
+        return drop_confirmed(context, ids)
+    dropped = context.node.master_ledger().drop_later(ids, waits=not context.defers)
+
+    def told(found: Dropped) -> Result:
+        place = found.place
+        return Result(
+            {"ids": ids, "epoch": place.epoch, "sequence": place.seq},
+            f"dropped {place.seq} {place.epoch} {json.dumps(ids)}",
+        )
+
+    return context.when(dropped, told)
+
+
+def _ids(call: Call) -> str | list[str]:
+    """Return the id that may be missing, or those of which none may be."""
+    given = call.arguments["id"].data
+    wanted = given.get("id") if isinstance(given, dict) and len(given) == 1 else None
+    ids: list[object] = wanted if isinstance(wanted, list) else [wanted]
+    if not ids or not all(isinstance(key, str) and key for key in ids):
+        raise BadArgument(
+            "no id to drop",
+            hint='write: blockchain forward drop <host> <relays> {"id": "…"}',
+            column=call.column("id"),
+        )
+    return cast("str | list[str]", wanted)
 
 
 def _place(call: Call) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgelake import limits
@@ -135,7 +135,7 @@ def _get_synchronizer(context: Context, call: Call) -> Result:
         **figures,
         "pending_policies": len(policies),
         "pending_deletes": len(deletes),
-        "outbox": _outbox(policies, deletes, figures.get("refused", ())),
+        "outbox": _outbox(policies, deletes, figures),
         "damage": damaged,
         "damage_reason": reason or None,
         "version": node.ledger.file_hash(),
@@ -204,17 +204,19 @@ _COLUMNS = (
 
 
 def _outbox(
-    policies: Sequence[Policy], deletes: Sequence[DeleteMarker], refused: Sequence[dict[str, Any]]
+    policies: Sequence[Policy], deletes: Sequence[DeleteMarker], figures: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return what waits for a master, at most `limits.MAX_OUTBOX_SHOWN` of it."""
-    reasons = {refusal["id"]: refusal["reason"] for refusal in refused}
-    found: list[dict[str, Any]] = [
-        {"id": p.id, "change": "insert", "refused": reasons.get(p.id)} for p in policies
+    """Return what waits for a master, at most `limits.MAX_OUTBOX_SHOWN` of it, and why."""
+    refused, postponed = (
+        {refusal["id"]: refusal["reason"] for refusal in figures.get(key, ())}
+        for key in ("refused", "postponed")
+    )
+    changes = [(p.id, "insert") for p in policies]
+    changes += [(d.id, "delete" if d.master else "hide") for d in deletes]
+    return [
+        {"id": key, "change": kind, "refused": refused.get(key), "postponed": postponed.get(key)}
+        for key, kind in changes[: limits.MAX_OUTBOX_SHOWN]
     ]
-    found += [
-        {"id": d.id, "change": "delete" if d.master else "hide", "refused": None} for d in deletes
-    ]
-    return found[: limits.MAX_OUTBOX_SHOWN]
 
 
 def _check_source(call: Call) -> None:

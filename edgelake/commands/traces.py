@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from time import perf_counter
 from typing import Any
 
@@ -119,21 +120,33 @@ def traced(context: Context, call: Call) -> Result:
     registry = context.interpreter.registry
     lines = [redacted(_values(call), registry)] if level > 1 else []
     started = perf_counter()
-    outcome = "ok"
-    try:
-        result = command.handler(context, call)
-        if level > 1:
-            lines.append(f"answer: {_cut(redacted(result.text, registry)) or '(none)'}")
-        return result
-    except BaseException as exc:
-        conceal_values(exc, call.secret_values())
-        outcome = redacted(format_error(exc), registry)
-        raise
-    finally:
+
+    def tell(answer: Result | None, error: BaseException | None = None) -> None:
+        outcome = "ok"
+        if error is not None:
+            conceal_values(error, call.secret_values())
+            outcome = redacted(format_error(error), registry)
+        elif answer is not None and level > 1:
+            lines.append(f"answer: {_cut(redacted(answer.text, registry)) or '(none)'}")
         took = f"{(perf_counter() - started) * 1000:.3f} ms"
         who = context.origin.ip or "local"
         head = f"trace '{command.name}': {outcome}, {took}, {who}"
         node.notices.post(Notice("\n  ".join([head, *(line for line in lines if line)])))
+
+    def tell_later(done: Future[Result]) -> None:
+        error = done.exception()
+        tell(None if error is not None else done.result(), error)
+
+    try:
+        result = command.handler(context, call)
+    except BaseException as exc:
+        tell(None, exc)
+        raise
+    if result.later is not None:
+        result.later.add_done_callback(tell_later)
+    else:
+        tell(result)
+    return result
 
 
 # ------------------------------------------------------------------- parts

@@ -14,6 +14,7 @@ from edgelake.ledger.entries import EntryLedger, ledger_of_entries
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
 from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.keys import assign_key, assign_keys, key_of
+from edgelake.ledger.lines import LedgerLines
 from edgelake.ledger.metadata import metadata_of
 from edgelake.ledger.policy import (
     Policy,
@@ -52,6 +53,7 @@ __all__ = [
     "DeleteMarker",
     "EntryLedger",
     "LedgerImage",
+    "LedgerLines",
     "LocalLedger",
     "Not",
     "Policy",

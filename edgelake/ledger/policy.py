@@ -28,6 +28,7 @@ _ID_FIELDS: Mapping[str, tuple[str, ...]] = {
     "table": ("company", "name", "dbms"),
     "cluster": ("company", "name", "parent", "table"),
 }
+_SHOWN = 50
 _LONGEST_LEDGER = '"global"'
 _HINT = 'write one type with its attributes: {"device": {"name": "d1"}}'
 
@@ -197,6 +198,8 @@ def policy_of(data: Any, *, text: str | None = None, column: int | None = None) 
             hint="write the id as a text, or leave it out to have it computed",
             column=column,
         )
+    _check_key("the type of the policy", kind, column)
+    _check_key(f"id of '{kind[:_SHOWN]}'", identity, column)
     if not isinstance(date, str):
         raise PolicyInvalid(
             f"date of '{kind}' is {_kind(date)}",
@@ -304,13 +307,31 @@ def _make(kind: str, body: dict[str, Any]) -> Policy:
     return policy
 
 
+def _check_key(what: str, text: str, column: int | None) -> None:
+    """Check what databases keep as a column of its own, and in an index."""
+    size_bytes = len(text) if text.isascii() else len(text.encode())
+    if size_bytes > limits.MAX_POLICY_ID_BYTES:
+        raise PolicyInvalid(
+            f"{what} has {size_bytes} bytes, more than {limits.MAX_POLICY_ID_BYTES}",
+            hint="write a shorter one, or leave the id out to have it computed",
+            column=column,
+        )
+    if "\0" in text:
+        raise PolicyInvalid(
+            f"{what} holds \\u0000, which databases do not store",
+            hint="leave that character out",
+            column=column,
+        )
+
+
 def _field(value: Any) -> str:
     return value if isinstance(value, str) else literal(value)
 
 
 def _column(value: Any) -> str | None:
     if isinstance(value, str):
-        return value
+        # Databases do not store this character; the policy itself has it as an escape.
+        return None if "\0" in value else value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return None

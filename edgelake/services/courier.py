@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 
 from edgelake import limits
-from edgelake.errors import (
-    DatabaseError,
-    DatabaseUnknown,
-    DatabaseUnreachable,
-    Overloaded,
-    PeerClosed,
-    PeerError,
-    PeerRefused,
-    PeerTimeout,
-    PolicyInvalid,
-    PolicyRowMissing,
-    TableMissing,
-)
+from edgelake.errors import PolicyInvalid, PolicyRowMissing, is_temporary
 from edgelake.interfaces import LogPosition
 from edgelake.ledger import LocalLedger, Policy
 from edgelake.services.jobs import Answer, Jobs, PendingJob
@@ -32,47 +20,65 @@ from edgelake.services.outbox import Outbox, Turn
 from edgelake.services.tcp import TcpService
 from edgelake.wire import Endpoint
 
-__all__ = ["Courier", "drop_command", "forward_drop_command", "forward_push_command"]
+__all__ = [
+    "Courier",
+    "confirmed_drop",
+    "drop_command",
+    "forward_drop_command",
+    "forward_push_command",
+    "place_dropped",
+    "place_stored",
+]
 
-_BUSY = {
-    kind.code
-    for kind in (
-        *(DatabaseError, DatabaseUnknown, DatabaseUnreachable, TableMissing, Overloaded),
-        # What a relay says that does not reach its master.
-        *(PeerError, PeerTimeout, PeerRefused, PeerClosed),
-    )
-}
-_ACKNOWLEDGED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
-_DROPPED = re.compile(r"dropped [0-9]{1,18} [0-9a-f]{1,64} (.*)", re.DOTALL)
+_STORED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
+_DROPPED = re.compile(r"(?:dropped|absent) ([0-9]{1,18}) ([0-9a-f]{1,64}) (.*)", re.DOTALL)
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
 def drop_command(policy_id: str) -> str:
     """Return the command that removes a policy from a master; the id stays one word."""
-    return f"blockchain drop policy where id = {_word(policy_id)}"
+    if _PLAIN.fullmatch(policy_id):
+        return f"blockchain drop policy where id = {policy_id}"
+    quote = "'" if '"' in policy_id else '"'
+    return f"blockchain drop policy where id = {quote}{policy_id}{quote}"
 
 
-def forward_drop_command(host: str, relays: int, policy_id: str) -> str:
-    """Return the command that has a relay remove a policy for the node at ``host``.
+def confirmed_drop(policy_id: str) -> str:
+    """Return the command that removes any id from a master of our kind, which says so."""
+    return f"blockchain drop confirm {json.dumps({'id': policy_id})}"
+
+
+def forward_push_command(host: str, relays: int, line: str) -> str:
+    """Return the command that has a relay store a policy's line for the node at ``host``.
 
     Parameters
     ----------
     relays : int
         How many relays may pass it on.
     """
-    return f"blockchain forward drop {host} {relays} where id = {_word(policy_id)}"
-
-
-def forward_push_command(host: str, relays: int, line: str) -> str:
-    """Return the command that has a relay store a policy's line; see `forward_drop_command`."""
     return f"blockchain forward push {host} {relays} {line}"
 
 
-def _word(policy_id: str) -> str:
-    if _PLAIN.fullmatch(policy_id):
-        return policy_id
-    quote = "'" if '"' in policy_id else '"'
-    return f"{quote}{policy_id}{quote}"
+def forward_drop_command(host: str, relays: int, ids: str | Sequence[str]) -> str:
+    """Return the command that has a relay remove an id, or all of several or none of them."""
+    return f"blockchain forward drop {host} {relays} {json.dumps({'id': ids})}"
+
+
+def place_stored(answer: Answer, policy: Policy) -> LogPosition | None:
+    """Return the place in the log at which an answer says that a policy is stored."""
+    told = _STORED.fullmatch(answer.text) if answer.error == 0 else None
+    # Who names the hash has read the policy, and is not guessing at jobs.
+    if told is None or told[4] != policy.id or told[3] != _hash(policy):
+        return None
+    return LogPosition(told[2], int(told[1]), "")
+
+
+def place_dropped(answer: Answer, policy_id: str) -> LogPosition | None:
+    """Return the place in the log at which an answer says that an id is gone."""
+    told = _DROPPED.fullmatch(answer.text) if answer.error == 0 else None
+    if told is None or told[3] != policy_id:
+        return None
+    return LogPosition(told[2], int(told[1]), "")
 
 
 class Courier:
@@ -106,7 +112,6 @@ class Courier:
         self._refused = refused
         self._lock = threading.Lock()
         self._asked: list[_Asked] = []
-        self._held = 0
 
     def close(self) -> None:
         """Await no answer any more."""
@@ -114,7 +119,6 @@ class Courier:
             asked, self._asked = self._asked, []
         for entry in asked:
             self._jobs.close(entry.job)
-            entry.prove(done=False)
 
     def ask(
         self,
@@ -122,38 +126,18 @@ class Courier:
         request: str,
         what: str,
         dropped: str = "",
-        pushed: Policy | None = None,
-        key: str = "",
+        change: Policy | str | None = None,
     ) -> Future[bool]:
         """Send a request whose answer the next cycle reads.
 
-        ``dropped`` is the id of a delete that the answer can finish, ``pushed`` the
-        policy that it can acknowledge or refuse. With ``key``, the id of the change, the
-        returned future is done when the master has answered; else when the next node
-        has taken the request.
+        ``dropped`` is the id of a delete that the answer of an old master can finish,
+        ``change`` the policy, or the id of the delete, that the answer can acknowledge or refuse.
         """
         job = self._jobs.open()
-        proof: Future[bool] | None = Future() if key else None
         with self._lock:
             until_s = time.monotonic() + limits.LEDGER_ANSWER_WAIT_S
-            self._asked.append(_Asked(job, what, dropped, pushed, until_s, key, proof))
-        sent = tcp.request(self._master, request, job.header(0), attempts=1)
-        if proof is None:
-            return sent
-        sent.add_done_callback(partial(_note_failure, job))
-        return proof
-
-    def pause_s(self) -> float | None:
-        """Return after how many seconds to look again, ``None`` if nothing is under way.
-
-        Longer and longer while the master, or a relay before it, takes nothing.
-        """
-        with self._lock:
-            if any(entry.proof is not None for entry in self._asked):
-                return limits.SYNC_FOLLOW_UP_S
-        if not self._held:
-            return None
-        return min(limits.SYNC_FOLLOW_UP_S * 2.0 ** min(self._held, 16), limits.SYNC_BACKOFF_MAX_S)
+            self._asked.append(_Asked(job, what, dropped, change, until_s))
+        return tcp.request(self._master, request, job.header(0), attempts=1)
 
     def read_answers(self) -> None:
         """Report what the master refused since the last cycle, and take what it acknowledged."""
@@ -168,15 +152,9 @@ class Courier:
             self._asked = kept
         for entry in asked:
             self._jobs.close(entry.job)
-        ends = [entry.job.answers.get(0) for entry in asked if entry.proof is not None]
-        if ends:
-            held = all(answer is None or answer.error in _BUSY for answer in ends)
-            self._held = self._held + 1 if held else 0
         for entry in asked:
             answer = entry.job.answers.get(0)
-            if entry.proof is not None:
-                entry.prove(done=answer is not None and _proves(answer, entry))
-            if answer is None or self._pushed(entry.pushed, answer) or answer.error == 0:
+            if answer is None or self._answered(entry, answer) or answer.error == 0:
                 continue
             if answer.error == PolicyRowMissing.code:
                 # A policy that the master no longer has is as good as dropped.
@@ -189,43 +167,49 @@ class Courier:
                 answer.error,
             )
 
-    def _pushed(self, policy: Policy | None, answer: Answer) -> bool:
-        """Take the acknowledgement or refusal of a policy; return whether it was one."""
-        if policy is None:
+    def _answered(self, entry: _Asked, answer: Answer) -> bool:
+        """Take the acknowledgement or refusal of a change; return whether it was one."""
+        change = entry.change
+        if change is None:
             return False
-        reason = " ".join(answer.text.split())
         if answer.error == 0:
-            told = _ACKNOWLEDGED.fullmatch(answer.text)
-            # Who names the hash has read the policy, and is not guessing at jobs.
-            if told is None or told[4] != policy.id or told[3] != _hash(policy):
-                return False
-            self.outbox.acknowledge(policy.id, LogPosition(told[2], int(told[1]), ""))
-            return True
-        if answer.error in _BUSY:
-            return False
-        if self.outbox.refuse(policy, reason, answer.error):
+            if isinstance(change, str):
+                place = place_dropped(answer, change)
+            else:
+                place = place_stored(answer, change)
+            if place is not None:
+                self.outbox.acknowledge(change, place)
+            return place is not None
+        reason = " ".join(answer.text.split())
+        if self.outbox.refuse(change, reason, answer.error):
+            verb = "cannot take" if is_temporary(answer.error) else "refused"
             self._refused(
-                f"master {self._master} refused policy {policy.id}, error {answer.error}: {reason}",
+                f"master {self._master} {verb} {entry.what}, error {answer.error}: {reason}",
                 answer.error,
             )
         return True
 
+    def pause_s(self) -> float | None:
+        """Return after which time to go on because the master has not answered for all changes."""
+        pause_s = self.outbox.pause_s()
+        return None if pause_s is None else max(pause_s, limits.SYNC_FOLLOW_UP_S)
+
     def send(self, tcp: TcpService, turn: Turn, *, confirm: bool, relayed: bool = False) -> None:
         """Send local changes, again and again, until the master's ledger shows them.
 
-        The master ignores what it has.
+        The master ignores what it has. A delete waits until nothing is known to be under way
+        that could bring its policy back.
 
         Parameters
         ----------
         confirm : bool
-            The master acknowledges what it has stored.
+            The master acknowledges what it has done.
         relayed : bool
-            What is sent reaches it over relays: that one of them has taken it says nothing.
+            It does so over a relay.
         """
-        host = tcp.source_for(self._master.host).host
+        host, relays = tcp.source_for(self._master.host).host, limits.MAX_RELAYS
         with self._lock:
-            awaited = {entry.pushed.id for entry in self._asked if entry.pushed is not None}
-            under_way = {entry.key for entry in self._asked if entry.key and not entry.pushed}
+            awaited = {entry.key for entry in self._asked}
         for policy in turn.policies:
             if policy.id in awaited:
                 continue
@@ -235,29 +219,31 @@ class Courier:
                 self._refused(f"policy {policy.id} not sent: {exc}", exc.code)
                 continue
             what = f"policy {policy.id}"
-            if relayed:
-                request = forward_push_command(host, limits.MAX_RELAYS, line)
-                sent = self.ask(tcp, request, what, pushed=policy, key=policy.id)
-            elif confirm:
+            if confirm:
                 request = f"blockchain push confirm {line}"
-                sent = self.ask(tcp, request, what, pushed=policy)
+                if relayed:
+                    request = forward_push_command(host, relays, line)
+                sent = self.ask(tcp, request, what, change=policy)
             else:
                 sent = self.ask(tcp, f"blockchain push\tignore {line}", what)
             self.outbox.sent(policy, sent)
         # A delete that this cycle has ended could hit what somebody inserted since.
-        waiting = {marker.id for marker in self._ledger.pending()[1]}
+        waiting = {marker.id for marker in self._ledger.pending()[1]} if turn.deletes else set()
         for policy_id in turn.deletes:
             if policy_id not in waiting:
                 continue
-            last = policy_id if policy_id in turn.delivered else ""
             what = f"the delete of {policy_id}"
-            if not relayed:
-                self.outbox.sent(policy_id, self.ask(tcp, drop_command(policy_id), what, last))
-            elif policy_id not in under_way:
-                request = forward_drop_command(host, limits.MAX_RELAYS, policy_id)
-                self.outbox.sent(policy_id, self.ask(tcp, request, what, last, key=policy_id))
-
-    # ------------------------------------------------------------- taking
+            if not confirm:
+                last = policy_id if policy_id in turn.delivered else ""
+                sent = self.ask(tcp, drop_command(policy_id), what, last)
+            elif policy_id in awaited:
+                continue
+            else:
+                request = confirmed_drop(policy_id)
+                if relayed:
+                    request = forward_drop_command(host, relays, policy_id)
+                sent = self.ask(tcp, request, what, change=policy_id)
+            self.outbox.sent(policy_id, sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,41 +253,17 @@ class _Asked:
     job: PendingJob
     what: str
     dropped: str
-    pushed: Policy | None
+    change: Policy | str | None
     until_s: float
-    key: str
-    proof: Future[bool] | None
+
+    @property
+    def key(self) -> str:
+        """The id of what is awaited, empty if nothing is."""
+        return self.change.id if isinstance(self.change, Policy) else self.change or ""
 
     def awaited(self, now_s: float) -> bool:
         """Return whether an acknowledgement may still come; an old master sends none."""
-        wanted = self.pushed is not None or self.proof is not None
-        ended = self.job.answers or (self.proof is not None and self.job.failures)
-        return wanted and now_s < self.until_s and not ended
-
-    def prove(self, *, done: bool) -> None:
-        """Say whether the master has done it, as far as will ever be known."""
-        if self.proof is None or self.proof.done():
-            return
-        if done:
-            self.proof.set_result(True)
-        else:
-            self.proof.set_exception(PeerTimeout(f"the master did not answer for {self.what}"))
-
-
-def _note_failure(job: PendingJob, sent: Future[bool]) -> None:
-    error = sent.exception()
-    if error is not None:
-        job.fail(0, error)
-
-
-def _proves(answer: Answer, entry: _Asked) -> bool:
-    """Return whether an answer shows that the master has done what it was asked for."""
-    if entry.pushed is not None:
-        return answer.error == 0 and _ACKNOWLEDGED.fullmatch(answer.text) is not None
-    if answer.error:
-        return answer.error == PolicyRowMissing.code
-    told = _DROPPED.fullmatch(answer.text)
-    return told is not None and told[1] == entry.key
+        return self.change is not None and now_s < self.until_s and not self.job.answers
 
 
 def _hash(policy: Policy) -> str:

@@ -8,21 +8,28 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError, Overloaded, PeerClosed, PeerError, PeerTimeout
+from edgelake.errors import (
+    EdgeLakeError,
+    Overloaded,
+    PeerClosed,
+    PeerError,
+    PeerTimeout,
+    RemoteError,
+)
 from edgelake.services.jobs import Answer, Jobs, PendingJob
 from edgelake.services.tcp import TcpService
-from edgelake.wire import Endpoint, InfoType, Reply, TextFlag, wire_code
+from edgelake.wire import Endpoint, wire_code
 
-__all__ = ["Forwarded", "Forwarder", "blockchain_refusal"]
+__all__ = ["Forwarded", "Forwarder"]
 
 _FAILED = re.compile(r"Blockchain message '[^']*' failed\s*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Forwarded:
     """One change that a follower sent.
 
@@ -32,22 +39,17 @@ class Forwarded:
         The command for a master that answers it, or for a further relay.
     old_text : str
         The command for an existing master.
-    word : str
-        Second word of what the follower sent, for refusals: ``push``, ``drop`` or ``forward``.
-    silent : bool
-        The follower expects nothing on success.
     peer : str
         IP address that it came from.
-    answer : callable
-        Takes the reply to the follower, from any thread; must not block.
+    done : Future
+        Gets the text that the master answers, empty from one that says nothing when it has
+        done it; or `RemoteError` with its number, or that of what kept the change from it.
     """
 
     text: str
     old_text: str
-    word: str
-    silent: bool
     peer: str
-    answer: Callable[[Reply], None]
+    done: Future[str] = field(default_factory=Future)
 
 
 @dataclass(slots=True)
@@ -60,8 +62,9 @@ class _Under:
 class Forwarder:
     """Sends changes on, in their order, and hands back what the master says. Thread-safe.
 
-    Holds no thread: an answer is handed on by the thread that brings it. What is under way
-    is lost with this node: its follower keeps it until the master has acknowledged it.
+    Holds no thread: an answer is handed on by the thread that brings it, and a timer gives
+    up what gets none. What is under way is lost with this node: its follower keeps it until
+    the master has acknowledged it.
 
     Parameters
     ----------
@@ -92,6 +95,7 @@ class Forwarder:
         self._number = 0
         self._chars = 0
         self._of_peer: Counter[str] = Counter()
+        self._timer: threading.Timer | None = None
 
     @property
     def pending(self) -> int:
@@ -99,7 +103,7 @@ class Forwarder:
         return len(self._waiting) + len(self._under_way)
 
     def forward(self, item: Forwarded) -> None:
-        """Take a change; its follower is answered later.
+        """Take a change; its future is done when the master has answered.
 
         Raises
         ------
@@ -108,7 +112,6 @@ class Forwarder:
         PeerClosed
             The node that was followed is not any more.
         """
-        self.sweep()
         until_s = time.monotonic() + limits.FORWARD_WAIT_S
         with self._lock:
             if self._closed:
@@ -125,10 +128,11 @@ class Forwarder:
             self._chars += len(item.text)
             self._of_peer[item.peer] += 1
             self._waiting.append(_Under(item, until_s))
+            self._arm()
         self._go_on()
 
     def sweep(self) -> None:
-        """Give up what has waited too long."""
+        """Give up what has waited too long, and look again if there is more."""
         now_s = time.monotonic()
         with self._lock:
             late = [n for n, under in self._under_way.items() if under.until_s < now_s]
@@ -136,8 +140,12 @@ class Forwarder:
             while self._waiting and self._waiting[0].until_s < now_s:
                 gone.append(self._waiting.popleft())
                 self._forget(gone[-1].item)
+            self._timer = None
+            self._arm()
         for under in gone:
-            if self.ours:
+            if self.ours is False and under.job is not None:
+                under.item.done.set_result("")
+            else:
                 self._refuse(under, PeerTimeout(f"{self._upstream} did not answer in time"))
         if gone:
             self._go_on()
@@ -146,6 +154,8 @@ class Forwarder:
         """Give up all; may be called twice."""
         with self._lock:
             self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
             gone = [self._taken_out(number) for number in list(self._under_way)]
             gone += self._waiting
             self._waiting.clear()
@@ -155,6 +165,13 @@ class Forwarder:
             self._refuse(under, PeerClosed(f"this relay does not follow {self._upstream} any more"))
 
     # ----------------------------------------------------------------- parts
+
+    def _arm(self) -> None:
+        """See to it that somebody sweeps; under the lock."""
+        if self._timer is None and self.pending and not self._closed:
+            self._timer = threading.Timer(limits.FORWARD_SWEEP_S, self.sweep)
+            self._timer.name, self._timer.daemon = "forward-sweep", True
+            self._timer.start()
 
     def _go_on(self) -> None:
         """Send what is next, as many as may be under way."""
@@ -249,24 +266,12 @@ class Forwarder:
             del self._of_peer[item.peer]
 
     def _hand_back(self, under: _Under, answer: Answer) -> None:
-        item = under.item
         if answer.error:
             reason = " ".join(_FAILED.sub("", answer.text, count=1).split())
-            item.answer(blockchain_refusal(item.word, answer.error, reason))
-        elif not item.silent:
-            item.answer(Reply.ok(answer.text))
+            under.item.done.set_exception(RemoteError(reason, answer.error))
+        else:
+            under.item.done.set_result(answer.text)
 
     def _refuse(self, under: _Under, error: EdgeLakeError) -> None:
         reason = f"this relay did not bring it to the master: {error}"
-        under.item.answer(blockchain_refusal(under.item.word, wire_code(error), reason))
-
-
-def blockchain_refusal(word: str, code: int, reason: str) -> Reply:
-    """Return the answer to a ``blockchain`` command that failed, as existing nodes give it."""
-    return Reply(
-        f"echo Blockchain message '{word}' failed",
-        f" {reason}",
-        error=code,
-        flag=TextFlag.NONE,
-        info_type=InfoType.STRUCTURE,
-    )
+        under.item.done.set_exception(RemoteError(reason, wire_code(error)))

@@ -1,38 +1,27 @@
-"""The master's side of the ledger: the SQL table, and the snapshot it serves from.
+"""The master's side of the ledger: the SQL table, the order of its changes, and what is sent.
 
-The snapshot (bytes, hash, count) is made again only after the table changed;
-a poll of an unchanged ledger asks the database for its change counter and nothing
-else.
+Changes go through one queue and are stored in groups. What is needed to check them, and
+the bytes that are sent whole, follow the log entry by entry; a poll of an unchanged ledger asks
+the database for its change counter and nothing else.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any
 
 from edgelake import limits
-from edgelake.errors import DatabaseError, EdgeLakeError
+from edgelake.errors import DatabaseError, EdgeLakeError, LedgerFull, LedgerInvalid
 from edgelake.interfaces import LogEntry, LogPosition
-from edgelake.ledger import Policy, PolicyIndex, Snapshot, check, parse_policy
-from edgelake.ledger import fault_of as rule_broken_by
+from edgelake.ledger import LedgerLines, Policy, Snapshot
+from edgelake.services.group_commit import Change
+from edgelake.services.ledger_writer import Dropped, LedgerWriter, Stored
+from edgelake.services.master_state import fault_of, policy_in
 from edgelake.storage import SequencedLedger
 
 __all__ = ["MasterLedger", "fault_of"]
-
-
-def fault_of(policy_id: str, text: object) -> str | None:
-    """Return why a row of the table is no entry of the ledger, ``None`` if it is one."""
-    if not isinstance(text, str):
-        return "the policy is no text"
-    if "\n" in text or "\r" in text:
-        return "a line feed inside the policy"
-    try:
-        policy = parse_policy(text)
-    except EdgeLakeError as exc:
-        return str(exc)
-    if policy.id != policy_id:
-        return f"the policy has the id '{policy.id}' and its row '{policy_id}'"
-    return rule_broken_by(policy)
 
 
 class MasterLedger:
@@ -50,18 +39,20 @@ class MasterLedger:
 
     Notes
     -----
-    Thread-safe: writers go one after the other through the database,
-    readers share an immutable snapshot.
+    Thread-safe: changes of all threads are stored in the order in which they came, many
+    with one commit; readers share an immutable snapshot. A future is done when the
+    commit that holds its change has succeeded, on the thread that made it: what is called
+    then must not block.
     """
 
     def __init__(self, rows: SequencedLedger) -> None:
         self.rows = rows
         self.changes = 0
         self._lock = threading.Lock()
-        self._writing = threading.Lock()
-        self._state: PolicyIndex | None = None
-        self._state_version: object = None
+        self._writer = LedgerWriter(rows, self._announce)
         self._version: object = None
+        self._lines: LedgerLines | None = None
+        self._scans = 0
         self._snapshot = Snapshot.of_lines(())
         self._position: LogPosition | None = None
         self._told: LogPosition | None = None
@@ -104,14 +95,53 @@ class MasterLedger:
         with self._lock:
             version = self.rows.version()
             if version != self._version or (self._position is None and self._free()):
-                found = self.rows.read_at()
-                self._snapshot = Snapshot.of_lines(found.lines)
-                self._quarantine, self._position = found.faults, found.position
-                self._version = found.version
+                if not self._moved_on():
+                    version = self._read()
+                assert self._lines is not None
+                self._snapshot = Snapshot.of_lines(self._lines)
+                self._version = version
             state = self._position, self._snapshot
+        if len(state[1].data) > limits.MAX_SHARED_LEDGER_BYTES:
+            raise LedgerFull(
+                f"the ledger has {len(state[1].data)} bytes, and at most"
+                f" {limits.MAX_SHARED_LEDGER_BYTES} can be sent",
+                hint="remove policies: blockchain drop policy where id = …",
+            )
         if state[0] is not None:
             self._moved(state[0])
         return state
+
+    def _moved_on(self) -> bool:
+        """Bring the lines to the end of the log by its entries; return whether that is possible."""
+        before, lines = self._position, self._lines
+        if before is None or lines is None:
+            return False
+        try:
+            self.rows.position()
+        except DatabaseError:
+            return False
+        if self.rows.scans != self._scans:
+            # Another program was here: rows that are no policies have no entries.
+            return False
+        entries = self.rows.changes(before)
+        if entries is None:
+            return False
+        try:
+            for entry in entries:
+                lines.apply(entry)
+                self._position = LogPosition(before.epoch, entry.seq, entry.chain)
+        except LedgerInvalid:
+            self._lines = None
+            return False
+        return True
+
+    def _read(self) -> object:
+        """Read all lines anew; return the version of the database that they are of."""
+        found = self.rows.read_at()
+        self._lines = LedgerLines(zip(found.ids, found.lines, strict=True))
+        self._quarantine, self._position = found.faults, found.position
+        self._scans = found.scans
+        return found.version
 
     def position(self) -> LogPosition:
         """Return how far the log goes now; costs the same for any ledger.
@@ -123,6 +153,11 @@ class MasterLedger:
         found = self.rows.position()
         self._moved(found)
         return found
+
+    @property
+    def scans(self) -> int:
+        """Differs after rows were found, or removed, that have no entry in the log."""
+        return self.rows.scans
 
     def entries(self, epoch: str, seq: int, chain: str) -> tuple[LogEntry, ...] | None:
         """Return the next changes after a place in the log, ``None`` if it is not in this log.
@@ -141,6 +176,26 @@ class MasterLedger:
             size_chars=limits.MAX_LEDGER_ANSWER_CHARS,
         )
 
+    def stored(self, policy_id: str) -> Policy | None:
+        """Return the policy of an id, ``None`` if there is none that is one.
+
+        Raises
+        ------
+        DatabaseError
+        """
+        text = self.rows.text_of(policy_id)
+        try:
+            return policy_in(policy_id, text)
+        except EdgeLakeError:
+            return None
+
+    # -------------------------------------------------------------- changes
+
+    @property
+    def waiting(self) -> int:
+        """How many changes are not stored yet."""
+        return self._writer.open
+
     def push(self, policy: Policy, host: str, *, ignore: bool = False) -> bool:
         """Store a complete policy durably; return whether it is new.
 
@@ -151,48 +206,60 @@ class MasterLedger:
         PolicyInvalid
             Its line is too long.
         """
-        policy.check_size()
+        return self.push_later(policy, host, ignore=ignore, waits=True).result().added
 
-        def allowed() -> None:
-            state = self._current()
-            if policy.id not in state:
-                check(policy, state)
+    def push_later(
+        self, policy: Policy, host: str, *, ignore: bool = False, waits: bool = False
+    ) -> Future[Stored]:
+        """Have a complete policy stored; the future raises what `push` does.
 
-        with self._writing:
-            added = self.rows.insert(policy.row(), host, ignore=ignore, check=allowed)
-            if added and self._state is not None:
-                self._state.add(policy)
-                self._state_version = self.rows.version()
-        if added:
-            self._announce()
-        return added
+        Parameters
+        ----------
+        waits : bool
+            The caller is about to wait, and may store it on its own thread.
 
-    def _current(self) -> PolicyIndex:
-        """Return the policies that the table holds now; for one writer at a time."""
-        version = self.rows.version()
-        if self._state is None or version != self._state_version:
-            found: dict[str, Policy] = {}
-            for text in self.rows.read():
-                try:
-                    policy = parse_policy(text)
-                except EdgeLakeError:
-                    continue
-                found.setdefault(policy.id, policy)
-            self._state = PolicyIndex(found.values())
-            self._state_version = version
-        return self._state
+        Raises
+        ------
+        Overloaded
+            Too many changes wait.
+        PolicyInvalid
+        """
+        return self._submit(self._writer.pushing(policy, host, ignore=ignore), waits=waits)
 
-    def stored(self, policy_id: str) -> Policy | None:
-        """Return the policy of an id, ``None`` if there is none that is one.
+    def push_all(self, policies: Iterable[Policy], host: str) -> list[bool | EdgeLakeError]:
+        """Store policies whose id is not there; return of each whether it is new, or the fault.
 
         Raises
         ------
         DatabaseError
+            The database is busy or broken; those before are stored.
         """
-        text = self.rows.text_of(policy_id)
-        if text is None or fault_of(policy_id, text) is not None:
-            return None
-        return parse_policy(text)
+        found: list[bool | EdgeLakeError] = []
+        group: list[Change] = []
+
+        def store() -> None:
+            if not group:
+                return
+            self._writer.submit(*group, waits=True)
+            for change in group:
+                try:
+                    found.append(change.done.result().added)
+                except DatabaseError:
+                    raise
+                except EdgeLakeError as exc:
+                    found.append(exc)
+            group.clear()
+
+        for policy in policies:
+            try:
+                group.append(self._writer.pushing(policy, host, ignore=True))
+            except EdgeLakeError as exc:
+                store()
+                found.append(exc)
+            if len(group) >= limits.MAX_LEDGER_GROUP:
+                store()
+        store()
+        return found
 
     def replace(self, policy: Policy, host: str) -> None:
         """Put a policy in the place of the stored one with its id and type.
@@ -204,11 +271,13 @@ class MasterLedger:
         PolicyInvalid
             Its line is too long.
         """
-        policy.check_size()
-        with self._writing:
-            self.rows.replace(policy.row(), host, check=lambda: check(policy, self._current()))
-            self._state = None
-        self._announce()
+        self.replace_later(policy, host, waits=True).result()
+
+    def replace_later(
+        self, policy: Policy, host: str, *, waits: bool = False
+    ) -> Future[LogPosition]:
+        """Have a policy put in the place of another; the future raises what `replace` does."""
+        return self._submit(self._writer.replacing(policy, host), waits=waits)
 
     def drop(self, ids: Sequence[str]) -> None:
         """Remove policies, all of them or none.
@@ -218,8 +287,23 @@ class MasterLedger:
         PolicyRowMissing
             An id has no row.
         """
-        self.rows.delete(ids)
-        self._announce()
+        self.drop_later(ids, waits=True).result()
+
+    def drop_later(
+        self, ids: Sequence[str], *, ignore: bool = False, waits: bool = False
+    ) -> Future[Dropped]:
+        """Have policies removed; the future raises what `drop` does.
+
+        Parameters
+        ----------
+        ignore : bool
+            An id without a row is no error.
+        """
+        return self._submit(self._writer.dropping(ids, ignore=ignore), waits=waits)
+
+    def _submit(self, change: Change, *, waits: bool) -> Future[Any]:
+        self._writer.submit(change, waits=waits)
+        return change.done
 
     def _free(self) -> bool:
         """Return whether the log can be brought up to date again."""
@@ -230,9 +314,11 @@ class MasterLedger:
         return True
 
     def _announce(self) -> None:
-        """Tell of a change made here."""
-        self._told = self.rows.head
-        self._tell()
+        """Tell of changes made here."""
+        head = self.rows.head
+        if head != self._told:
+            self._told = head
+            self._tell()
 
     def _moved(self, position: LogPosition) -> None:
         """Tell of changes that another program made."""

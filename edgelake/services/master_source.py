@@ -127,6 +127,7 @@ class MasterSource:
             "quarantine": len(self._ledger.quarantine),
             "acknowledged": self._outbox.acknowledged,
             "refused": [refusal.data() for refusal in self._outbox.refused],
+            "postponed": [refusal.data() for refusal in self._outbox.postponed],
             "sequence": place.seq if place else None,
             "epoch": place.epoch if place else None,
             "lag": max(0, self._following.head - place.seq) if place else None,
@@ -145,7 +146,6 @@ class MasterSource:
         """
         tcp = self._tcp()
         self._courier.read_answers()
-        self.forwarder.sweep()
         policies, deletes = self._ledger.pending()
         # A delete that names a platform is not for a master.
         shared = [delete.id for delete in deletes if ":" in (delete.master or "")]
@@ -160,7 +160,7 @@ class MasterSource:
                 pause_s = self._weighed(news)
                 if pause_s is not None:
                     return pause_s
-                moved = self._follow(news, turn)
+                moved = self._follow(news)
                 place = news.place
                 # Who told of a change that is none is not heard again for a while.
                 deaf = hint is not None and (
@@ -170,7 +170,8 @@ class MasterSource:
                 relayed = bool(news.standing.via)
                 self._courier.send(tcp, turn, confirm=True, relayed=relayed)
                 self._project()
-                if news.entries and (not moved or self._following.head > news.place.seq):
+                behind = news.entries and (not moved or self._following.head > news.place.seq)
+                if behind or self._told_of_more(news.place):
                     return 0.0
                 pauses = [_follow_up(turn), self._courier.pause_s()]
                 pauses += [limits.LEDGER_HINT_PAUSE_S] if deaf else []
@@ -190,10 +191,10 @@ class MasterSource:
         place = self._following.place()
         if place is not None and place.epoch == epoch and seq <= place.seq:
             return
-        if self._following.ours and self._sync is not None:
-            self._hint = (epoch, seq)
-            if time.monotonic() >= self._deaf_until_s:
-                self._sync.trigger()
+        # Who is just being asked for the first time may be quicker than its answer.
+        self._hint = (epoch, seq)
+        if self._following.ours and self._sync is not None and not self._deaf:
+            self._sync.trigger()
 
     def _weighed(self, news: LedgerNews) -> float | None:
         """Look at who answered before at what; return the pause if there is nothing to take.
@@ -234,33 +235,44 @@ class MasterSource:
             limits.RELAY_ASK_PAUSE_S * 2.0 ** min(self._short, 16), limits.SYNC_BACKOFF_MAX_S
         )
 
-    def _follow(self, news: LedgerNews, turn: Turn) -> bool:
+    def _told_of_more(self, place: LogPosition) -> bool:
+        """Return whether a change was told of while its log was being asked about."""
+        hint = self._hint
+        later = hint is not None and hint[0] == place.epoch and hint[1] > place.seq
+        return later and not self._deaf
+
+    @property
+    def _deaf(self) -> bool:
+        """Whether word of changes has to wait, because the last one was untrue."""
+        return time.monotonic() < self._deaf_until_s
+
+    def _follow(self, news: LedgerNews) -> bool:
         """Take what the master's log says; return whether there was anything."""
         self._outbox.void(news.place.epoch)
-        stored = self._outbox.stored_at(news.place)
+        stored, dropped = self._outbox.stored_at(news.place), self._outbox.dropped_at(news.place)
         self._bytes += len(news.ledger or b"") + sum(len(e.policy) for e in news.entries)
         try:
             with self._adopting:
-                adoption = self._following.adopt(news, dropped=turn.delivered, stored=stored)
+                adoption = self._following.adopt(news, dropped=dropped, stored=stored)
         except LedgerInvalid as exc:
             self._refused(f"ledger of {self.master} not adopted: {exc}", exc.code)
             return False
         self._relay.moved(self._following.place(), news.entries)
         if adoption is None:
-            self._settle(turn, stored, news.place)
+            self._settle(dropped, stored)
+        self._outbox.passed(news.place)
+        if adoption is None:
             return False
         if adoption.changed and self._sync is not None:
             self._sync.loaded()
         return True
 
-    def _settle(self, turn: Turn, stored: Collection[str], place: LogPosition) -> None:
+    def _settle(self, dropped: Collection[str], stored: Collection[str]) -> None:
         """End what the ledger at hand shows to be done, although nothing of it changed."""
         policies, deletes = self._ledger.pending()
         gone = any(policy.id in stored for policy in policies)
-        if gone or any(d.id in turn.delivered and d.id not in self._ledger for d in deletes):
-            self._ledger.apply(
-                self._ledger.master_hash(), (), dropped=turn.delivered, stored=stored
-            )
+        if gone or any(d.id in dropped and d.id not in self._ledger for d in deletes):
+            self._ledger.apply(self._ledger.master_hash(), (), dropped=dropped, stored=stored)
 
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return whether changes for these masters are sent by the cycles."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgelake import limits
+from edgelake.errors import is_temporary
 from edgelake.interfaces import LogPosition
 from edgelake.ledger import Policy
 
@@ -17,12 +18,13 @@ __all__ = ["Outbox", "Refusal", "Turn"]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A local policy that a master will not have.
+    """A change that a master will not have, or not now.
 
     Attributes
     ----------
-    id, text : str
-        Of the policy as it was refused.
+    id : str
+    text : str
+        Of the policy as it was refused; empty for a delete.
     reason : str
     code : int
         The master's number.
@@ -33,6 +35,7 @@ class Refusal:
     reason: str
     code: int
     until_s: float = field(default=0.0, compare=False)
+    pause_s: float = field(default=0.0, compare=False)
 
     def data(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -84,6 +87,8 @@ class Outbox:
     -----
     Half of each turn is kept for deletes, and half for policies, if there are
     as many. Among its kind goes first what waits longest since it was last sent.
+    What the master refused for good is sent again after `limits.REFUSED_RETRY_S`; what it
+    could not take just then, after pauses that grow up to `limits.POSTPONED_RETRY_MAX_S`.
     """
 
     def __init__(self) -> None:
@@ -91,12 +96,18 @@ class Outbox:
         self._policies: dict[str, _Sending] = {}
         self._deletes: dict[str, _Sending] = {}
         self._stored: dict[str, LogPosition] = {}
+        self._dropped: dict[str, LogPosition] = {}
         self._refused: dict[str, Refusal] = {}
 
     @property
     def refused(self) -> tuple[Refusal, ...]:
-        """What the master refused; each is sent again after `limits.REFUSED_RETRY_S`."""
-        return tuple(self._refused.values())
+        """What the master will not have."""
+        return tuple(r for r in self._refused.values() if not is_temporary(r.code))
+
+    @property
+    def postponed(self) -> tuple[Refusal, ...]:
+        """What the master could not take when it was sent last."""
+        return tuple(r for r in self._refused.values() if is_temporary(r.code))
 
     @property
     def acknowledged(self) -> int:
@@ -114,15 +125,25 @@ class Outbox:
         }
         self._deletes = {key: self._deletes[key] for key in deletes if key in self._deletes}
         self._stored = {key: at for key, at in self._stored.items() if key in waiting}
-        texts = {policy.id: policy.text for policy in policies}
+        self._dropped = {key: at for key in deletes if (at := self._dropped.get(key)) is not None}
+        texts = {**dict.fromkeys(deletes, ""), **{policy.id: policy.text for policy in policies}}
         self._refused = {k: r for k, r in self._refused.items() if texts.get(k) == r.text}
         now_s = time.monotonic()
-        policies = [policy for policy in policies if self._due(policy.id, now_s)]
+        policies = [
+            policy
+            for policy in policies
+            if policy.id not in self._stored and self._due(self._policies, policy.id, now_s)
+        ]
+        due = [
+            key
+            for key in deletes
+            if key not in self._dropped and self._due(self._deletes, key, now_s)
+        ]
         room = limits.MAX_CHANGES_PER_CYCLE
-        for_deletes = min(len(deletes), max(room // 2, room - len(policies)))
+        for_deletes = min(len(due), max(room // 2, room - len(policies)))
         now_policies = sorted(policies, key=lambda p: _last(self._policies, p.id))
         now_policies = now_policies[: room - for_deletes]
-        now_deletes = sorted(deletes, key=lambda key: _last(self._deletes, key))[:for_deletes]
+        now_deletes = sorted(due, key=lambda key: _last(self._deletes, key))[:for_deletes]
         return Turn(
             tuple(now_policies),
             tuple(now_deletes),
@@ -140,38 +161,69 @@ class Outbox:
         taken = before is not None and before.settle()
         self._deletes[change] = _Sending(self._number, result, taken, time.monotonic())
 
-    def acknowledge(self, policy_id: str, place: LogPosition) -> None:
-        """Note that the master has stored a policy, no later than at a place of its log."""
-        self._refused.pop(policy_id, None)
-        self._stored[policy_id] = place
+    def acknowledge(self, change: Policy | str, place: LogPosition) -> None:
+        """Note that the master has a policy, or is without an id, at a place of its log."""
+        if isinstance(change, Policy):
+            self._refused.pop(change.id, None)
+            self._stored[change.id] = place
+        else:
+            self._refused.pop(change, None)
+            self._dropped[change] = place
 
-    def refuse(self, policy: Policy, reason: str, code: int) -> bool:
-        """Note that the master will not have a policy; return whether that is new."""
-        before = self._refused.get(policy.id)
-        again_s = time.monotonic() + limits.REFUSED_RETRY_S
-        self._refused[policy.id] = found = Refusal(policy.id, policy.text, reason, code, again_s)
+    def refuse(self, change: Policy | str, reason: str, code: int) -> bool:
+        """Note why the master did not take a change; return whether that is new."""
+        key, text = (change, "") if isinstance(change, str) else (change.id, change.text)
+        before = self._refused.get(key)
+        pause_s = limits.REFUSED_RETRY_S
+        if is_temporary(code):
+            last_s = before.pause_s if before is not None and is_temporary(before.code) else 0.0
+            pause_s = min(max(limits.RESEND_PAUSE_S, 2 * last_s), limits.POSTPONED_RETRY_MAX_S)
+        found = Refusal(key, text, reason, code, time.monotonic() + pause_s, pause_s)
+        self._refused[key] = found
         return found != before
+
+    def pause_s(self) -> float | None:
+        """Return after which time a change that the master has not yet answered for is due.
+
+        ``None`` if it has answered for all that was ever sent; seconds otherwise.
+        """
+        open_ = [key for key in self._policies if key not in self._stored]
+        open_ += [key for key in self._deletes if key not in self._dropped]
+        now_s = time.monotonic()
+        pauses = [max(0.0, self._until(key) - now_s) for key in open_]
+        return min(pauses, default=None)
+
+    def _until(self, key: str) -> float:
+        refused = self._refused.get(key)
+        return refused.until_s if refused is not None else 0.0
 
     def stored_at(self, place: LogPosition) -> frozenset[str]:
         """Return the policies that the master's ledger had got at a place of its log."""
-        return frozenset(
-            key
-            for key, at in self._stored.items()
-            if at.epoch == place.epoch and at.seq <= place.seq
-        )
+        return _reached(self._stored, place)
+
+    def dropped_at(self, place: LogPosition) -> frozenset[str]:
+        """Return the deletes that the master had carried out at a place of its log."""
+        return _reached(self._dropped, place)
+
+    def passed(self, place: LogPosition) -> None:
+        """Forget the acknowledged deletes that a ledger at a place has shown.
+
+        One that still waits was undone by somebody, and is sent again.
+        """
+        for key in self.dropped_at(place):
+            del self._dropped[key]
+            self._deletes.pop(key, None)
 
     def void(self, epoch: str = "") -> None:
         """Forget what masters acknowledged in another log than this: it may lack it."""
         self._stored = {key: at for key, at in self._stored.items() if at.epoch == epoch}
+        self._dropped = {key: at for key, at in self._dropped.items() if at.epoch == epoch}
 
-    def _due(self, policy_id: str, now_s: float) -> bool:
-        """Return whether a policy is to be sent, maybe once more."""
-        if policy_id in self._stored:
+    def _due(self, sendings: dict[str, _Sending], key: str, now_s: float) -> bool:
+        """Return whether a change is to be sent, maybe once more."""
+        if now_s < self._until(key):
             return False
-        refused = self._refused.get(policy_id)
-        if refused is not None:
-            return now_s >= refused.until_s
-        sending = self._policies.get(policy_id)
+        sending = sendings.get(key)
         return sending is None or now_s - sending.at_s >= limits.RESEND_PAUSE_S
 
     def _delivered(self, policy_id: str) -> bool:
@@ -184,3 +236,9 @@ class Outbox:
 def _last(sendings: dict[str, _Sending], key: str) -> int:
     found = sendings.get(key)
     return found.number if found is not None else 0
+
+
+def _reached(acknowledged: dict[str, LogPosition], place: LogPosition) -> frozenset[str]:
+    return frozenset(
+        key for key, at in acknowledged.items() if at.epoch == place.epoch and at.seq <= place.seq
+    )

@@ -236,6 +236,11 @@ class Relay:
         return self._master
 
     @property
+    def keeps_log(self) -> bool | None:
+        """Whether the master keeps a log, and says what became of a change; ``None``: not known."""
+        return self._keeps_log
+
+    @property
     def broken(self) -> str:
         """Why nothing is given, ``""`` if all is well."""
         return self._broken

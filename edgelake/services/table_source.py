@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from edgelake.errors import PolicyInvalid
-from edgelake.ledger import LocalLedger, Policy
+from edgelake.errors import EdgeLakeError, LedgerInvalid, PolicyInvalid
+from edgelake.interfaces import LogPosition
+from edgelake.ledger import Adoption, LocalLedger, Policy
 from edgelake.services.master import MasterLedger
 from edgelake.services.synchronizer import Synchronizer, refusal
 from edgelake.wire import Endpoint
@@ -37,6 +38,8 @@ class TableSource:
         self._master: MasterLedger | None = None
         self._adopted = ""
         self._filled = False
+        self._place: LogPosition | None = None
+        self._scans = 0
 
     def open(self, sync: Synchronizer) -> None:
         """Check that the table can be read, and follow changes made through this node."""
@@ -78,22 +81,55 @@ class TableSource:
         """Put local policies into the table and the table into the file, if either changed."""
         table = self._table()
         policies, _ = self._ledger.pending()
-        for policy in policies:
-            self._share(table, policy)
-        snapshot = table.snapshot()
-        if snapshot.md5 == self._adopted:
+        if policies:
+            self._share(table, policies)
+        if self._follow(table):
             return None
-        # An empty table that was never seen with policies is a new one, no last delete.
-        adoption = self._ledger.adopt(
-            snapshot.data,
-            self.connection(),
-            allow_empty=self._filled or self._ledger.master_count == 0,
-        )
-        self._adopted = snapshot.md5
-        self._filled = self._filled or snapshot.count > 0
+        position, snapshot = table.sequenced()
+        if snapshot.md5 != self._adopted:
+            # An empty table that was never seen with policies is a new one, no last delete.
+            self._loaded(
+                self._ledger.adopt(
+                    snapshot.data,
+                    self.connection(),
+                    allow_empty=self._filled or self._ledger.master_count == 0,
+                )
+            )
+            self._adopted = snapshot.md5
+            self._filled = self._filled or snapshot.count > 0
+        self._place, self._scans = position, table.scans
+        return None
+
+    def _follow(self, table: MasterLedger) -> bool:
+        """Take over what the log says since the last cycle; return whether that was all."""
+        place = self._place
+        if place is None or self._ledger.master_hash() != self._adopted:
+            return False
+        if table.position() == place:
+            return True
+        if table.scans != self._scans:
+            # Another program was here: what is wrong with its rows is found by reading them.
+            return False
+        entries = table.rows.changes(place)
+        if entries is None:
+            return False
+        _, deletes = self._ledger.pending()
+        try:
+            # The log shows every delete that was done.
+            gone = frozenset(delete.id for delete in deletes)
+            adoption = self._ledger.apply(self._adopted, entries, dropped=gone, stored=())
+        except LedgerInvalid:
+            return False
+        self._adopted = self._ledger.master_hash()
+        last = entries[-1] if entries else None
+        self._place = LogPosition(place.epoch, last.seq, last.chain) if last else place
+        self._filled = self._filled or self._ledger.master_count > 0
+        self._loaded(adoption)
+        return True
+
+    def _loaded(self, adoption: Adoption) -> None:
         if adoption.changed and self._sync is not None:
             self._sync.loaded()
-        return None
 
     def _table(self) -> MasterLedger:
         """Return the table as it is connected now, and watch that one."""
@@ -102,7 +138,7 @@ class TableSource:
         if table is not before and self._sync is not None:
             if before is not None:
                 before.unwatch(self._sync.trigger)
-            self._adopted, self._filled = "", False
+            self._adopted, self._filled, self._place = "", False, None
             self._master = table
             table.watch(self._sync.trigger)
         return table
@@ -118,9 +154,18 @@ class TableSource:
         """Return false: the table is written by messages, as for any other node."""
         return False
 
-    def _share(self, table: MasterLedger, policy: Policy) -> None:
-        try:
-            table.push(policy.with_ledger("global"), self._host, ignore=True)
-        except PolicyInvalid as exc:
-            if self._sync is not None:
-                self._sync.refused(refusal(f"policy {policy.id} not shared: {exc}", exc.code))
+    def _share(self, table: MasterLedger, policies: Sequence[Policy]) -> None:
+        """Put local policies into the table; what it does not take is reported, and stays."""
+        ready: list[Policy] = []
+        for policy in policies:
+            try:
+                ready.append(policy.with_ledger("global"))
+            except PolicyInvalid as exc:
+                self._not_shared(policy, exc)
+        for policy, outcome in zip(ready, table.push_all(ready, self._host), strict=True):
+            if isinstance(outcome, EdgeLakeError):
+                self._not_shared(policy, outcome)
+
+    def _not_shared(self, policy: Policy, exc: EdgeLakeError) -> None:
+        if self._sync is not None:
+            self._sync.refused(refusal(f"policy {policy.id} not shared: {exc}", exc.code))

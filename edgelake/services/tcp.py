@@ -19,7 +19,6 @@ from edgelake.wire import (
     FileFlag,
     Handler,
     Job,
-    Message,
     MessageSender,
     MessageServer,
     Reply,
@@ -240,11 +239,6 @@ class TcpService(Service):
         return self._require_sender().send(
             to, blocks, retry_pause_s=limits.CLIENT_RETRY_PAUSE_S, asks=True
         )
-
-    def reply(self, message: Message, reply: Reply) -> None:
-        """Answer a message later than its handler returned; from any thread, never blocks."""
-        if self._server is not None:
-            self._server.reply(message, reply)
 
     def answer(self, to: Endpoint, command: str, peer_ip: str, session: int = 0) -> None:
         """Send a command as the answer to a message that came from ``peer_ip``."""

@@ -70,11 +70,16 @@ class Database(ABC):
         """Run a statement for each row of values; return how many rows changed."""
 
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, wait_s: float | None = None) -> AbstractContextManager[None]:
         """Make the statements inside one change: all of them, or none if the block raises.
 
         Keeps all other transactions out from its beginning; the block has to be
         short. Not to be nested.
+
+        Parameters
+        ----------
+        wait_s : float or None
+            Longest wait for the others; by default as the engine's limit says.
 
         Raises
         ------

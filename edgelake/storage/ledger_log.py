@@ -57,17 +57,21 @@ class LedgerRead:
     ----------
     position : LogPosition or None
         ``None`` if the database was too busy to bring the log up to date.
-    lines : tuple of str
+    ids, lines : tuple of str
         Policies in the order of the ledger.
     faults : tuple of str
         Why stored rows are left out.
+    scans : int
+        `SequencedLedger.scans` when it was read.
     version : object
         What `LedgerTable.version` says as long as the table is like that.
     """
 
     position: LogPosition | None
+    ids: tuple[str, ...]
     lines: tuple[str, ...]
     faults: tuple[str, ...]
+    scans: int
     version: object
 
 
@@ -85,18 +89,47 @@ class SequencedLedger(LedgerTable):
     Notes
     -----
     Thread-safe. Changes of other programs, and those of `replace_all`, are noticed by
-    the database's version and numbered before anything else is.
+    the database's version and numbered before anything else is. Who looks does not wait
+    for who changes, nor for the lock of another program.
+
+    Attributes
+    ----------
+    scans : int
+        Differs after the whole table was compared with the log.
     """
 
     def __init__(self, database: Database, fault: Callable[[str, object], str | None]) -> None:
         super().__init__(database)
         self._fault = fault
         self._turn = threading.RLock()
-        self._seen: object = None
+        self._grouped = False
+        self._noted = False
+        # Where the log ends for who has the turn, and what all others know of it.
         self._head: LogPosition | None = None
+        self._known: tuple[LogPosition, object] | None = None
         self._retry_s = 0.0
+        self.scans = 0
 
     # -------------------------------------------------------------- changes
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Make one transaction of all changes that this thread makes inside.
+
+        A change that is refused leaves nothing behind, and those before it stand. After any
+        other `DatabaseError` the block has to end with it.
+
+        Raises
+        ------
+        DatabaseError
+            None of the changes is stored.
+        """
+        with self._turn, self.explained(), self._transaction():
+            self._grouped = True
+            try:
+                yield
+            finally:
+                self._grouped = False
 
     def insert(
         self,
@@ -178,6 +211,14 @@ class SequencedLedger(LedgerTable):
     @property
     def head(self) -> LogPosition | None:
         """How far the log went after the last look or change; ``None`` before the first."""
+        known = self._known
+        return known[0] if known is not None else None
+
+    @property
+    def reached(self) -> LogPosition:
+        """How far the log goes with the changes of the `group` that this thread is in."""
+        assert self._grouped
+        assert self._head is not None
         return self._head
 
     def position(self) -> LogPosition:
@@ -188,13 +229,23 @@ class SequencedLedger(LedgerTable):
         DatabaseError
             Another program changed the table, and keeps it locked.
         """
-        with self._turn:
-            head = self._head
-            if head is None or self._database.version() != self._seen:
+        known = self._known
+        if known is not None and self._database.version() == known[1]:
+            return known[0]
+        if not self._turn.acquire(timeout=limits.LEDGER_LOOK_WAIT_S):
+            raise DatabaseError(
+                f"database '{self._database.name}' is busy for more than"
+                f" {limits.LEDGER_LOOK_WAIT_S:g} s"
+            )
+        try:
+            known = self._known
+            if known is None or self._database.version() != known[1]:
                 self._follow_others()
-                head = self._head
-            assert head is not None
-            return head
+                known = self._known
+            assert known is not None
+            return known[0]
+        finally:
+            self._turn.release()
 
     def read_at(self) -> LedgerRead:
         """Return the whole ledger and its position, of one moment.
@@ -209,13 +260,36 @@ class SequencedLedger(LedgerTable):
                     if exc.code != DatabaseError.code or "no such table" in exc.message:
                         raise
                     break
-                rows = self._database.query(_ROWS)
-                with self._turn:
-                    version = self._database.version()
-                    if self._head == position and version == self._seen:
-                        return self._sorted_out(position, rows, version)
+                scans, rows = self.scans, self.rows()
+                version = self._database.version()
+                if self._known == (position, version):
+                    return self._sorted_out(position, rows, scans, version)
             version = self._database.version()
-            return self._sorted_out(None, self._database.query(_ROWS), version)
+            return self._sorted_out(None, self.rows(), self.scans, version)
+
+    def rows(self) -> list[tuple[str, object]]:
+        """Return the id and the policy of each row, in the order of the ledger."""
+        with self.explained():
+            return [(row[0], row[1]) for row in self._database.query(_ROWS)]
+
+    def changes(self, after: LogPosition) -> tuple[LogEntry, ...] | None:
+        """Return all that follows an entry, oldest first, as far as this thread sees it.
+
+        ``None`` if this log does not go on from there.
+        """
+        known = self._database.query(
+            "SELECT l.chain FROM ledger_log l JOIN ledger_head h ON h.id = 1"
+            " WHERE l.seq = ? AND h.epoch = ?",
+            (after.seq, after.epoch),
+        )
+        if not known or known[0][0] != after.chain:
+            return None
+        rows = self._database.query(
+            "SELECT seq, op, policy_id, after_id, policy, chain FROM ledger_log"
+            " WHERE seq > ? ORDER BY seq",
+            (after.seq,),
+        )
+        return tuple(LogEntry(*row) for row in rows)
 
     def entries(
         self, epoch: str, seq: int, chain: str, *, count: int, size_chars: int
@@ -258,27 +332,40 @@ class SequencedLedger(LedgerTable):
     # ---------------------------------------------------------------- parts
 
     @contextmanager
-    def _change(self) -> Iterator[None]:
-        """Make one transaction of a change and its entries, behind those of others."""
+    def _change(self, wait_s: float | None = None) -> Iterator[None]:
+        """Make one transaction of a change and its entries, or a part of that of the group."""
         with self._turn:
-            before = self._head
-            try:
-                with self._database.transaction():
-                    if before is None or self._database.version() != self._seen:
-                        self._catch_up()
+            if self._grouped:
+                yield
+            else:
+                with self._transaction(wait_s):
                     yield
-                    seen = self._database.version()
-            except BaseException:
-                self._head = before
-                raise
-            self._seen = seen
+
+    @contextmanager
+    def _transaction(self, wait_s: float | None = None) -> Iterator[None]:
+        """Make one transaction of changes and their entries, behind those of others."""
+        before, known = self._head, self._known
+        try:
+            with self._database.transaction(wait_s):
+                self._noted = False
+                if known is None or self._database.version() != known[1]:
+                    self._catch_up()
+                yield
+                if self._noted:
+                    self._write_head()
+                seen = self._database.version()
+        except BaseException:
+            self._head = before
+            raise
+        assert self._head is not None
+        self._known = (self._head, seen)
 
     def _follow_others(self) -> None:
         """Give numbers to what others changed; after a failure not at once again."""
         if time.monotonic() < self._retry_s:
             raise DatabaseError(f"database '{self._database.name}' was busy a moment ago")
         try:
-            with self.explained(), self._change():
+            with self.explained(), self._change(limits.LEDGER_LOOK_WAIT_S):
                 pass
         except DatabaseError:
             self._retry_s = time.monotonic() + limits.SQLITE_BUSY_TIMEOUT_S
@@ -286,6 +373,7 @@ class SequencedLedger(LedgerTable):
 
     def _catch_up(self) -> None:
         """Give numbers to what others did to the table; within a transaction."""
+        self.scans += 1
         self.require()
         for table, statement in _CREATE.items():
             # Who may not make tables may find them made by somebody else.
@@ -329,6 +417,9 @@ class SequencedLedger(LedgerTable):
     def _note_gone(self, policy_id: str) -> None:
         if self._database.execute("DELETE FROM ledger_shown WHERE policy_id = ?", (policy_id,)):
             self._note("del", policy_id, "", "")
+        else:
+            # It was no entry: who knows of it learns that it is gone by comparing.
+            self.scans += 1
 
     def _show(self, policy_id: str, digest: str) -> None:
         self._database.execute(
@@ -338,7 +429,7 @@ class SequencedLedger(LedgerTable):
         )
 
     def _note(self, op: str, policy_id: str, after_id: str, policy: str) -> None:
-        """Write one entry; the oldest one makes room."""
+        """Write one entry."""
         head = self._head
         assert head is not None
         entry = LogEntry(head.seq + 1, op, policy_id, after_id, policy, "")
@@ -348,26 +439,38 @@ class SequencedLedger(LedgerTable):
             " VALUES (?, ?, ?, ?, ?, ?)",
             (entry.seq, op, policy_id, after_id, policy, chain),
         )
-        self._database.execute(
-            "UPDATE ledger_head SET seq = ?, chain = ? WHERE id = 1", (entry.seq, chain)
-        )
-        self._database.execute(
-            "DELETE FROM ledger_log WHERE seq <= ?", (entry.seq - limits.MAX_LEDGER_LOG_ENTRIES,)
-        )
         self._head = LogPosition(head.epoch, entry.seq, chain)
+        self._noted = True
+
+    def _write_head(self) -> None:
+        """Write how far the log goes; its oldest entries make room."""
+        head = self._head
+        assert head is not None
+        self._database.execute(
+            "UPDATE ledger_head SET seq = ?, chain = ? WHERE id = 1", (head.seq, head.chain)
+        )
+        self._database.execute(
+            "DELETE FROM ledger_log WHERE seq <= ?", (head.seq - limits.MAX_LEDGER_LOG_ENTRIES,)
+        )
 
     def _sorted_out(
-        self, position: LogPosition | None, rows: Sequence[tuple[object, ...]], version: object
+        self,
+        position: LogPosition | None,
+        rows: Sequence[tuple[str, object]],
+        scans: int,
+        version: object,
     ) -> LedgerRead:
+        ids: list[str] = []
         lines: list[str] = []
         faults: list[str] = []
-        for number, (policy_id, policy, _, _) in enumerate(rows, 1):
-            reason = self._fault(str(policy_id), policy)
+        for number, (policy_id, policy) in enumerate(rows, 1):
+            reason = self._fault(policy_id, policy)
             if reason is not None:
                 faults.append(f"row {number}: {reason}")
             else:
+                ids.append(policy_id)
                 lines.append(str(policy))
-        return LedgerRead(position, tuple(lines), tuple(faults), version)
+        return LedgerRead(position, tuple(ids), tuple(lines), tuple(faults), scans, version)
 
 
 def _digest(policy: str, date: object, number: object) -> str:

@@ -107,6 +107,12 @@ class LedgerTable:
             )
         return found[0][0] if found and isinstance(found[0][0], str) else None
 
+    def has(self, policy_id: str) -> bool:
+        """Return whether an id has a row."""
+        with self.explained():
+            sql = "SELECT 1 FROM ledger WHERE policy_id = ?"
+            return bool(self._database.query(sql, (policy_id,)))
+
     def insert(self, row: PolicyRow, host: str, *, ignore: bool = False) -> bool:
         """Add a row; return whether it is new.
 

@@ -159,8 +159,13 @@ class PostgresDatabase(Database):
         return self._run(change)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, wait_s: float | None = None) -> Iterator[None]:
         """Make the statements inside one change: all of them, or none if the block raises.
+
+        Parameters
+        ----------
+        wait_s : float or None
+            Longest wait for other transactions; by default `limits.POSTGRES_LOCK_TIMEOUT_S`.
 
         Raises
         ------
@@ -168,20 +173,20 @@ class PostgresDatabase(Database):
             The connection was lost; if that was at the end, the change may be
             stored, and the text says so.
         DatabaseError
-            Another transaction lasted longer than `limits.POSTGRES_LOCK_TIMEOUT_S`.
+            Another transaction lasted longer.
         """
+        limit_s = limits.POSTGRES_LOCK_TIMEOUT_S if wait_s is None else wait_s
         if self._current() is not None:
             raise DatabaseError(f"database '{self.name}': transactions cannot be nested")
-        if not self._writing.acquire(timeout=limits.POSTGRES_LOCK_TIMEOUT_S):
+        if not self._writing.acquire(timeout=limit_s):
             raise DatabaseError(
-                f"database '{self.name}': locked by another command for more than"
-                f" {limits.POSTGRES_LOCK_TIMEOUT_S:g} s"
+                f"database '{self.name}': locked by another command for more than {limit_s:g} s"
             )
         try:
             with self._links.lent() as link:
                 self._mine.link = link
                 try:
-                    yield from self._inside(link)
+                    yield from self._inside(link, limit_s)
                 finally:
                     self._mine.link = None
         finally:
@@ -289,10 +294,10 @@ class PostgresDatabase(Database):
         with self._links.lent() as link, explained(self.name, self._links):
             return work(link)
 
-    def _inside(self, link: Link) -> Iterator[None]:
+    def _inside(self, link: Link, wait_s: float) -> Iterator[None]:
         try:
             with explained(self.name, self._links):
-                self._begin(link)
+                self._begin(link, wait_s)
             yield
         except BaseException:
             self._roll_back(link)
@@ -305,9 +310,11 @@ class PostgresDatabase(Database):
                 f"{exc.message}; whether the change was stored is not known"
             ) from exc
 
-    def _begin(self, link: Link) -> None:
+    def _begin(self, link: Link, wait_s: float) -> None:
         """Begin a transaction behind all others."""
         begin = f"BEGIN; {_LOCK}"
+        if wait_s != limits.POSTGRES_LOCK_TIMEOUT_S:
+            begin = f"BEGIN; SET LOCAL lock_timeout = {wait_s * 1000:.0f}; {_LOCK}"
         if not self._locks:
             link.execute(begin)
             return

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgelake import limits
 from edgelake.errors import DatabaseError, TableMissing
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SqliteDatabase"]
 
+_R = TypeVar("_R")
 _SERIAL = itertools.count(1)
+_FIRST_PAUSE_S = 0.002
+_LONGEST_PAUSE_S = 0.05
 
 
 class SqliteDatabase(Database):
@@ -39,8 +43,10 @@ class SqliteDatabase(Database):
     Notes
     -----
     One connection behind one lock: statements of several threads go one after
-    the other, a thread inside `transaction` keeps the others out. WAL mode with
-    full synchronisation: what a method returned from survives a power cut.
+    the other, a thread inside `transaction` keeps the others out. One that waits
+    for another process holds the lock only while it tries, so that the others can
+    read meanwhile. WAL mode with full synchronisation: what a method returned from
+    survives a power cut.
     """
 
     kind = "sqlite"
@@ -72,36 +78,51 @@ class SqliteDatabase(Database):
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a statement; ``values`` are bound to its ``?``."""
-        with self._guarded() as connection:
-            return connection.execute(sql, values).fetchall()
+        return self._patiently(lambda connection: connection.execute(sql, values).fetchall())
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it changed."""
-        with self._guarded() as connection:
-            return connection.execute(sql, values).rowcount
+        return self._patiently(lambda connection: connection.execute(sql, values).rowcount)
 
     def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
         """Run a statement for each row of values; return how many rows changed."""
-        with self._guarded() as connection:
-            return connection.executemany(sql, rows).rowcount
+        return self._patiently(lambda connection: connection.executemany(sql, rows).rowcount)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, wait_s: float | None = None) -> Iterator[None]:
         """Make the statements inside one change: all of them, or none if the block raises.
 
         Takes the write lock of the database at once. Other threads wait; the
         block has to be short. Not to be nested.
 
+        Parameters
+        ----------
+        wait_s : float or None
+            Longest wait for another process; by default `limits.SQLITE_BUSY_TIMEOUT_S`.
+
         Raises
         ------
         DatabaseError
-            The lock was not free for `limits.SQLITE_BUSY_TIMEOUT_S`, or the
-            change could not be stored.
+            The lock was not free for so long, or the change could not be stored.
         """
+        pauses = _pauses(wait_s)
+        while not (yield from self._tried()):
+            if not next(pauses):
+                raise self._locked(wait_s)
+
+    def _tried(self) -> Generator[None, None, bool]:
+        """Make a transaction of the block, unless another process has the lock; return whether."""
+        import sqlite3
+
         with self._guarded() as connection:
             if self._depth:
                 raise DatabaseError(f"database '{self.name}': transactions cannot be nested")
-            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as exc:
+                if _busy(exc):
+                    return False
+                raise
             self._depth = 1
             try:
                 yield
@@ -112,6 +133,7 @@ class SqliteDatabase(Database):
                 raise
             finally:
                 self._depth = 0
+            return True
 
     def has_table(self, table: str) -> bool:
         """Return whether there is a table of that name."""
@@ -134,10 +156,13 @@ class SqliteDatabase(Database):
 
     def version(self) -> object:
         """Return a token that differs after any change, by anybody; touches no rows."""
-        with self._guarded() as connection:
+
+        def look(connection: sqlite3.Connection) -> object:
             others = connection.execute("PRAGMA data_version").fetchone()[0]
             schema = connection.execute("PRAGMA schema_version").fetchone()[0]
             return (self._serial, others, schema, connection.total_changes)
+
+        return self._patiently(look)
 
     def close(self) -> None:
         """Close the connection; may be called twice."""
@@ -145,6 +170,27 @@ class SqliteDatabase(Database):
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+
+    def _patiently(self, work: Callable[[sqlite3.Connection], _R]) -> _R:
+        """Return what ``work`` does; outside transactions, wait for other processes meanwhile."""
+        import sqlite3
+
+        pauses = _pauses()
+        while True:
+            with self._guarded() as connection:
+                try:
+                    return work(connection)
+                except sqlite3.OperationalError as exc:
+                    if self._depth or not _busy(exc):
+                        raise
+            if not next(pauses):
+                raise self._locked()
+
+    def _locked(self, wait_s: float | None = None) -> DatabaseError:
+        limit_s = limits.SQLITE_BUSY_TIMEOUT_S if wait_s is None else wait_s
+        return DatabaseError(
+            f"database '{self.name}': locked by another process for more than {limit_s:g} s"
+        )
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
@@ -185,10 +231,30 @@ def _open(name: str, path: Path | None) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # From here on who waits does so without the lock, see `_patiently`.
+        connection.execute("PRAGMA busy_timeout = 0")
     except sqlite3.Error as exc:
         connection.close()
         raise DatabaseError(f"cannot open database '{name}': {_reason(exc)}") from exc
     return connection
+
+
+def _pauses(wait_s: float | None = None) -> Iterator[bool]:
+    """Pause with each step, and yield whether there is time for another one."""
+    deadline = time.monotonic() + (limits.SQLITE_BUSY_TIMEOUT_S if wait_s is None else wait_s)
+    pause_s = _FIRST_PAUSE_S
+    while (left_s := deadline - time.monotonic()) > 0:
+        time.sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        yield True
+    yield False
+
+
+def _busy(exc: sqlite3.OperationalError) -> bool:
+    """Return whether another process has the lock that a statement needs."""
+    import sqlite3
+
+    return exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _reason(exc: Exception) -> str:

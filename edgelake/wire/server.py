@@ -7,6 +7,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from edgelake import limits
@@ -24,8 +26,9 @@ from edgelake.wire.sender import MessageSender
 
 __all__ = ["BatchHandler", "Handler", "MessageServer"]
 
-Handler = Callable[[Message], Reply | None]
-"""Takes one whole message; what it returns goes back to the message's source."""
+Handler = Callable[[Message], Reply | Future[Reply | None] | None]
+"""Takes one whole message; what it returns, or what the future gives, goes back to the
+message's source."""
 
 BatchHandler = Callable[[list[Message]], Iterable[tuple[Message, Reply]] | None]
 """Takes messages in the order of their arrival; returns answers to any of them."""
@@ -47,9 +50,10 @@ class MessageServer:
         0..65535; 0 lets the system choose, see `address`.
     handler : callable
         Called with each whole `Message` on one of ``dispatch_threads``
-        threads, never on an I/O thread. Returns a `Reply` or ``None``. An
-        `EdgeLakeError` it raises is answered as the protocol's error reply;
-        any other exception is logged and answered with error 3.
+        threads, never on an I/O thread. Returns a `Reply`, ``None``, or a future of
+        them: then no thread waits for the answer. An `EdgeLakeError` it raises is
+        answered as the protocol's error reply; any other exception is logged and
+        answered with error 3.
     batch : bool
         The handler is a `BatchHandler`: it is called once for all messages
         that came together, up to ``limits.BATCH_MESSAGES``, and must not raise
@@ -102,6 +106,8 @@ class MessageServer:
         self._routing = threading.Lock()
         self._handled = [0] * dispatch_threads  # each written by one thread
         self._lock = threading.Lock()
+        self._later = 0
+        self._none_later = threading.Condition(self._lock)
         dispatch = self._dispatch_batches if batch else self._dispatch
         self._dispatchers = [
             threading.Thread(target=dispatch, args=(n,), name=f"dispatch-{n}", daemon=True)
@@ -153,6 +159,9 @@ class MessageServer:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
                 drained = drained and not thread.is_alive()
+        with self._none_later:
+            left_s = max(0.0, deadline - time.monotonic())
+            drained = self._none_later.wait_for(lambda: not self._later, left_s) and drained
         if self._owns_sender:
             drained = self._sender.stop(max(0.1, deadline - time.monotonic())) and drained
         return drained
@@ -332,14 +341,31 @@ class MessageServer:
             self._count("handler_errors")
             _log.warning("message from %s dropped: %s", message.peer_ip, exc)
             return False
-        except EdgeLakeError as exc:
-            self._count("handler_errors")
-            code = wire_code(exc)
-            answer = Reply.failed(code, f"{short_text(code)}: {exc}")
-        except Exception:
-            self._count("handler_errors")
-            _log.exception("handler failed for a message from %s", message.peer_ip)
-            answer = Reply.failed(3)
-        if answer is not None:
+        except Exception as exc:
+            answer = self._failure(message, exc)
+        if isinstance(answer, Future):
+            with self._lock:
+                self._later += 1
+            answer.add_done_callback(partial(self._answer_later, message))
+        elif answer is not None:
             self.reply(message, answer)
         return True
+
+    def _answer_later(self, message: Message, done: Future[Reply | None]) -> None:
+        """Send an answer that has come after its handler returned."""
+        error = done.exception()
+        answer = done.result() if error is None else self._failure(message, error)
+        if answer is not None:
+            self.reply(message, answer)
+        with self._none_later:
+            self._later -= 1
+            self._none_later.notify_all()
+
+    def _failure(self, message: Message, error: BaseException) -> Reply:
+        """Return the answer of a handler that failed."""
+        self._count("handler_errors")
+        if isinstance(error, EdgeLakeError):
+            code = wire_code(error)
+            return Reply.failed(code, f"{short_text(code)}: {error}")
+        _log.error("handler failed for a message from %s", message.peer_ip, exc_info=error)
+        return Reply.failed(3)

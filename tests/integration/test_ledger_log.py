@@ -13,6 +13,7 @@ import pytest
 
 from edgelake import Node, limits
 from edgelake.errors import PolicyConflict
+from edgelake.services.following import Following
 from tests.waiting import eventually
 
 LONG = "30 minutes"
@@ -107,6 +108,26 @@ class TestFollowing:
         for follower in (one, two):
             eventually(lambda f=follower: names(f) == [], "the delete of the last policy")
             assert same(node, follower)
+
+    def test_a_change_behind_the_first_answer_is_not_missed(self, master, nodes, monkeypatch):
+        node, address = master
+        push(node, "a")
+        follower = nodes("one")
+        answer = Following._answer
+
+        def late(self, sent, job, patience_s):
+            found = answer(self, sent, job, patience_s)
+            if names(node_ledger(node)) == ["a"]:
+                # The master tells of it before the follower has read what it asked for.
+                push(node, "b")
+                eventually(
+                    lambda: "ledger_changed" in follower.run("get event log").text, "the word"
+                )
+            return found
+
+        monkeypatch.setattr(Following, "_answer", late)
+        follow(follower, address)
+        eventually(lambda: names(follower) == ["a", "b"], "both")
 
     def test_a_follower_goes_on_where_it_was(self, master, nodes, tmp_path):
         node, address = master
@@ -256,15 +277,15 @@ class TestOutbox:
         follow(follower, address, "1 second")
         eventually(lambda: names(follower) == ["a"], "the first ledger")
         stored = node._parts.master_ledger()
-        push_once = stored.push
+        push_once = stored.push_later
 
-        def push_and_drop(policy, host, *, ignore=False):
-            added = push_once(policy, host, ignore=ignore)
-            if added and policy.id == "mine":
+        def push_and_drop(policy, host, *, ignore=False, waits=False):
+            pushed = push_once(policy, host, ignore=ignore, waits=True)
+            if pushed.result().added and policy.id == "mine":
                 stored.drop(["mine"])
-            return added
+            return pushed
 
-        stored.push = push_and_drop
+        stored.push_later = push_and_drop
         follower.run(
             'blockchain insert where policy = {"device": {"id": "mine", "name": "mine"}}'
             f" and master = {address}"
@@ -279,7 +300,7 @@ class TestOutbox:
         follower = nodes("one")
         follow(follower, address, "1 second")
         eventually(lambda: names(follower) == ["a"], "the first ledger")
-        node._parts.master_ledger().push = refuse
+        node._parts.master_ledger().push_later = refuse
         for name in ("bad", "worse"):
             follower.run(
                 f'blockchain insert where policy = {{"device": {{"id": "{name}", "name": "x"}}}}'
@@ -296,14 +317,14 @@ class TestOutbox:
         )
         assert "refused policy bad" in follower.run("get error log").text
         # It is kept, and others go on.
-        del node._parts.master_ledger().push
+        del node._parts.master_ledger().push_later
         follower.run(
             'blockchain insert where policy = {"device": {"id": "good", "name": "good"}}'
             f" and local = true and master = {address}"
         )
         eventually(lambda: sorted(names(node_ledger(node))) == ["a", "good"], "the good one")
+        eventually(lambda: figures(follower)["pending_policies"] == 2, "its acknowledgement")
         assert len(figures(follower)["refused"]) == 2
-        assert figures(follower)["pending_policies"] == 2
         follower.run("blockchain delete policy where id = bad and local = true")
         eventually(lambda: len(figures(follower)["refused"]) == 1, "the end of the refusal")
 
@@ -334,7 +355,6 @@ class TestOutbox:
         follow(follower, address, "1 second")
         eventually(lambda: figures(follower)["sync_ok"] > 0, "a first cycle")
         database = node._parts.databases.get("blockchain")
-        database._connection.execute("PRAGMA busy_timeout = 100")
         wanted = [f"w{number}" for number in range(10)]
         with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -395,7 +415,7 @@ class TestOutbox:
             assert same(node, follower)
 
 
-def refuse(policy, host, *, ignore=False):
+def refuse(policy, host, *, ignore=False, waits=False):
     from edgelake.errors import PolicyInvalid
 
     raise PolicyInvalid("that type is not in this network")

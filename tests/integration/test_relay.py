@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from edgelake import Client, Node, limits
-from edgelake.errors import BadArgument, LedgerCircle, OptionNotAvailable, RemoteError
+from edgelake import limits
+from edgelake.errors import (
+    BadArgument,
+    LedgerCircle,
+    OptionNotAvailable,
+    RemoteError,
+)
+from tests import relays
 from tests.integration.ledger_cases import rows_of
 from tests.integration.test_ledger_log import (
-    LONG,
     figures,
     listen,
     make_master,
@@ -24,88 +26,10 @@ from tests.integration.test_ledger_log import (
     push,
 )
 from tests.old_node import old_node
+from tests.relays import ask, follow, insert, ledger_of, master_bytes, sync
 from tests.waiting import eventually
 
-Make = Callable[[str], Node]
-
-
-def follow(node: Node, upstream: str, time: str = LONG, relay: bool = False) -> str:
-    """Have a node follow another; return its own address."""
-    address = listen(node)
-    node.run(sync(upstream, time, relay))
-    return address
-
-
-def sync(upstream: str, time: str = LONG, relay: bool = False) -> str:
-    return (
-        f"run blockchain sync where source = master and time = {time} and dest = file"
-        f" and connection = {upstream}" + (" and relay = true" if relay else "")
-    )
-
-
-def insert(node: Node, name: str, master: str) -> None:
-    node.run(
-        f'blockchain insert where policy = {{"device": {{"id": "{name}", "name": "{name}"}}}}'
-        f" and local = true and master = {master}"
-    )
-
-
-def ask(address: str, command: str) -> str:
-    with Client(address) as peer:
-        return peer.request(command)
-
-
-def master_bytes(node: Node) -> bytes:
-    return node._parts.ledger.master_bytes()
-
-
-def ledger_of(master: Node) -> bytes:
-    return master._parts.master_ledger().snapshot().data
-
-
-@pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[Make]:
-    made: list[Node] = []
-
-    def make(name: str) -> Node:
-        made.append(Node(tmp_path / name))
-        return made[-1]
-
-    yield make
-    for node in reversed(made):
-        node.close()
-
-
-@pytest.fixture
-def master(tmp_path: Path) -> Iterator[tuple[Node, str]]:
-    node, address = make_master(tmp_path / "master")
-    with node:
-        yield node, address
-
-
-@dataclass
-class Chain:
-    """A master, two relays and a follower, one behind the other, and the addresses of all."""
-
-    master: Node
-    one: Node
-    two: Node
-    last: Node
-    addresses: list[str]
-
-
-@pytest.fixture
-def chain(master, nodes) -> Chain:
-    """Four nodes that have one policy."""
-    top, address = master
-    push(top, "a")
-    addresses = [address]
-    made = [nodes(name) for name in ("one", "two", "last")]
-    for node in made:
-        relay = node is not made[-1]
-        addresses.append(follow(node, addresses[-1], relay=relay))
-        eventually(lambda n=node: names(n) == ["a"], "the first ledger")
-    return Chain(top, *made, addresses)
+nodes, master, chain = relays.nodes, relays.master, relays.chain
 
 
 class TestChain:
@@ -164,7 +88,16 @@ class TestChain:
             ask(chain.addresses[2], conflict)
         assert got.value.remote_code == 30
         with pytest.raises(RemoteError, match="no row with id") as got:
-            ask(chain.addresses[2], "blockchain forward drop 127.0.0.1 8 where id = nobody")
+            ask(chain.addresses[2], 'blockchain forward drop 127.0.0.1 8 {"id": ["x", "nobody"]}')
+        assert got.value.remote_code == 101
+        assert "x" in names(chain.last)
+        place = chain.master._parts.master_ledger().position()
+        absent = f"absent {place.seq} {place.epoch} nobody"
+        single = '{"id": "nobody"}'
+        assert ask(chain.addresses[2], f"blockchain forward drop 127.0.0.1 8 {single}") == absent
+        assert ask(chain.addresses[2], f"blockchain drop confirm {single}") == absent
+        with pytest.raises(RemoteError, match="no row with id") as got:
+            ask(chain.addresses[2], "blockchain drop policy where id = nobody")
         assert got.value.remote_code == 101
 
     def test_the_master_is_told_who_asked_and_the_answer_is_the_masters(self, chain):
@@ -176,7 +109,7 @@ class TestChain:
         assert answer == f"stored {place.seq} {place.epoch} {digest} far"
         (host,) = [row[4] for row in rows_of(chain.master) if row[1] == "far"]
         assert host == "10.9.8.7"
-        answer = ask(chain.addresses[2], "blockchain forward drop 10.9.8.7 8 where id = far")
+        answer = ask(chain.addresses[2], 'blockchain forward drop 10.9.8.7 8 {"id": "far"}')
         assert answer == f"dropped {place.seq + 1} {place.epoch} far"
 
     def test_a_relay_goes_on_from_its_place_after_a_restart(self, chain, nodes):
@@ -424,7 +357,8 @@ class TestOthers:
         for command in (
             'blockchain push {"device": {"name": "x"}}',
             "blockchain drop policy where id = a",
-            "blockchain forward drop 127.0.0.1 8 where id = a",
+            'blockchain forward drop 127.0.0.1 8 {"id": "a"}',
+            'blockchain drop confirm {"id": "a"}',
         ):
             with pytest.raises(RemoteError) as got:
                 ask(chain.addresses[2], command)

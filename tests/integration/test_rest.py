@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from edgelake import Node, errors, limits
 from tests.http_calls import HOST, Caller, rest_node, rest_port, tcp_place
+from tests.integration.test_ledger_log import make_master, names, push
 from tests.waiting import eventually
 
 
@@ -116,6 +119,58 @@ def test_a_silent_command_is_an_empty_answer(node: Node, call: Caller) -> None:
     node.run("set remote permission = admin")
     assert call.post("set word = 1").body == b""
     assert call.post("set word = 1", Accept="application/json").data is None
+
+
+def test_a_change_of_the_masters_ledger_is_stored_when_the_call_ends(
+    node: Node, call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.run("connect dbms blockchain where type = sqlite")
+    node.run("create table ledger where dbms = blockchain")
+    policy = '{"device": {"id": "d1", "name": "d1", "date": "2026"}}'
+    assert call.post(f"blockchain push {policy}").body == b""
+    assert _rows(node) == [(policy,)]
+    assert call.post(f"blockchain push {policy}").status == 409
+    told = call.post(f"blockchain push confirm {policy}").text.split(" ")
+    assert (told[0], told[1], told[-1]) == ("stored", "1", "d1")
+    told = call.post('blockchain drop confirm {"id": "d1"}').text.split(" ")
+    assert (told[0], told[1], told[-1]) == ("dropped", "2", "d1")
+    assert _rows(node) == []
+    # A database that is busy is the caller's answer, too.
+    monkeypatch.setattr(limits, "SQLITE_BUSY_TIMEOUT_S", 0.2)
+    with closing(sqlite3.connect(_database(node), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        reply = call.post(f"blockchain push {policy}", Accept="application/json")
+        assert "locked by another" in reply.data["error"]
+
+
+def test_a_change_by_a_relay_ends_with_the_masters_word(
+    node: Node, call: Caller, tmp_path: Path
+) -> None:
+    master, address = make_master(tmp_path / "master")
+    with master:
+        push(master, "a")
+        node.run(
+            "run blockchain sync where source = master and time = 30 minutes and dest = file"
+            f" and connection = {address} and relay = true"
+        )
+        eventually(lambda: names(node) == ["a"], "the first ledger")
+        policy = '{"device": {"id": "d1", "name": "d1", "date": "2026"}}'
+        assert call.post(f"blockchain push {policy}").body == b""
+        assert (policy,) in _rows(master)
+        told = call.post('blockchain drop confirm {"id": "d1"}').text.split(" ")
+        assert (told[0], told[1], told[-1]) == ("dropped", "3", "d1")
+        reply = call.post("blockchain drop policy where id = d1", Accept="application/json")
+        assert reply.data["code"] == 101
+
+
+def _database(node: Node) -> Path:
+    return node._parts.databases.get("blockchain").path
+
+
+def _rows(node: Node) -> list[tuple[str]]:
+    """Return the policies of the table, as another program sees them."""
+    with closing(sqlite3.connect(_database(node))) as other:
+        return other.execute("SELECT policy FROM ledger").fetchall()
 
 
 def test_text_of_policies_in_utf_8(node: Node, call: Caller) -> None:

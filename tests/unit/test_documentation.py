@@ -54,6 +54,7 @@ def test_every_example_works_as_written(command, example):
 def test_peers_may_call_only_what_is_meant():
     allowed = {c.name for c in COMMANDS if c.permission <= Permission.METADATA}
     assert allowed == {
+        "blockchain drop confirm",
         "blockchain drop policy",
         "blockchain forward drop",
         "blockchain forward push",
@@ -72,6 +73,7 @@ def test_peers_may_call_only_what_is_meant():
         "echo",
         "event get_blockchain",
         "event get_ledger_after",
+        "event get_ledger_head",
         "event ledger_changed",
         "event metadata_ping",
         "event metadata_pong",

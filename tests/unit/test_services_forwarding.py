@@ -7,10 +7,11 @@ from concurrent.futures import Future
 import pytest
 
 from edgelake import limits
-from edgelake.errors import Overloaded, PeerClosed, PeerRefused
+from edgelake.errors import Overloaded, PeerClosed, PeerRefused, RemoteError
 from edgelake.services.forwarding import Forwarded, Forwarder
 from edgelake.services.jobs import Answer, Jobs
-from edgelake.wire import Endpoint, Job, Reply
+from edgelake.wire import Endpoint, Job
+from tests.waiting import eventually
 
 UP = Endpoint("127.0.0.1", 9)
 
@@ -40,14 +41,24 @@ class Relayed:
         self.line, self.jobs = Line(), Jobs()
         self.forwarder = Forwarder(UP, lambda: self.line, self.jobs)  # type: ignore[arg-type, return-value]
         self.forwarder.ours = True
-        self.replies: dict[str, Reply] = {}
+        self.items: dict[str, Forwarded] = {}
 
-    def forward(self, name: str, *, silent: bool = False, peer: str = "p") -> None:
-        def answer(reply: Reply) -> None:
-            assert name not in self.replies
-            self.replies[name] = reply
+    def forward(self, name: str, *, peer: str = "p") -> None:
+        item = Forwarded(name, f"old {name}", peer)
+        self.forwarder.forward(item)
+        self.items[name] = item
 
-        self.forwarder.forward(Forwarded(name, f"old {name}", "push", silent, peer, answer))
+    @property
+    def replies(self) -> dict[str, str]:
+        """What was said of those that have an end."""
+        ended = {name: item.done for name, item in self.items.items() if item.done.done()}
+        return {n: str(done.exception() or done.result()) for n, done in ended.items()}
+
+    def code(self, name: str) -> int:
+        """Return the number of a failure."""
+        error = self.items[name].done.exception(0)
+        assert isinstance(error, RemoteError)
+        return error.remote_code
 
     def names(self) -> list[str]:
         return [command for command, _ in self.line.sent]
@@ -74,7 +85,7 @@ def test_they_go_in_order_and_as_many_as_may(
         relayed.forward("e")
     assert relayed.answer("b", "stored b")
     assert relayed.names() == ["a", "b", "c"]
-    assert relayed.replies == {"b": Reply.ok("stored b")}
+    assert relayed.replies == {"b": "stored b"}
     relayed.forward("e")
     for name in "acde":
         assert relayed.answer(name)
@@ -84,21 +95,17 @@ def test_they_go_in_order_and_as_many_as_may(
 
 
 def test_what_the_master_refuses_comes_back_with_its_number(relayed: Relayed) -> None:
-    relayed.forward("a", silent=True)
-    relayed.forward("b", silent=True)
+    relayed.forward("a")
     relayed.answer("a", "Blockchain message 'forward' failed  not in this network", 87)
-    assert relayed.replies["a"].error == 87
-    assert relayed.replies["a"].command == "echo Blockchain message 'push' failed"
-    assert relayed.replies["a"].text == " not in this network"
-    relayed.answer("b", "stored b")
-    assert "b" not in relayed.replies
+    assert relayed.code("a") == 87
+    assert relayed.replies["a"] == "not in this network"
 
 
 def test_who_is_not_reached_is_no_refusal(relayed: Relayed) -> None:
     relayed.line.error = PeerRefused("127.0.0.1:9 refused the connection")
     relayed.forward("a")
-    assert relayed.replies["a"].error == 15
-    assert "was not reached: 127.0.0.1:9 refused" in relayed.replies["a"].text
+    assert relayed.code("a") == 15
+    assert "was not reached: 127.0.0.1:9 refused" in relayed.replies["a"]
     assert relayed.forwarder.pending == 0
 
 
@@ -121,17 +128,18 @@ def test_what_is_not_answered_is_given_up(
     relayed: Relayed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "MAX_FORWARDED", 1)
-    monkeypatch.setattr(limits, "FORWARD_WAIT_S", -1.0)
+    monkeypatch.setattr(limits, "FORWARD_SWEEP_S", 0.01)
+    monkeypatch.setattr(limits, "FORWARD_WAIT_S", 0.1)
     relayed.forward("a")
     relayed.forward("b")
-    assert relayed.replies["a"].error == 26
+    eventually(lambda: len(relayed.replies) == 2, "their end, without anybody asking")
+    assert [relayed.code(name) for name in "ab"] == [26, 26]
     monkeypatch.setattr(limits, "FORWARD_WAIT_S", 60.0)
     relayed.forward("c")
-    assert relayed.replies["b"].error == 26
     assert relayed.names()[-1] == "c"
     assert not relayed.answer("a"), "its slot is free"
     relayed.forwarder.close()
-    assert relayed.replies["c"].error == 81
+    assert relayed.code("c") == 81
     with pytest.raises(PeerClosed):
         relayed.forward("d")
 
@@ -157,10 +165,19 @@ def test_their_text_is_bounded(relayed: Relayed, monkeypatch: pytest.MonkeyPatch
     relayed.forward("ghi")
 
 
-def test_an_existing_master_gets_what_it_knows(relayed: Relayed) -> None:
+def test_an_existing_master_gets_what_it_knows(
+    relayed: Relayed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     relayed.forwarder.ours = None
     relayed.forward("a")
-    assert relayed.replies["a"].error == 15
+    assert relayed.code("a") == 15
+    monkeypatch.setattr(limits, "FORWARD_SWEEP_S", 0.01)
+    monkeypatch.setattr(limits, "SILENT_REPLY_WAIT_S", 0.1)
     relayed.forwarder.ours = False
-    relayed.forward("b", silent=True)
+    relayed.forward("b")
     assert relayed.names() == ["old b"]
+    # It says nothing when it has done it.
+    eventually(lambda: relayed.replies.get("b") == "", "the end of the wait")
+    relayed.forward("c")
+    relayed.answer("old c", "no", 87)
+    assert relayed.code("c") == 87

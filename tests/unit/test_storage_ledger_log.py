@@ -200,7 +200,6 @@ def test_a_busy_database_can_be_read_without_a_place(path: Path, log, monkeypatc
     other.execute("UPDATE ledger SET host = 'x'")
     other.execute("BEGIN IMMEDIATE")
     monkeypatch.setattr(limits, "SQLITE_BUSY_TIMEOUT_S", 0.2)
-    log._database._connection.execute("PRAGMA busy_timeout = 50")
     master = MasterLedger(log)
     position, snapshot = master.sequenced()
     assert position is None
