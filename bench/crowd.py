@@ -21,9 +21,10 @@ from tests.sessions import ACCEPT, BLOCK, MESSAGE, OFFER, TRACKED, kind_of, mark
 __all__ = ["Arrival", "Crowd", "Member", "running_crowd"]
 
 _RECEIVE_BYTES = 256 * 1024
-_PER_ADDRESS = 50
-"""Members that share an IP address: a master bounds what one address causes."""
-_FIRST_PORT = 10_000
+_PER_NETWORK = 250
+"""Members with the first three numbers of an IP address in common; each has its own address,
+as nodes have: a server bounds what one address causes."""
+_PORT = 10_000
 _HEADER_BYTES = 207
 _LAST_FLAG = 35
 
@@ -154,8 +155,8 @@ def running_crowd(port: int, count: int, first: str = "event metadata_ping") -> 
 
 
 def _open(to: tuple[str, int], number: int, first: str) -> Member:
-    host = f"127.0.1.{1 + number // _PER_ADDRESS}"
-    source = (host, _FIRST_PORT + number)
+    host = f"127.0.{1 + number // _PER_NETWORK}.{1 + number % _PER_NETWORK}"
+    source = (host, _PORT)
     line = socket.socket()
     try:
         line.settimeout(DEADLINE_S)

@@ -111,6 +111,9 @@ class Result:
         Always true: a failure is raised. Kept for readers of results.
     shown : Table, Page or None
         What ``text`` was made of; a terminal draws it to its own width.
+    body : bytes
+        UTF-8 that follows ``text`` in the answer to a peer, who alone is given it: a ledger
+        goes to many, and is not copied for each.
     """
 
     data: Any = None
@@ -118,6 +121,7 @@ class Result:
     json: bool = False
     ok: bool = True
     shown: Table | Page | None = None
+    body: bytes = b""
 
 
 class ServiceState(Enum):

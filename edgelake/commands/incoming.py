@@ -176,6 +176,8 @@ class PeerMessages:
             return None
         if len(spoken) == 1 and spoken[0].json:
             return Reply.ok(_compact(spoken[0]), json=True)
+        if len(spoken) == 1 and spoken[0].body:
+            return Reply.ok(spoken[0].text, body=spoken[0].body)
         return Reply.ok("\r\n".join(answer.text for answer in spoken))
 
     def _unknown(self, text: str, error: UnknownCommand) -> Reply | None:

@@ -96,7 +96,7 @@ class Following:
             self.ours = False
             return None
         self.ours = True
-        news = read_news(answer.text, asked, token)
+        news = read_news(answer.data, asked, token)
         if not (news.refused or news.short):
             self.head, self._short_s = news.head, None
         return news
