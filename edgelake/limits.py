@@ -97,6 +97,9 @@ MAX_PENDING_SENDS: Final = 16_384
 MAX_PENDING_SEND_BYTES: Final = 256 * 1024 * 1024
 """Their bytes."""
 
+MAX_PENDING_LARGE_BYTES: Final = 128 * 1024 * 1024
+"""Bytes that may wait when a whole ledger is added: what is small has the rest for itself."""
+
 MAX_PENDING_PER_DESTINATION: Final = 4096
 """Outbound messages that wait for one address."""
 
@@ -424,6 +427,9 @@ LEDGER_NEWS_WAIT_S: Final = 1.0
 
 LEDGER_ANSWER_WAIT_S: Final = 10.0
 """Wait for each later one."""
+
+LEDGER_BUSY_PAUSE_S: Final = 0.5
+"""Least pause of a follower whose master had no room for the whole ledger; at most twice that."""
 
 MAX_AWAITED_ACKNOWLEDGEMENTS: Final = 200
 """Policies on their way to a master whose acknowledgement is awaited over several cycles."""

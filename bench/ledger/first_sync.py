@@ -15,6 +15,7 @@ from bench.crowd import running_crowd
 from bench.ledger.asking import NOWHERE, heading, question
 from bench.master import Master
 from bench.part import Settings
+from edgelake.limits import LEDGER_BUSY_PAUSE_S
 
 __all__ = ["AT_ONCE", "first_sync", "following", "many_at_once"]
 
@@ -23,6 +24,7 @@ AT_ONCE = 20
 
 _ROUNDS, _QUICK_ROUNDS = 3, 1
 _DEADLINE_S = 120.0
+_NO_ROOM = b"echooverloaded"
 
 
 @contextmanager
@@ -77,14 +79,21 @@ def many_at_once(master: Master, followers: int = AT_ONCE) -> dict[str, Any]:
         idle = memory(pid).resident_bytes
         forget_peak(pid)
         before, begin = cpu_seconds(pid), time.perf_counter()
-        answers = crowd.ask_all(question(NOWHERE, "0"), deadline_s=_DEADLINE_S)
+        waiting, refused = crowd.members, 0
+        while waiting:
+            answers = crowd.ask_all(question(NOWHERE, "0"), waiting, _DEADLINE_S)
+            waiting = [member for member in waiting if answers[member].text.startswith(_NO_ROOM)]
+            if waiting:
+                refused += len(waiting)
+                time.sleep(LEDGER_BUSY_PAUSE_S)
+            for member, answer in answers.items():
+                if member not in waiting and heading(answer)["kind"] != "ledger":
+                    raise RuntimeError("the master sent no ledger")
         seconds = time.perf_counter() - begin
-        for answer in answers.values():
-            if heading(answer)["kind"] != "ledger":
-                raise RuntimeError("the master sent no ledger")
     return {
         "followers": followers,
         "seconds": seconds,
+        "refused": refused,
         "cpu_s": cpu_seconds(pid) - before,
         "peak_above_idle_bytes": peak_bytes(pid) - idle,
         "answer_bytes": answer.text_bytes,

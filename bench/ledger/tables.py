@@ -104,6 +104,7 @@ def _at_once(one: Mapping[str, Any]) -> list[Row]:
             _policies(one),
             _number(found["followers"]),
             si_time(found["seconds"]),
+            _number(found["refused"]),
             si_time(found["cpu_s"] / found["followers"]),
             _number(found["peak_above_idle_bytes"] / MIB, 1),
             _number(found["peak_above_idle_bytes"] / found["answer_bytes"], 1),
@@ -205,9 +206,18 @@ TABLES = (
         "at_once",
         "Many first ledgers at once",
         "Sessions that ask for the whole ledger in the same moment. Time until all have all of"
-        " it; the master's processor time for each; the peak of the master's memory above what"
+        " it; how often one was told that there is no room now, and asked again half a second"
+        " later; the master's processor time for each; the peak of the master's memory above what"
         " it had before, also as a multiple of one answer.",
-        ("policies", "followers", "time", "processor each", "memory, MiB", "x one answer"),
+        (
+            "policies",
+            "followers",
+            "time",
+            "refused",
+            "processor each",
+            "memory, MiB",
+            "x one answer",
+        ),
         0,
         _at_once,
     ),

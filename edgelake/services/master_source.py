@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError, LedgerCircle, LedgerInvalid, PeerError, PeerTimeout
+from edgelake.errors import (
+    EdgeLakeError,
+    LedgerCircle,
+    LedgerInvalid,
+    Overloaded,
+    PeerError,
+    PeerTimeout,
+)
 from edgelake.interfaces import LedgerRows, LogPosition
 from edgelake.ledger import LocalLedger
 from edgelake.services.courier import Courier
@@ -152,7 +159,12 @@ class MasterSource:
         turn = self._outbox.next(policies, shared)
         hint, self._hint = self._hint, None
         if self._following.due():
-            news = self._following.ask(tcp)
+            try:
+                news = self._following.ask(tcp)
+            except Overloaded as exc:
+                self._refused(str(exc), exc.code)
+                # Not all at once again: each waits up to twice as long as another.
+                return limits.LEDGER_BUSY_PAUSE_S * (1 + secrets.randbelow(1000) / 1000)
             self.forwarder.ours = news is not None
             if news is None:
                 self._relay.old()

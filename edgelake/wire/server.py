@@ -11,7 +11,7 @@ from typing import Any
 
 from edgelake import limits
 from edgelake._native import Message, Server
-from edgelake.errors import EdgeLakeError, RemoteProtocolError
+from edgelake.errors import EdgeLakeError, Overloaded, RemoteProtocolError
 from edgelake.wire.addresses import Endpoint, numeric_ip, route_to
 from edgelake.wire.codes import short_text, wire_code
 from edgelake.wire.messages import (
@@ -102,6 +102,7 @@ class MessageServer:
         self._routing = threading.Lock()
         self._handled = [0] * dispatch_threads  # each written by one thread
         self._lock = threading.Lock()
+        self._large = threading.Lock()
         dispatch = self._dispatch_batches if batch else self._dispatch
         self._dispatchers = [
             threading.Thread(target=dispatch, args=(n,), name=f"dispatch-{n}", daemon=True)
@@ -178,7 +179,10 @@ class MessageServer:
             else:
                 source = self._source(message.peer_ip)
                 host, port = source.host, source.port
-            self._sender.answer(message, reply_blocks(message, reply, host, port))
+            if reply.body:
+                self._answer_large(message, reply, host, port)
+            else:
+                self._sender.answer(message, reply_blocks(message, reply, host, port))
         except EdgeLakeError as exc:
             self._count("reply_failures")
             _log.info("no reply to %s: %s", reply_destination(message) or message.peer_ip, exc)
@@ -188,6 +192,21 @@ class MessageServer:
             _log.exception("no reply to a message from %s", message.peer_ip)
         else:
             self._count("replies")
+
+    def _answer_large(self, message: Message, reply: Reply, host: str, port: int) -> None:
+        """Send an answer with a body, or say that there is no room for it now.
+
+        One at a time: each is there two or three times while it is made.
+        """
+        with self._large:
+            try:
+                waiting = self._sender.statistics()["pending_bytes"]
+                if waiting + len(reply.body) > limits.MAX_PENDING_LARGE_BYTES:
+                    raise Overloaded(f"{waiting:,} bytes wait to be sent to others")
+                self._sender.answer(message, reply_blocks(message, reply, host, port))
+            except Overloaded as exc:
+                refusal = Reply.failed(exc.code, f"{short_text(exc.code)}: {exc}")
+                self._sender.answer(message, reply_blocks(message, refusal, host, port))
 
     # ----------------------------------------------------- native answers
 

@@ -181,6 +181,7 @@ def made_up() -> dict[str, Any]:
             "at_once": {
                 "followers": 20,
                 "seconds": 1.0,
+                "refused": 3,
                 "cpu_s": 2.0,
                 "peak_above_idle_bytes": 10_000_000,
                 "answer_bytes": 311 * policies,
