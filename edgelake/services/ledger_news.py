@@ -20,6 +20,7 @@ from edgelake.ledger import Snapshot
 
 __all__ = ["LedgerNews", "LogSource", "Standing", "Told", "heading", "news_text", "read_news"]
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _MAX_NAME_CHARS = 64
 _MAX_ADDRESS_CHARS = 300
 
@@ -217,7 +218,7 @@ def read_news(answer: bytes, asked: LogPosition, token: str) -> LedgerNews:
 
 def heading(token: str, kind: str, place: LogPosition, head: int, **more: object) -> str:
     """Return the first line of an answer."""
-    return json.dumps(
+    return _compact(
         {
             "token": token,
             "kind": kind,
@@ -226,8 +227,7 @@ def heading(token: str, kind: str, place: LogPosition, head: int, **more: object
             "chain": place.chain,
             "head": head,
             **more,
-        },
-        separators=(",", ":"),
+        }
     )
 
 
