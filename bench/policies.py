@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 
-__all__ = ["POLICY_BYTES", "SITES", "policy_id", "policy_line"]
+__all__ = ["POLICY_BYTES", "policy_id", "policy_line"]
 
 POLICY_BYTES = 310
 """Bytes of each line, without the line feed."""
-
-SITES = 100
-"""Policies of one attribute: every hundredth has the same ``site``."""
 
 _DATE = "2026-01-01T00:00:00.000000Z"
 
@@ -25,8 +22,6 @@ def policy_line(number: int) -> str:
     body: dict[str, object] = {
         "name": f"pump {number}",
         "kind": "gauge",
-        "site": f"site{number % SITES}",
-        "rank": number,
         "note": "",
         "id": policy_id(number),
         "date": _DATE,

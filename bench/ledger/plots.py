@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.figures import Figures
+from bench.ledger.queries import SHOWN
 from bench.style import COLOURS, MUTED, few_ticks, label_ends, new_figure, prepare_axes
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _RECORDED_POLLS: Points = [(100, 2.5e3), (1000, 8e3), (10_000, 55e3)]
 _RECORDED_EXPRESSION: Points = [(1000, 12.8), (10_000, 122)]
 _BLUE, _LIGHT, _VIOLET = COLOURS["drop"], COLOURS["count"], COLOURS["language"]
 _GREEN, _RED, _GREY = COLOURS["batch"], COLOURS["reference node"], COLOURS["floor"]
+_WARM = ("asyncio", "uvloop", "thread pool model")
 _DASHES = (0, (4, 2))
 _DOTS = (0, (1, 2))
 
@@ -150,19 +152,19 @@ def _queries(figures: Figures) -> Figure | None:
     found = figures.over_sizes("queries")
     if not found:
         return None
-    names = [row["query"] for row in found[0][1]]
-    colours = [_BLUE, _LIGHT, _GREEN, _VIOLET, COLOURS["asyncio"]]
+    colours = (_BLUE, _LIGHT, _GREEN, _VIOLET, *(COLOURS[name] for name in _WARM))
     lines = [
         _Line(
             name,
             [
-                (size, row["median_s"] * 1e3)
+                (size, row["median_us"] / 1e3)
                 for size, rows in found
-                for row in rows[place : place + 1]
+                for row in rows
+                if row["query"] == name
             ],
-            colours[place % len(colours)],
+            colour,
         )
-        for place, name in enumerate(names)
+        for name, colour in zip(SHOWN, colours, strict=True)
     ]
     lines += [
         _Line(f"expression, {_RECORDED}", _RECORDED_EXPRESSION, _RED, _DASHES),
