@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from edgelake.errors import (
     PeerTimeout,
 )
 from edgelake.interfaces import LedgerRows, LogPosition
-from edgelake.ledger import LocalLedger
+from edgelake.ledger import LocalLedger, Policy
 from edgelake.services.courier import Courier
 from edgelake.services.following import Following
 from edgelake.services.forwarding import Forwarder
@@ -179,11 +179,14 @@ class MasterSource:
                     hint[0] != place.epoch or hint[1] > max(news.head, place.seq)
                 )
                 self._deaf_until_s = deaf * (time.monotonic() + limits.LEDGER_HINT_PAUSE_S)
+                if news.entries and (not moved or self._following.head > place.seq):
+                    # The rest of the log may say that what waits here was stored already.
+                    self._project()
+                    return 0.0
+                turn = self._without_settled(turn)
                 relayed = bool(news.standing.via)
                 self._courier.send(tcp, turn, confirm=True, relayed=relayed)
                 self._project()
-                if news.entries and (not moved or self._following.head > news.place.seq):
-                    return 0.0
                 pauses = [_follow_up(turn), self._courier.pause_s()]
                 pauses += [limits.LEDGER_HINT_PAUSE_S] if deaf else []
                 return min((p for p in pauses if p is not None), default=None)
@@ -273,6 +276,19 @@ class MasterSource:
             self._ledger.apply(
                 self._ledger.master_hash(), (), dropped=turn.delivered, stored=stored
             )
+
+    def _without_settled(self, turn: Turn) -> Turn:
+        """Return what is to be sent yet, after what the master's log said.
+
+        A policy in whose place the master has another one is: for the refusal.
+        """
+        waiting = {policy.id for policy in self._ledger.pending()[0]}
+        kept: list[Policy] = []
+        for policy in turn.policies:
+            shown = None if policy.id in waiting else self._ledger.get(policy.id)
+            if policy.id in waiting or (shown is not None and not policy.same_content(shown)):
+                kept.append(policy)
+        return replace(turn, policies=tuple(kept))
 
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return whether changes for these masters are sent by the cycles."""
