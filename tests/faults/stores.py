@@ -209,9 +209,7 @@ class Stores:
         kill_s : float
             Kill the process so long after it was forked.
         """
-        return self._ask(
-            kind=kind, folder=str(folder), seed=seed, first=first, last=last, **more
-        )
+        return self._ask(kind=kind, folder=str(folder), seed=seed, first=first, last=last, **more)
 
     def state(self, kind: str, folder: Path) -> Any:
         """Open a ledger, and return its `History.state`."""

@@ -18,11 +18,11 @@ from tests.faults.stores import Stores, digest, left_over
 pytestmark = pytest.mark.faults
 
 CHANGES = 40
-MOMENTS = 150
+MOMENTS = 100
 """Kills at random moments, of each kind of ledger."""
 LONGEST_S = 0.02
 """Longest life of a process that is killed at a random moment."""
-CALLS = 40
+CALLS = 30
 """Calls at which a process dies, of each kind of ledger."""
 CUTS = ("nothing", "names", "contents")
 """What a power cut may spare of what was not synchronised."""
@@ -83,9 +83,7 @@ def chosen(calls: list[Call], chance: random.Random, count: int) -> list[int]:
     for number, call in enumerate(calls, 1):
         path = re.sub(r"[0-9a-f]{16}", "", call.path)
         found.setdefault((call.kind, path), []).append(number)
-    wanted = {
-        numbers[at] for numbers in found.values() for at in (0, len(numbers) // 2, -1)
-    }
+    wanted = {numbers[at] for numbers in found.values() for at in (0, len(numbers) // 2, -1)}
     others = [number for number in range(1, len(calls) + 1) if number not in wanted]
     more = max(0, count - len(wanted))
     return sorted(wanted | set(chance.sample(others, min(more, len(others)))))
