@@ -53,7 +53,7 @@ static int trace = -1;
 static char *paths[MAX_FILES];
 static struct rule rules[MAX_RULES];
 static int rule_count;
-static ino_t rules_inode;
+static struct stat rules_seen;
 static struct {
     ino_t inode;
     int generation;
@@ -108,16 +108,18 @@ static void read_rules(void) {
     char text[8192], *line, *rest;
     if (!rules_path[0] || syscall(SYS_newfstatat, AT_FDCWD, rules_path, &found, 0)) {
         rule_count = 0;
-        rules_inode = 0;
+        memset(&rules_seen, 0, sizeof rules_seen);
         return;
     }
-    if (found.st_ino == rules_inode)
+    /* The number of a file that is gone may be given to the next one. */
+    if (found.st_ino == rules_seen.st_ino && found.st_mtim.tv_sec == rules_seen.st_mtim.tv_sec
+        && found.st_mtim.tv_nsec == rules_seen.st_mtim.tv_nsec)
         return;
     int file = syscall(SYS_openat, AT_FDCWD, rules_path, O_RDONLY | O_CLOEXEC);
     ssize_t size = file < 0 ? 0 : syscall(SYS_read, file, text, sizeof text - 1);
     text[size > 0 ? size : 0] = 0;
     syscall(SYS_close, file);
-    rules_inode = found.st_ino;
+    rules_seen = found;
     rule_count = 0;
     for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         struct rule *rule = &rules[rule_count];

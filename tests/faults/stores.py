@@ -86,7 +86,6 @@ class LocalHistory:
             "pending": [policy.text for policy in policies],
             "deletes": [[marker.id, marker.master] for marker in deletes],
             "hash": self._ledger.master_hash(),
-            "damage": [str(entry) for entry in self._ledger.damage],
         }
 
     def _master(self) -> list[Any]:

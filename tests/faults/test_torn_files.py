@@ -123,7 +123,7 @@ def test_a_follower_starts_from_damaged_files_and_converges(master, tmp_path: Pa
                 f'blockchain insert where policy = {{"device": {{"id": "f{number}"}}}}'
                 " and local = true"
             )
-        template = copied(follower, lambda base: base / "blockchain", tmp_path / "template")
+    template = copied(follower, lambda base: base / "blockchain", tmp_path / "template")
     known = {f"m{number}" for number in range(6)} | {f"f{number}" for number in range(3)}
     cases = 0
     for what, home in damaged(template, tmp_path):
