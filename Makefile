@@ -17,8 +17,9 @@ RACES := tests/integration/test_native_*.py tests/integration/test_message_*.py 
 RUNS ?= -1
 ROUNDS ?= 1
 SECONDS ?= 60
+KILLS ?= 300
 
-.PHONY: help dev run demo test explore lint format bench bench-report cli docs sanitize sanitize-threads fuzz build clean
+.PHONY: help dev run demo test explore lint format bench bench-report cli docs sanitize sanitize-threads fuzz faults build clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 18
@@ -87,6 +88,9 @@ sanitize-threads: dev  ## run the tests of servers, senders and sessions under t
 
 fuzz: dev  ## run the fuzz targets, each RUNS=n times or for SECONDS=n (needs Clang)
 	$(RUN)/python -m tests.fuzz --runs $(RUNS) --seconds $(SECONDS)
+
+faults: dev  ## kill nodes KILLS=n times, at as many system calls, and break their files in every way
+	KILLS=$(KILLS) $(RUN)/python -m pytest -m faults -o timeout=3600 tests/faults
 
 build: dev  ## make the sdist, and the wheel from it, in dist/
 	rm -rf dist

@@ -24,16 +24,25 @@ REASONS = {
 CHANGING = ("create", "open", "write", "truncate", "rename", "unlink", "mkdir")
 
 
-@pytest.fixture
-def network(start, library: Path, tmp_path: Path) -> Iterator[Network]:
+@pytest.fixture(scope="module")
+def nodes(start_all, library: Path) -> Network:
     """Three nodes with some policies."""
-    made = Network(start, library, tmp_path, random.Random(7))
+    start, work = start_all
+    made = Network(start, library, work, random.Random(7))
     for member in made.members.values():
         assert made.up(member)
     for _ in range(4):
         made.change()
     made.converge()
     return made
+
+
+@pytest.fixture
+def network(nodes: Network) -> Iterator[Network]:
+    """The same with all disks in order, before and after."""
+    yield nodes
+    for member in nodes.members.values():
+        member.faults.mend()
 
 
 def shown(member: Member) -> list[str]:
@@ -144,11 +153,13 @@ def test_a_node_on_a_read_only_disk_shows_what_it_has(network: Network) -> None:
     one.faults.let(*(f"{kind} * 1 0 EROFS" for kind in CHANGING))
     one.process = one.start(one.name, env=one.faults.env)
     assert shown(one) == before
-    assert "read-only file system" in refused(insert_here(one, "new"))
+    assert "read-only file system" in refused(insert_here(one, "late"))
     assert shown(one) == before
     one.faults.mend()
-    assert insert_here(one, "new") == []
-    assert set(shown(one)) == {*before, "new"}
+    assert insert_here(one, "late") == []
+    assert set(shown(one)) == {*before, "late"}
+    one.process.kill()
+    assert network.up(one)
 
 
 def test_a_ledger_that_cannot_be_read_is_not_written_over(network: Network) -> None:
@@ -163,6 +174,8 @@ def test_a_ledger_that_cannot_be_read_is_not_written_over(network: Network) -> N
     assert shown(one) == before
     assert insert_here(one, "new") == []
     assert set(shown(one)) == {*before, "new"}
+    one.process.kill()
+    assert network.up(one)
 
 
 def insert_here(member: Member, policy_id: str) -> list[str]:

@@ -17,12 +17,12 @@ from tests.faults.stores import Stores, digest, left_over
 
 pytestmark = pytest.mark.faults
 
-CHANGES = 40
+CHANGES = 25
 MOMENTS = 100
 """Kills at random moments, of each kind of ledger."""
 LONGEST_S = 0.02
 """Longest life of a process that is killed at a random moment."""
-CALLS = 30
+CALLS = 20
 """Calls at which a process dies, of each kind of ledger."""
 CUTS = ("nothing", "names", "contents")
 """What a power cut may spare of what was not synchronised."""

@@ -28,9 +28,7 @@ def binary() -> list[str]:
 class NodeProcess:
     """One node driven through standard input; its answers are read line by line."""
 
-    def __init__(
-        self, home: Path, *arguments: str, env: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, home: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.child = subprocess.Popen(
             [*binary(), "--home", str(home), *arguments],
