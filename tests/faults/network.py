@@ -51,6 +51,8 @@ class Log:
 def read_log(database: Path) -> Log:
     """Return the whole log of a master; its numbers have no gaps, its chain is right."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+        # One moment of a log that may go on.
+        opened.execute("BEGIN")
         rows = opened.execute(
             "SELECT seq, op, policy_id, after_id, policy, chain FROM ledger_log ORDER BY seq"
         ).fetchall()
