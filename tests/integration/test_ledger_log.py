@@ -327,7 +327,7 @@ class TestOutbox:
         )
         eventually(lambda: sorted(names(node_ledger(node))) == ["a", "good"], "the good one")
         assert len(figures(follower)["refused"]) == 2
-        assert figures(follower)["pending_policies"] == 2
+        eventually(lambda: figures(follower)["pending_policies"] == 2, "the good one here")
         follower.run("blockchain delete policy where id = bad and local = true")
         eventually(lambda: len(figures(follower)["refused"]) == 1, "the end of the refusal")
 
