@@ -81,6 +81,7 @@ class _Door:
             try:
                 check_site(request)
                 response = await handle(request)
+                fault = getattr(response, "fault", "")
             except ClientDisconnect:
                 # Nobody is there to read it.
                 response, fault = Response(status_code=499), "the caller went away"

@@ -15,10 +15,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgelake.commands import Interpreter, NodeParts
-from edgelake.errors import FileMissing, WrongMethod
+from edgelake.errors import EdgeLakeError, FileMissing, WrongMethod
 from edgelake.rest import assets, ledger_view, node_view, peers_view, typed
 from edgelake.rest.desk import Desk
-from edgelake.rest.problems import JsonReply
+from edgelake.rest.problems import JsonReply, failure
 from edgelake.rest.running import Runner
 from edgelake.services.rest import RestService
 
@@ -98,7 +98,12 @@ class Console:
                 raise WrongMethod(
                     f"{request.method} is for nothing here", hint=f"use {' or '.join(methods)}"
                 )
-            found = await tell(self._desk, request)
+            try:
+                found = await tell(self._desk, request)
+            except EdgeLakeError as exc:
+                if exc.column is None:
+                    raise
+                found = failure(exc, column=exc.column)
             reply = found if isinstance(found, Response) else JsonReply(found)
             reply.headers["cache-control"] = "no-store"
             return reply

@@ -11,7 +11,7 @@ from edgelake import errors
 from edgelake.commands.rendering import json_text
 from edgelake.errors import EdgeLakeError
 
-__all__ = ["JsonReply", "problem", "problem_data", "status_of"]
+__all__ = ["JsonReply", "failure", "problem", "problem_data", "status_of"]
 
 _STATUS: tuple[tuple[type[EdgeLakeError], int], ...] = (
     (errors.NotAuthenticated, 401),
@@ -52,7 +52,15 @@ _STATUS: tuple[tuple[type[EdgeLakeError], int], ...] = (
 
 
 class JsonReply(JSONResponse):
-    """An answer in JSON; text that is no Unicode is shown as far as it is."""
+    """An answer in JSON; text that is no Unicode is shown as far as it is.
+
+    Attributes
+    ----------
+    fault : str
+        What was wrong, if the answer tells of an error; for the counts of calls.
+    """
+
+    fault = ""
 
     def render(self, content: Any) -> bytes:
         """Return the body."""
@@ -71,6 +79,13 @@ def status_of(error: EdgeLakeError) -> int:
 def problem_data(error: EdgeLakeError) -> dict[str, Any]:
     """Return ``code``, ``error`` and ``hint`` of an error."""
     return {"code": error.code, "error": error.message, "hint": error.hint or None}
+
+
+def failure(error: EdgeLakeError, **more: Any) -> JsonReply:
+    """Return the answer that tells of an error to the console, with what else helps there."""
+    reply = JsonReply({**problem_data(error), **more}, status_of(error))
+    reply.fault = error.message
+    return reply
 
 
 def problem(

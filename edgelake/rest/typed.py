@@ -21,7 +21,7 @@ from edgelake.language import conceal
 from edgelake.language.diagnostics import format_error_block
 from edgelake.rest.desk import Desk
 from edgelake.rest.fields import sent
-from edgelake.rest.problems import JsonReply, problem_data, status_of
+from edgelake.rest.problems import failure, problem_data
 from edgelake.rest.requests import Wanted
 from edgelake.rest.running import NodeReply
 
@@ -77,14 +77,13 @@ async def run(desk: Desk, request: Request) -> dict[str, Any] | Response:
     except EdgeLakeError as exc:
         conceal(exc, command, registry)
         shown = desk.interpreter.masked(command)
-        data = {
-            **problem_data(exc),
-            "column": exc.column,
-            "line": exc.line,
-            "diagnosis": format_error_block(exc, shown),
-            "shown": desk.interpreter.shown(command),
-        }
-        return JsonReply(data, status_of(exc))
+        return failure(
+            exc,
+            column=exc.column,
+            line=exc.line,
+            diagnosis=format_error_block(exc, shown),
+            shown=desk.interpreter.shown(command),
+        )
     return {
         "shown": desk.interpreter.shown(command),
         "ms": round((time.perf_counter() - begun) * 1000, 2),

@@ -4,7 +4,7 @@ import { clock, h, put, s } from "./dom.js";
 
 const HEIGHT = 132;
 const EDGE = { left: 52, right: 10, top: 10, bottom: 20 };
-const SPAN_S = 600;
+const SPANS_S = [60, 120, 300, 600];
 
 /** Return the next round number at or above a value, for the top of the axis. */
 function roundUp(value) {
@@ -68,7 +68,7 @@ export class Chart {
 
   x(time_s) {
     const room = this.width - EDGE.left - EDGE.right;
-    return EDGE.left + room * (1 - (this.end - time_s) / SPAN_S);
+    return EDGE.left + room * (1 - (this.end - time_s) / this.span);
   }
 
   y(value) {
@@ -80,7 +80,9 @@ export class Chart {
     this.width = this.drawing.clientWidth || this.drawing.parentElement?.clientWidth || 0;
     if (!this.width) return;
     this.end = this.samples.at(-1)?.time_s ?? 0;
-    const shown = this.samples.filter((sample) => sample.time_s > this.end - SPAN_S);
+    const age = this.end - (this.samples[0]?.time_s ?? 0);
+    this.span = SPANS_S.find((span) => span >= age) ?? SPANS_S.at(-1);
+    const shown = this.samples.filter((sample) => sample.time_s > this.end - this.span);
     const values = shown.flatMap((one) => this.lines.map((line) => one[line.key])).filter((v) => v !== null);
     this.top = roundUp(Math.max(0, ...values));
     put(this.drawing, this.axes(), this.lines.map((line, n) => this.line(shown, line, n)), this.mark());
@@ -96,9 +98,9 @@ export class Chart {
         s("text", { x: EDGE.left - 8, y: y + 4, "text-anchor": "end" }, this.format(part * this.top)),
       ];
     });
-    const times = [[600, "10 min ago", "start"], [300, "5 min", "middle"], [0, "now", "end"]];
+    const times = [[this.span, `${this.span / 60} min ago`, "start"], [0, "now", "end"]];
     return [rows, times.map(([ago, label, anchor]) =>
-      s("text", { x: this.x(this.end - ago), y: HEIGHT - 4, "text-anchor": anchor }, label))].flat(3);
+      s("text", { x: this.x(this.end - ago), y: HEIGHT - 4, "text-anchor": anchor }, label))];
   }
 
   line(shown, { key }, number) {

@@ -68,8 +68,10 @@ function answer(one) {
     parts.push(h("div", { class: "fault" }, h("p", {}, one.problem.error), one.problem.hint ? h("p", { class: "hint" }, one.problem.hint) : null));
   } else if (one.table) {
     const columns = one.table.columns.map((head, n) => [head, one.table.numbers[n] ? "right" : "name"]);
-    parts.push(table(columns, one.table.rows, { caption: "Answer", empty: "The table is empty." }));
+    parts.push(table(columns, one.table.rows, { caption: "Answer", empty: "The table is empty.", kind: "plain" }));
     if (one.table.more) parts.push(h("p", { class: "quiet" }, `and ${number(one.table.more)} rows more`));
+  } else if (!one.text) {
+    parts.push(h("p", { class: "quiet" }, "nothing"));
   } else {
     parts.push(h("pre", { class: "panel", tabindex: "0" }, one.text));
   }

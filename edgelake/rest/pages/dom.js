@@ -13,13 +13,18 @@ function describe(to, values) {
   for (const [name, value] of Object.entries(values)) to.dataset[name] = value;
 }
 
+/** Return the children that are there, those in lists too. */
+function present(children) {
+  return children.flat(Infinity).filter((child) => child !== null && child !== undefined);
+}
+
 function filled(to, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name in SPECIAL) SPECIAL[name](to, value);
     else to.setAttribute(name, value === true ? "" : String(value));
   }
-  to.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  to.append(...present(children));
   return to;
 }
 
@@ -35,17 +40,20 @@ export function s(tag, attributes, ...children) {
 
 /** Put children in the place of those that an element has. */
 export function put(to, ...children) {
-  to.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  to.replaceChildren(...present(children));
 }
 
-/** Return a table; a column is [heading, kind], and a cell is text or an element. */
-export function table(columns, rows, { caption = null, empty = "Nothing here." } = {}) {
+/**
+ * Return a table; a column is [heading, kind], and a cell is text or an element.
+ * On a narrow screen the cells of a row stand below one another.
+ */
+export function table(columns, rows, { caption = null, empty = "Nothing here.", kind = "stack" } = {}) {
   if (!rows.length) return h("p", { class: "quiet" }, empty);
   const heads = columns.map(([head, kind]) => h("th", { scope: "col", class: kind }, head));
   const body = rows.map((cells) =>
     h("tr", cells.row ?? {}, (cells.cells ?? cells).map((cell, n) =>
-      h("td", { class: columns[n][1] }, cell instanceof Node ? cell : String(cell ?? "")))));
-  return h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption ?? "table" },
+      h("td", { class: columns[n][1], data: { label: columns[n][0] } }, cell instanceof Node ? cell : String(cell ?? "")))));
+  return h("div", { class: `wide ${kind}`, tabindex: "0", role: "region", "aria-label": caption ?? "table" },
     h("table", {},
       caption ? h("caption", { class: "unseen" }, caption) : null,
       h("thead", {}, h("tr", {}, heads)),

@@ -34,11 +34,13 @@ function head(now) {
 }
 
 /** Return the row of a table that leads to a policy; its link serves keyboards. */
-function policyRow(one, before, after = []) {
+function policyRow(one, before) {
   const to = policyAddress(one.id);
-  const cells = [...before, h("a", { href: to, class: "mono" }, one.id), ...after];
+  const cells = [...before, h("a", { href: to }, one.name || "without a name"), one.type, one.id, moment(one.date)];
   return { cells, row: { class: "link", on: { click: (event) => { if (!event.target.closest("a")) location.hash = to; } } } };
 }
+
+const COLUMNS = [["Name", "name"], ["Type", "name"], ["Id", "id mono"]];
 
 function pager(total, offset, shown, turn) {
   if (total <= PAGE) return h("p", { class: "pager" }, total === 1 ? "1 policy" : `${number(total)} policies`);
@@ -81,9 +83,9 @@ async function search(root, place, signal) {
       h("span", {}, type === "*" ? "All" : type), h("span", {}, number(count))))));
   try {
     const page = await ask("ledger/policies", { ...now, limit: PAGE }, signal);
-    const rows = page.policies.map((one) => policyRow(one, [one.type, one.name], [moment(one.date)]));
+    const rows = page.policies.map((one) => policyRow(one, []));
     put(found,
-      table([["Type", "mono"], ["Name", "name"], ["Id", "mono"], ["Date", "time"]], rows,
+      table([...COLUMNS, ["Date", "time"]], rows,
         { caption: "Policies", empty: total ? "No policy fits." : "The ledger is empty." }),
       page.policies.length ? pager(page.total, page.offset, page.policies.length, (offset) => again({ offset })) : null);
     say(`${page.total} policies found`);
@@ -137,8 +139,8 @@ const OPS = { put: "written", del: "removed" };
 
 function changeTable(found) {
   const rows = found.map((one) =>
-    policyRow(one, [one.seq === null ? "" : number(one.seq), OPS[one.op] ?? one.op, one.type, one.name], [moment(one.date)]));
-  return table([["No.", "right"], ["Change", null], ["Type", "mono"], ["Name", "name"], ["Id", "mono"], ["Date of the policy", "time"]],
+    policyRow(one, [one.seq === null ? "" : number(one.seq), OPS[one.op] ?? one.op]));
+  return table([["No.", "right"], ["Change", null], ...COLUMNS, ["Dated", "time"]],
     rows, { caption: "Changes", empty: "Nothing was changed yet." });
 }
 

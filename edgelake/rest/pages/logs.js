@@ -12,12 +12,12 @@ function often(line) {
 
 const TABLES = {
   event: {
-    columns: [["Time", "time"], ["From", "mono"], ["Took", "right"], ["", "right"], ["Command", "text"]],
+    columns: [["Time", "time"], ["From", "mono"], ["Took", "right"], ["Times", "right"], ["Command", "text"]],
     row: (line) => [moment(line.Time), line.Source, `${number(line.Milliseconds)} ms`, often(line), line.Text],
     empty: "No command was carried out yet.",
   },
   error: {
-    columns: [["Time", "time"], ["From", "mono"], ["Code", "right"], ["", "right"], ["What failed", "text"], ["Command", "text"]],
+    columns: [["Time", "time"], ["From", "mono"], ["Code", "right"], ["Times", "right"], ["What failed", "text"], ["Command", "text"]],
     row: (line) => [moment(line.Time), line.Source, line.Code, often(line), line.Text, line.Command],
     empty: "Nothing failed.",
   },
@@ -42,7 +42,7 @@ export async function show(root, place, signal) {
     const state = JSON.stringify(shown);
     if (state === drawn) return; // what somebody has marked stays marked
     drawn = state;
-    put(body, table(columns, shown.map((line) => ({ cells: row(line), row: { class: line.Failed ? "failed" : null } })),
+    put(body, table(columns, shown.map((line) => ({ cells: row(line), row: { class: kind === "event" && line.Failed ? "failed" : null } })),
       { caption: "Log", empty: wanted ? "No line has that text." : empty }));
   };
   filter.addEventListener("input", draw);
