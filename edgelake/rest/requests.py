@@ -58,14 +58,19 @@ class Wanted:
     json: bool = False
 
 
-async def body_of(request: Request, most: int = limits.MAX_REST_BODY_BYTES) -> bytes:
+async def body_of(request: Request, most: int | None = None) -> bytes:
     """Return the body.
+
+    Parameters
+    ----------
+    most : int or None
+        How many bytes it may have; ``None``: `limits.MAX_REST_BODY_BYTES`.
 
     Raises
     ------
     MessageTooLarge
-        It exceeds ``most`` bytes.
     """
+    most = limits.MAX_REST_BODY_BYTES if most is None else most
     found = bytearray()
     size = 0
     async for part in request.stream():
