@@ -19,7 +19,7 @@ ROUNDS ?= 1
 SECONDS ?= 60
 KILLS ?= 300
 
-.PHONY: help dev run demo test explore lint format bench bench-report cli docs sanitize sanitize-threads fuzz faults build clean
+.PHONY: help dev run demo test explore lint format bench bench-report cli docs pictures sanitize sanitize-threads fuzz faults build clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 18
@@ -76,6 +76,9 @@ docs: dev  ## write docs/commands.md, docs/errors.md and the grammar in docs/lan
 	$(RUN)/python -m edgelake.commands errors > build/errors.md
 	cp build/commands.md build/errors.md docs
 	$(RUN)/python -m edgelake.language.ebnf docs/language.md
+
+pictures: dev  ## take the pictures of the console in docs/console (needs Chromium)
+	$(RUN)/python -m tests.browser.pictures docs/console
 
 sanitize: dev  ## run the native tests under the address and undefined-behaviour sanitizers
 	EDGELAKE_SANITIZE=address $(RUN)/python setup.py -q build -b build/sanitize --build-lib build/sanitize/lib
