@@ -10,8 +10,8 @@ from typing import Any
 from starlette.requests import Request
 
 from edgelake import limits
-from edgelake.commands.conditions import predicate
-from edgelake.commands.joins import split_join
+from edgelake.commands import Context, Origin
+from edgelake.commands.joins import asked as asked_of
 from edgelake.errors import (
     CommandSyntaxError,
     DatabaseUnknown,
@@ -52,13 +52,13 @@ async def types(desk: Desk, request: Request) -> dict[str, Any]:
 
 async def policies(desk: Desk, request: Request) -> dict[str, Any]:
     """Return one page of the policies that fulfil a condition, and how many there are."""
-    desk.caller(request, _COMMAND)
+    origin = desk.caller(request, _COMMAND)
     fields = asked(request, "type", "where", "offset", "limit")
     kind, where = fields.text("type", "*") or "*", fields.text("where", "")
     offset, limit = fields.page()
 
     def found() -> dict[str, Any]:
-        known = desk.node.ledger.find([kind], _condition(desk, where))
+        known = desk.node.ledger.find([kind], _condition(desk, origin, where))
         return {
             "total": len(known),
             "offset": offset,
@@ -114,22 +114,22 @@ async def history(desk: Desk, request: Request) -> dict[str, Any]:
 # ------------------------------------------------------------------- search
 
 
-def _condition(desk: Desk, where: str) -> Predicate | None:
+def _condition(desk: Desk, origin: Origin, where: str) -> Predicate | None:
     """Return what policies have to fulfil; a fault has the column that it has in the text."""
     if not where.strip():
         return None
     led = _WHERE.match(where)
     written = where[led.end() :] if led else where
     cut = led.end() if led else 0
-    variables = desk.node.variables.for_peers()
+    context = Context(desk.node, desk.interpreter, origin, lambda result: None)
     try:
-        call = read_remote(_BEFORE + written, desk.interpreter.registry, variables)
-        condition, joined = split_join(call.condition)
-        if condition is None or joined is not None or call.bring is not None:
+        call = read_remote(_BEFORE + written, desk.interpreter.registry, context.variables)
+        test, joined = asked_of(context, call)
+        if test is None or joined is not None or call.bring is not None:
             raise CommandSyntaxError(
                 "this is no condition", hint="write for example: name = d1 and level > 3"
             )
-        return predicate(condition, variables)
+        return test
     except EdgeLakeError as exc:
         if exc.column is not None:
             exc.column = max(1, exc.column - len(_BEFORE) + cut)

@@ -24,8 +24,8 @@ def browser() -> Iterator[Browser]:
         reason = "the Debian package chromium is not installed: run tests/install-packages"
         # Where changes are judged nothing may go untested.
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    # Its own sandbox is not for root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    # Its sandbox is not for root, nor for most containers; only pages of ours are looked at.
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=arguments)
         try:

@@ -25,9 +25,17 @@ function rate({ rates }) {
   return "calls" in rates ? `${number(rates.calls)} calls` : "";
 }
 
+/** Return what a service does now; one that follows a log, how far it is. */
+function details({ details: said, facts }) {
+  if (facts.last_error) return `${said}; ${facts.last_error}`;
+  if (facts.sequence === undefined) return said;
+  const behind = facts.lag ? `, ${number(facts.lag)} behind` : "";
+  return `${said}; change ${number(facts.sequence)}${behind}`;
+}
+
 function services(found) {
   const rows = found.map((one) => [
-    one.title, h("span", { class: `state ${STATES[one.state] ?? "off"}` }, one.state), rate(one), one.details,
+    one.title, h("span", { class: `state ${STATES[one.state] ?? "off"}` }, one.state), rate(one), details(one),
   ]);
   return table([["Service", null], ["State", null], ["Per second", "right"], ["Details", "text"]], rows, { caption: "Services" });
 }
