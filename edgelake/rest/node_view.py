@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-import edgelake
+from edgelake import __version__
 from edgelake.commands.logs import event_line, failure_line
 from edgelake.errors import WrongValue
 from edgelake.rest.desk import Desk
@@ -34,7 +34,7 @@ async def overview(desk: Desk, request: Request) -> dict[str, Any]:
         "node": {
             "name": node.name,
             "address": node.display_name(),
-            "version": edgelake.__version__,
+            "version": __version__,
             "home": str(node.home.root),
             "uptime_s": round(time.monotonic() - node.started_s, 1),
             "time_s": time.time(),
