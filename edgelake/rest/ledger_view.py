@@ -12,6 +12,7 @@ from starlette.requests import Request
 from edgelake import limits
 from edgelake.commands import Context, Origin
 from edgelake.commands.joins import asked as asked_of
+from edgelake.commands.rendering import json_text
 from edgelake.errors import (
     CommandSyntaxError,
     DatabaseUnknown,
@@ -86,7 +87,8 @@ async def policy(desk: Desk, request: Request) -> dict[str, Any]:
             )
         return {
             "id": policy_id,
-            "policy": None if one is None else one.content(),
+            # As text: a browser's numbers are not exact.
+            "policy": None if one is None else json_text(one.content()),
             "row": None if one is None else _row(one),
             "changes": [_change(entry) for entry in changes],
         }

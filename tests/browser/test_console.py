@@ -150,13 +150,14 @@ def test_charts_move_when_messages_come(node: Node, at: Visit) -> None:
 
 def test_an_insert_appears_in_the_ledger(at: Visit) -> None:
     at.go("command")
-    policy = '{"silo": {"name": "silo-9", "place": {"lat": 52.1}}}'
+    policy = '{"silo": {"name": "silo-9", "place": {"lat": 52.1}, "serial": 9007199254740993}}'
     at.run(f"blockchain insert where policy = {policy} and local = true")
     at.go("ledger")
     at.page.locator(".types a", has_text="silo").click()
     at.page.locator("tbody a", has_text="silo-9").click()
     tree = at.page.locator(".tree")
     expect(tree).to_contain_text("lat: 52.1")
+    expect(tree).to_contain_text("serial: 9007199254740993")
     at.page.locator(".tree summary", has_text="place").click()
     expect(tree.get_by_text("52.1")).to_be_hidden()
     at.page.get_by_role("tab", name="JSON").click()

@@ -381,7 +381,8 @@ def test_a_policy_is_shown_with_its_changes(node: Node, call: Caller) -> None:
     node.run(
         'blockchain insert where policy = {"device": {"name": "d1", "id": "d1"}} and local = true'
     )
-    assert ask(call, "ledger/policy", id="d1")["policy"]["device"]["name"] == "d1"
+    shown = ask(call, "ledger/policy", id="d1")["policy"]
+    assert json.loads(shown)["device"]["name"] == "d1"
     (change,) = ask(call, "ledger/policy", id="x&y")["changes"]
     assert (change["op"], change["name"]) == ("put", HOSTILE)
     assert asked(call, "ledger/policy", id="none").status == 404

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { h, moment, number, put, say, section, table } from "./dom.js";
 import { fault } from "./faults.js";
-import { tree } from "./tree.js";
+import { parsed, tree } from "./tree.js";
 
 const PAGE = 50;
 
@@ -102,8 +102,8 @@ async function policy(root, id, place, signal) {
   const title = found.row ? found.row.name || found.row.type : "A policy that is gone";
   const body = h("div", { id: "policy-view", role: "tabpanel" });
   const views = {
-    Tree: () => tree(found.policy),
-    JSON: () => h("pre", { class: "panel code" }, JSON.stringify(found.policy, null, 2)),
+    Tree: () => tree(parsed(found.policy)),
+    JSON: () => h("pre", { class: "panel code" }, found.policy),
   };
   const tabs = Object.keys(views).map((name) =>
     h("button", { type: "button", role: "tab", "aria-controls": "policy-view", on: { click: () => choose(name) } }, name));

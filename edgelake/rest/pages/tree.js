@@ -4,6 +4,19 @@ import { h } from "./dom.js";
 
 const MOST = 200;
 
+/** A number as it is written, where the browser has another one for it. */
+class Written {
+  constructor(text) {
+    this.text = text;
+  }
+}
+
+/** Return the value of a JSON text; browsers that can tell how a number is written keep that. */
+export function parsed(text) {
+  return JSON.parse(text, (key, value, context) => (
+    typeof value === "number" && context?.source && context.source !== String(value) ? new Written(context.source) : value));
+}
+
 /** Return a tree of a value; the first levels are open. */
 export function tree(value) {
   return h("div", { class: "tree panel" }, entries(value, 0));
@@ -25,7 +38,7 @@ function entries(value, depth) {
 
 function entry(key, value, depth) {
   const label = h("span", { class: "label" }, `${key}`);
-  if (value === null || typeof value !== "object") return h("li", {}, label, ": ", leaf(value));
+  if (value === null || typeof value !== "object" || value instanceof Written) return h("li", {}, label, ": ", leaf(value));
   const size = Array.isArray(value) ? value.length : Object.keys(value).length;
   const count = h("span", { class: "label" }, Array.isArray(value) ? ` [${size}]` : ` {${size}}`);
   if (!size) return h("li", {}, label, count);
@@ -39,6 +52,7 @@ function entry(key, value, depth) {
 }
 
 function leaf(value) {
+  if (value instanceof Written) return h("span", { class: "value number" }, value.text);
   const kind = typeof value === "number" ? "number" : typeof value === "string" ? "string" : "constant";
   return h("span", { class: `value ${kind}` }, kind === "string" ? value : JSON.stringify(value));
 }
