@@ -44,7 +44,7 @@ def fill(node: Node) -> None:
                 "company": "acme",
                 "level": number % 7,
                 "tags": ["water", "north"],
-                "place": {"lat": 52.4 + number / 100, "lon": 0.26},
+                "place": {"lat": round(52.4 + number / 100, 2), "lon": 0.26},
             }
         }
         for number in range(40)
