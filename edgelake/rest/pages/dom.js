@@ -53,7 +53,7 @@ export function table(columns, rows, { caption = null, empty = "Nothing here.", 
   const body = rows.map((cells) =>
     h("tr", cells.row ?? {}, (cells.cells ?? cells).map((cell, n) =>
       h("td", { class: columns[n][1], data: { label: columns[n][0] } }, cell instanceof Node ? cell : String(cell ?? "")))));
-  return h("div", { class: `wide ${kind}`, tabindex: "0", role: "region", "aria-label": caption ?? "table" },
+  return h("div", { class: `wide ${kind}` }, // browsers let keyboards scroll it where it is too wide
     h("table", {},
       caption ? h("caption", { class: "unseen" }, caption) : null,
       h("thead", {}, h("tr", {}, heads)),
