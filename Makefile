@@ -17,8 +17,9 @@ RACES := tests/integration/test_native_*.py tests/integration/test_message_*.py 
 RUNS ?= -1
 ROUNDS ?= 1
 SECONDS ?= 60
+KILLS ?= 300
 
-.PHONY: help dev run demo test explore lint format bench bench-report cli docs sanitize sanitize-threads fuzz build clean
+.PHONY: help dev run demo test explore lint format bench bench-report cli docs pictures sanitize sanitize-threads fuzz faults build clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 18
@@ -63,8 +64,8 @@ format: dev  ## format the Python sources
 bench: dev  ## measure against bare C loops, about a quarter of an hour (QUICK=1: a minute)
 	$(RUN)/python -m bench $(if $(QUICK),--quick)
 
-bench-report: dev  ## measure, and write docs/performance.md (FROM=results.json: without measuring)
-	$(RUN)/python -m bench.performance $(if $(FROM),--from $(FROM))
+bench-report: dev  ## measure, and write docs/performance*.md (ONLY=ledger; FROM=results.json: without measuring)
+	$(RUN)/python -m bench.performance $(if $(FROM),--from $(FROM)) $(if $(ONLY),--only $(ONLY))
 
 cli: .venv/installed  ## compile the native command line into .venv/bin
 	$(RUN)/python setup.py -q build_scripts --build-dir $(RUN)
@@ -75,6 +76,9 @@ docs: dev  ## write docs/commands.md, docs/errors.md and the grammar in docs/lan
 	$(RUN)/python -m edgelake.commands errors > build/errors.md
 	cp build/commands.md build/errors.md docs
 	$(RUN)/python -m edgelake.language.ebnf docs/language.md
+
+pictures: dev  ## take the pictures of the console in docs/console (needs Chromium)
+	$(RUN)/python -m tests.browser.pictures docs/console
 
 sanitize: dev  ## run the native tests under the address and undefined-behaviour sanitizers
 	EDGELAKE_SANITIZE=address $(RUN)/python setup.py -q build -b build/sanitize --build-lib build/sanitize/lib
@@ -87,6 +91,9 @@ sanitize-threads: dev  ## run the tests of servers, senders and sessions under t
 
 fuzz: dev  ## run the fuzz targets, each RUNS=n times or for SECONDS=n (needs Clang)
 	$(RUN)/python -m tests.fuzz --runs $(RUNS) --seconds $(SECONDS)
+
+faults: dev  ## kill nodes KILLS=n times, at as many system calls, and break their files in every way
+	KILLS=$(KILLS) $(RUN)/python -m pytest -m faults -o timeout=3600 tests/faults
 
 build: dev  ## make the sdist, and the wheel from it, in dist/
 	rm -rf dist

@@ -135,6 +135,7 @@ setup(
         "edgelake.commands": ["*.txt"],
         "edgelake.grammar": ["*.lark"],
         "edgelake.platforms": ["contract.json"],
+        "edgelake.rest": ["pages/*"],
     },
     ext_modules=extensions(),
     scripts=["pyx/launcher.c"],

@@ -28,8 +28,10 @@ __all__ = [
     "answer_questions",
     "cpu_seconds",
     "descriptors",
+    "forget_peak",
     "last_words",
     "memory",
+    "peak_bytes",
     "running_child",
     "wait_until",
 ]
@@ -172,6 +174,19 @@ def memory(pid: int) -> Memory:
         name, value = line.split()[:2]
         found[name] = int(value) * 1024
     return Memory(found["Rss:"], found["Private_Clean:"] + found["Private_Dirty:"])
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak of a process's memory begin anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process had resident, since `forget_peak`."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("the system does not tell the peak of memory")
 
 
 def descriptors(pid: int) -> int:

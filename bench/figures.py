@@ -30,6 +30,11 @@ class Figures:
             found = found.get(key) if isinstance(found, Mapping) else None
         return found
 
+    def over_sizes(self, scenario: str) -> list[tuple[int, Any]]:
+        """Return policies and figures of each ledger that a scenario was measured with."""
+        sizes = self.part("ledger", "sizes") or []
+        return [(one["policies"], one[scenario]) for one in sizes if scenario in one]
+
     def comparisons(self, scenario: str) -> list[dict[str, Any]]:
         """Return the comparisons of a scenario, one for each load."""
         return self.part("server", "scenarios", scenario, "comparisons") or []

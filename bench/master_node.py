@@ -9,13 +9,13 @@ many bytes to where the answer belongs. See `bench.child` for how it is asked.
 from __future__ import annotations
 
 import argparse
-import json
 import socket
 import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any
 
 from bench.child import answer_questions
+from bench.policies import policy_id, policy_line
 
 if TYPE_CHECKING:
     from edgelake import Node
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 2048
 _SOURCE_PORT = slice(201, 205)
 _ASKS = b" 0 0"
-_DATE = "2026-01-01T00:00:00.000000Z"
 _SHARED = "policy_type, company_name, date, host, status"
 
 
@@ -73,26 +72,17 @@ def _fill(node: Node, policies: int) -> None:
     Each command is a transaction of its own, and 10,000 of them take as long
     as all that is measured here.
     """
-    node.run(f"blockchain push {_policy(0)}")
+    node.run(f"blockchain push {policy_line(0)}")
     path = node.home.databases_dir / "blockchain.dbms"
-    rows = [(_id(number), _policy(number)) for number in range(1, policies)]
+    rows = [(policy_id(number), policy_line(number)) for number in range(1, policies)]
     table = sqlite3.connect(path)
     with table:
         table.executemany(
             f"INSERT INTO ledger ({_SHARED}, policy_id, policy)"
-            f" SELECT {_SHARED}, ?, ? FROM ledger WHERE policy_id = '{_id(0)}'",
+            f" SELECT {_SHARED}, ?, ? FROM ledger WHERE policy_id = '{policy_id(0)}'",
             rows,
         )
     table.close()
-
-
-def _id(number: int) -> str:
-    return f"{number:032x}"
-
-
-def _policy(number: int) -> str:
-    body = {"name": f"pump {number}", "kind": "gauge", "id": _id(number), "date": _DATE}
-    return json.dumps({"device": {**body, "ledger": "global"}})
 
 
 # ----------------------------------------------------------------- the floor

@@ -8,13 +8,25 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench.figures import Figures
-from bench.style import COLOURS, INK, LABELS, MUTED, STYLES, label_ends, new_figure, prepare_axes
+from bench.style import (
+    COLOURS,
+    INK,
+    LABELS,
+    MUTED,
+    STYLES,
+    few_ticks,
+    label_ends,
+    new_figure,
+    prepare_axes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["PLOTS", "draw_plots"]
+
+Plot = Callable[[Figures], "Figure | None"]
 
 _DPI = 110
 _MIB = 1024 * 1024
@@ -23,7 +35,9 @@ _GOAL_BYTES = 1024
 _PERCENTS = (50, 90, 99, 99.9, 99.99)
 
 
-def draw_plots(results: Mapping[str, Any], folder: Path) -> list[str]:
+def draw_plots(
+    results: Mapping[str, Any], folder: Path, plots: Mapping[str, Plot] | None = None
+) -> list[str]:
     """Write every plot there is data for; return their names.
 
     Parameters
@@ -32,6 +46,8 @@ def draw_plots(results: Mapping[str, Any], folder: Path) -> list[str]:
         The content of ``results.json``.
     folder : Path
         Gets ``NAME.png`` and ``NAME.svg``; made when it is not there.
+    plots : mapping or None
+        Name and what draws it; by default `PLOTS`.
 
     Raises
     ------
@@ -44,7 +60,7 @@ def draw_plots(results: Mapping[str, Any], folder: Path) -> list[str]:
         raise RuntimeError("plots need matplotlib: pip install 'edgelake[bench]'") from exc
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    for name, draw in PLOTS.items():
+    for name, draw in (PLOTS if plots is None else plots).items():
         figure = draw(Figures(results))
         if figure is None:
             continue
@@ -130,7 +146,7 @@ def _latency(figures: Figures) -> Figure | None:
         ticks = [percent for percent in _PERCENTS if _nines(percent) <= most * 1.01]
         axes.set_xticks([_nines(percent) for percent in ticks], [f"{p:g}" for p in ticks])
         axes.minorticks_off()
-        _few_ticks(axes)
+        few_ticks(axes)
         axes.grid(axis="x", color="#f1f2f4", linewidth=0.8)
         _label(figure, axes, lines)
     figure.suptitle(
@@ -163,35 +179,6 @@ def _percentiles(rounds: list[dict[str, Any]]) -> list[tuple[float, float]]:
         (_nines(percent), median(table[percent] for table in tables) / 1e3)
         for percent in sorted(shared)
     ]
-
-
-# ------------------------------------------------------------------- ledger
-
-
-def _ledger(figures: Figures) -> Figure | None:
-    rows = figures.part("ledger", "sync") or []
-    if not rows:
-        return None
-    figure = new_figure(7.4, 4.4)
-    axes = figure.subplots()
-    title = "One poll of the ledger"
-    prepare_axes(axes, title, "policies in the ledger", "time of a poll, ms")
-    lines = {
-        word: [(row["policies"], row[f"{word}_us"] / 1e3) for row in rows]
-        for word in ("changed", "unchanged")
-    }
-    colours = {"changed": COLOURS["language"], "unchanged": COLOURS["count"]}
-    for word, points in lines.items():
-        _plain_line(axes, points, colours[word])
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    sizes = [row["policies"] for row in rows]
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
-    axes.minorticks_off()
-    _few_ticks(axes)
-    figure.draw_without_rendering()
-    label_ends(axes, [(word, *points[-1], colours[word]) for word, points in lines.items()])
-    return figure
 
 
 # ------------------------------------------------------------------- memory
@@ -235,23 +222,13 @@ def _plain_line(axes: Axes, points: list[tuple[Any, float]], colour: str) -> Non
     )
 
 
-def _few_ticks(axes: Axes) -> None:
-    """Mark 1, 2 and 5 of each power of ten on a logarithmic axis of milliseconds."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(lambda value, _place: f"{value:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
 def _thousands(numbers: list[int]) -> tuple[list[int], list[str]]:
     return numbers, [f"{number:,}" for number in numbers]
 
 
-PLOTS: dict[str, Callable[[Figures], Figure | None]] = {
+PLOTS: dict[str, Plot] = {
     "throughput": _throughput,
     "latency": _latency,
-    "ledger": _ledger,
     "memory": _memory,
 }
 """Name of each plot, and what draws it; ``None`` where there is no data."""

@@ -15,6 +15,7 @@ __all__ = [
     "LABELS",
     "MUTED",
     "STYLES",
+    "few_ticks",
     "label_ends",
     "new_figure",
     "prepare_axes",
@@ -85,6 +86,15 @@ def prepare_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
     for name, spine in axes.spines.items():
         spine.set_visible(name == "bottom")
         spine.set_color(_GRID)
+
+
+def few_ticks(axes: Axes) -> None:
+    """Mark 1, 2 and 5 of each power of ten on a logarithmic axis."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(lambda value, _place: f"{value:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def label_ends(axes: Axes, ends: Iterable[tuple[str, float, float, str]]) -> None:

@@ -115,6 +115,9 @@ class Result:
     later : Future or None
         Gives the answer in place of this one. Only a command of a peer answers so, see
         `edgelake.commands.context.Context.when`.
+    body : bytes
+        UTF-8 that follows ``text`` in the answer to a peer, who alone is given it: a ledger
+        goes to many, and is not copied for each.
     """
 
     data: Any = None
@@ -123,6 +126,7 @@ class Result:
     ok: bool = True
     shown: Table | Page | None = None
     later: Future[Result] | None = None
+    body: bytes = b""
 
 
 class ServiceState(Enum):

@@ -97,6 +97,9 @@ MAX_PENDING_SENDS: Final = 16_384
 MAX_PENDING_SEND_BYTES: Final = 256 * 1024 * 1024
 """Their bytes."""
 
+MAX_PENDING_LARGE_BYTES: Final = 128 * 1024 * 1024
+"""Bytes that may wait when a whole ledger is added: what is small has the rest for itself."""
+
 MAX_PENDING_PER_DESTINATION: Final = 4096
 """Outbound messages that wait for one address."""
 
@@ -456,6 +459,9 @@ LEDGER_NEWS_WAIT_S: Final = 1.0
 LEDGER_ANSWER_WAIT_S: Final = 10.0
 """Wait for each later one."""
 
+LEDGER_BUSY_PAUSE_S: Final = 0.5
+"""Least pause of a follower whose master had no room for the whole ledger; at most twice that."""
+
 MAX_AWAITED_ACKNOWLEDGEMENTS: Final = 200
 """Policies on their way to a master whose acknowledgement is awaited over several cycles."""
 
@@ -664,6 +670,35 @@ REST_KEEP_ALIVE_S: Final = 60
 
 REST_FINISH_S: Final = 2
 """How long calls may run on when the REST server stops, in whole seconds."""
+
+# ------------------------------------------------ console in the browser
+
+SAMPLE_INTERVAL_S: Final = 2.0
+"""How often the REST server notes rates and latencies for the charts of the console."""
+
+MAX_SAMPLES: Final = 300
+"""Samples that are kept: those of ten minutes."""
+
+MAX_CONSOLE_PAGE: Final = 200
+"""Policies, changes or peers in one answer to the console; 50 where it does not say how many."""
+
+MAX_CONSOLE_BODY_BYTES: Final = 4 * 1024 * 1024
+"""What the console sends with one call: a command with the largest policy fits."""
+
+MAX_CONSOLE_ANSWER_CHARS: Final = 1024 * 1024
+"""Text that the command line in the browser gets of one command; the rest is cut off."""
+
+MAX_CONSOLE_ROWS: Final = 1000
+"""Rows that the command line in the browser draws of one table; the text has all of them."""
+
+MAX_CONSOLE_POLICY_CHARS: Final = 64 * 1024
+"""Policy that a list of changes looks into for its type and name; a larger one has its id only."""
+
+MAX_CONSOLE_PINGS: Final = 8
+"""Nodes that are pinged at a time for all who look at the list of peers."""
+
+CONSOLE_PING_S: Final = 4.0
+"""How long such a ping waits for its answer."""
 
 START_TIMEOUT_S: Final = 10.0
 """How long a service with a thread of its own may take to start."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +14,7 @@ from edgelake.commands import (
     NodeParts,
     build_registry,
 )
+from edgelake.commands.names import KnownNames
 from edgelake.commands.reserved import reserved_entries
 from edgelake.errors import EdgeLakeError, NotRunning
 from edgelake.interfaces import Notice, Result, ServiceStatus
@@ -26,8 +26,6 @@ from edgelake.services.rest import RestService, WebApp
 from edgelake.storage import Databases, Home, LedgerFile
 
 __all__ = ["Node"]
-
-_NODE_TYPES = ("master", "operator", "query", "publisher")
 
 
 class Node:
@@ -78,6 +76,7 @@ class Node:
         )
         self.registry: CommandRegistry = build_registry()
         self._interpreter = Interpreter(self.registry, self._parts)
+        self._names = KnownNames(self._parts)
         self._parts.web = self._web
         self._closed = False
 
@@ -167,37 +166,31 @@ class Node:
 
     def variables(self) -> dict[str, str]:
         """Return the variables and their values of this moment."""
-        return dict(self._parts.variables.items())
+        return self._names.variables()
 
     def environment(self) -> Mapping[str, str]:
         """Return the environment that ``$NAME`` refers to."""
-        return os.environ
+        return self._names.environment()
 
     def databases(self) -> list[str]:
         """Return the names of the connected databases; never waits."""
-        return self._parts.databases.names()
+        return self._names.databases()
 
     def tables(self) -> list[str]:
         """Return the names of the tables that policies describe; never waits."""
-        found = (policy.body.get("name") for policy in self._parts.ledger.known(("table",)))
-        return sorted({name for name in found if isinstance(name, str)} | {"ledger"})
+        return self._names.tables()
 
     def policy_types(self) -> list[str]:
         """Return the types of the policies in memory; never waits."""
-        return self._parts.ledger.known_types()
+        return self._names.policy_types()
 
     def addresses(self) -> dict[str, str]:
         """Return the addresses of nodes that policies describe, with their names; never waits."""
-        found: dict[str, str] = {}
-        for policy in self._parts.ledger.known(_NODE_TYPES):
-            ip, port, name = (policy.body.get(key) for key in ("ip", "port", "name"))
-            if isinstance(ip, str) and isinstance(port, int):
-                found[f"{ip}:{port}"] = f"{policy.type} {name}" if name else policy.type
-        return found
+        return self._names.addresses()
 
     def service_names(self) -> list[str]:
         """Return the names that ``exit`` takes."""
-        return self._parts.services.names()
+        return self._names.service_names()
 
     def show_notices(self, sink: Callable[[Notice], None] | None) -> None:
         """Show what peers print here through ``sink``; ``None`` keeps it for `notices`."""

@@ -1,5 +1,5 @@
 # One node that is the master of its own small network, on embedded defaults:
-# the ledger in SQLite, messages on 127.0.0.1:32048.
+# the ledger in SQLite, messages on 127.0.0.1:32048, the console on 127.0.0.1:32049.
 
 create work directories
 
@@ -13,4 +13,14 @@ create table ledger where dbms = blockchain
 
 run blockchain sync where source = dbms and time = 5 seconds and dest = file
 
+# A node without its libraries, edgelake[rest], does without it.
+on error call no-console
+run rest server where external_ip = 127.0.0.1 and external_port = 32049 and bind = true
+on error end script
+
 get processes
+end script
+
+:no-console:
+print "no console in the browser: pip install 'edgelake[rest]'; 'get error log' has the reason"
+return

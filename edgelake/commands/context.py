@@ -100,6 +100,8 @@ class NodeParts:
         How long callers of a REST server wait for other nodes unless it was told; 0: no limit.
     stopping : threading.Event
         Set when the node has to end.
+    started_s : float
+        When the node was made, by the monotonic clock.
     """
 
     home: Home
@@ -126,6 +128,7 @@ class NodeParts:
     web: Callable[[RestService], WebApp] | None = None
     rest_timeout_s: float = limits.DEFAULT_REST_TIMEOUT_S
     stopping: threading.Event = field(default_factory=threading.Event)
+    started_s: float = field(default_factory=time.monotonic)
     _masters: dict[int, MasterLedger] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _served: int = 0

@@ -184,6 +184,8 @@ def _spoken(answers: Sequence[Result]) -> Reply | None:
         return None
     if len(spoken) == 1 and spoken[0].json:
         return Reply.ok(_compact(spoken[0]), json=True)
+    if len(spoken) == 1 and spoken[0].body:
+        return Reply.ok(spoken[0].text, body=spoken[0].body)
     return Reply.ok("\r\n".join(answer.text for answer in spoken))
 
 

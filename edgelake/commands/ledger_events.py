@@ -37,14 +37,15 @@ def _get_ledger_after(context: Context, call: Call) -> Result:
     changes = node.followers.changes
     master = None if node.relay.on else node.master_ledger()
     token = words["token"][:64]
-    place: LogPosition | None
     if master is None:
-        text, place = node.relay.news(asked, words["hash"], token)
+        told = node.relay.news(asked, words["hash"], token)
     else:
-        text, place = news_text(master, asked, words["hash"], token)
+        told = news_text(master, asked, words["hash"], token)
     origin = context.origin
     if origin.peer is not None:
-        node.followers.note(origin.peer, origin.ip, origin.session, place, changes)
+        node.followers.note(origin.peer, origin.ip, origin.session, told.place, changes)
+        return Result(told.text, told.text, body=told.body)
+    text = told.text + told.body.decode()
     return Result(text, text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from edgelake.commands.advice import advice_for
@@ -10,11 +10,21 @@ from edgelake.commands.context import Context
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.errors import WrongValue
 from edgelake.interfaces import Permission, Result, Table
-from edgelake.language import Argument, Call, CommandSet, Integer, Option, Text, Where, redacted
+from edgelake.language import (
+    Argument,
+    Call,
+    CommandRegistry,
+    CommandSet,
+    Integer,
+    Option,
+    Text,
+    Where,
+    redacted,
+)
 from edgelake.services.logs import LogEntry
 from edgelake.wire import known_codes, short_text
 
-__all__ = ["commands"]
+__all__ = ["commands", "event_line", "failure_line"]
 
 commands = CommandSet(group="logs")
 
@@ -45,16 +55,9 @@ _SHOWN_CHARS = 240
     topics=("monitoring",),
 )
 def _get_event_log(context: Context, call: Call) -> Result:
-    def event(entry: LogEntry) -> dict[str, Any]:
-        text = redacted(entry.text.strip(), context.interpreter.registry)
-        outcome = f"(Failed: {entry.reason})" if entry.code else "(ok)"
-        return {
-            **_common(entry, "Event"),
-            "Milliseconds": round(entry.seconds * 1000, 3),
-            "Text": f"{outcome} {text}",
-        }
-
-    return _shown(call, context.node.logs.events.entries(), event)
+    registry = context.interpreter.registry
+    entries = context.node.logs.events.entries()
+    return _shown(call, (event_line(entry, registry) for entry in entries))
 
 
 @commands.command(
@@ -73,15 +76,9 @@ def _get_event_log(context: Context, call: Call) -> Result:
     topics=("monitoring",),
 )
 def _get_error_log(context: Context, call: Call) -> Result:
-    def failure(entry: LogEntry) -> dict[str, Any]:
-        return {
-            **_common(entry, "Error"),
-            "Code": entry.code,
-            "Text": entry.reason,
-            "Command": redacted(entry.text.strip(), context.interpreter.registry),
-        }
-
-    return _shown(call, context.node.logs.errors.entries(), failure)
+    registry = context.interpreter.registry
+    entries = context.node.logs.errors.entries()
+    return _shown(call, (failure_line(entry, registry) for entry in entries))
 
 
 @commands.command(
@@ -133,6 +130,30 @@ def _get_error(context: Context, call: Call) -> Result:
     return answer(data, f"{shown}: {advice}" if advice else shown, call.options)
 
 
+# ------------------------------------------------------------------- lines
+
+
+def event_line(entry: LogEntry, registry: CommandRegistry) -> dict[str, Any]:
+    """Return a line of the event log by its columns, without what is secret in the command."""
+    text = redacted(entry.text.strip(), registry)
+    outcome = f"(Failed: {entry.reason})" if entry.code else "(ok)"
+    return {
+        **_common(entry, "Event"),
+        "Milliseconds": round(entry.seconds * 1000, 3),
+        "Text": f"{outcome} {text}",
+    }
+
+
+def failure_line(entry: LogEntry, registry: CommandRegistry) -> dict[str, Any]:
+    """Return a line of the error log by its columns, without what is secret in the command."""
+    return {
+        **_common(entry, "Error"),
+        "Code": entry.code,
+        "Text": entry.reason,
+        "Command": redacted(entry.text.strip(), registry),
+    }
+
+
 # ------------------------------------------------------------------- parts
 
 
@@ -147,20 +168,18 @@ def _common(entry: LogEntry, kind: str) -> dict[str, Any]:
     }
 
 
-def _shown(
-    call: Call, entries: Iterable[LogEntry], line: Callable[[LogEntry], dict[str, Any]]
-) -> Result:
+def _shown(call: Call, found: Iterable[dict[str, Any]]) -> Result:
     """Return the lines that hold one of the keys, as rows or JSON."""
     keys = (call.options["keys"] or "").lower().split()
-    lines = [line(entry) for entry in entries]
+    lines = list(found)
     if keys:
-        texts = ("\n".join(map(str, found.values())).lower() for found in lines)
+        texts = ("\n".join(map(str, line.values())).lower() for line in lines)
         wanted = [any(key in text for key in keys) for text in texts]
-        lines = [found for found, holds in zip(lines, wanted, strict=True) if holds]
+        lines = [line for line, holds in zip(lines, wanted, strict=True) if holds]
     heads = (
         tuple(lines[0]) if lines else ("ID", "Count", "Thread", "Time", "Source", "Type", "Text")
     )
-    rows = [tuple(_short(value) for value in found.values()) for found in lines]
+    rows = [tuple(_short(value) for value in line.values()) for line in lines]
     return answer(lines, Table(heads, rows), call.options)
 
 

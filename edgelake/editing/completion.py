@@ -66,11 +66,13 @@ class Candidate:
     open: bool = False
 
 
-def candidates(text: str, registry: CommandRegistry, names: NodeNames) -> list[Candidate]:
+def candidates(
+    text: str, registry: CommandRegistry, names: NodeNames, *, files: bool = True
+) -> list[Candidate]:
     """Return what may stand at the end of a text, at most `limits.MAX_OFFERED`.
 
     Never raises, and never waits longer than `limits.LISTING_WAIT_S`. A text above
-    `limits.MAX_STYLED_CHARS` gets nothing.
+    `limits.MAX_STYLED_CHARS` gets nothing. Without ``files`` no folder is looked into.
     """
     if len(text) > limits.MAX_STYLED_CHARS:
         return []
@@ -91,6 +93,8 @@ def candidates(text: str, registry: CommandRegistry, names: NodeNames) -> list[C
     found: dict[str, Candidate] = {}
     # Words of the language come before the many names that a value may have.
     for offer in sorted(expected.offers, key=lambda offer: not isinstance(offer, Names)):
+        if isinstance(offer, Value) and isinstance(offer.of.type, PathType) and not files:
+            continue
         for candidate in _offered(offer, begun, quote, registry, names):
             found.setdefault(candidate.text, candidate)
     return _limited(found.values())

@@ -37,6 +37,8 @@ _ODD_BLANK = re.compile(r"[^\S ]")
 _QUOTED = re.compile(r'"[^"]*+"(?=\s|$)')
 _RISKY = re.compile(r"[\s&]|^#")
 _RISKY_TEXT = re.compile(r"[\s&=<>+(){}\[\]]|^[#'`]|^(and|or|where|using|bring\b.*)$")
+_PLAIN_WORD = r"(?!(?:and|or|where|using)(?: |$)|bring\b)[\w./:-]++"
+_PLAIN_TEXT = re.compile(f"{_PLAIN_WORD}(?: {_PLAIN_WORD})*+", re.ASCII)
 _OPERATOR = re.compile(r"[=!<>]=|[=<>+]")
 _WORD = re.compile(r"[^ \t\r\n]++")
 _WORD_WITH_TABS = re.compile(r"[^ \r\n]++")
@@ -135,13 +137,16 @@ def _is_value(word: Item) -> bool:
 
 def _is_spoken(text: str) -> bool:
     """Return whether a text is surely written as a command already, which most are."""
-    return (
-        len(text) <= limits.MAX_SHAPE_CHARS
-        and "\t" not in text
-        and text.count(" ") < limits.MAX_REMOTE_COMMAND_TOKENS
-        and text.partition(" ")[0] not in _TEXT_FAMILIES
-        and is_simple(text)
-    )
+    if (
+        len(text) > limits.MAX_SHAPE_CHARS
+        or "\t" in text
+        or text.count(" ") >= limits.MAX_REMOTE_COMMAND_TOKENS
+    ):
+        return False
+    if text.partition(" ")[0] in _TEXT_FAMILIES:
+        # None of its words needs quotes: so the polls of followers are.
+        return _PLAIN_TEXT.fullmatch(text) is not None
+    return is_simple(text)
 
 
 def _split(text: str, *, by_blank: bool) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["EMPTY_LEDGER", "Snapshot", "md5_of"]
 
@@ -38,6 +38,14 @@ class Snapshot:
     data: bytes
     md5: str
     count: int
+    _sha256: str = field(default="", init=False, repr=False, compare=False)
+
+    @property
+    def sha256(self) -> str:
+        """Strong hash of all bytes, 64 hexadecimal digits; computed once, when it is asked for."""
+        if not self._sha256:
+            object.__setattr__(self, "_sha256", hashlib.sha256(self.data).hexdigest())
+        return self._sha256
 
     @classmethod
     def of(cls, data: bytes) -> Snapshot:

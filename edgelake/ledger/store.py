@@ -19,7 +19,7 @@ from edgelake.ledger.changes import changed_by
 from edgelake.ledger.compiled import compiled
 from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
 from edgelake.ledger.index import PolicyIndex
-from edgelake.ledger.policy import Policy
+from edgelake.ledger.policy import Policy, parse_policy
 from edgelake.ledger.query import Predicate
 from edgelake.ledger.snapshot import md5_of
 
@@ -450,7 +450,7 @@ class LocalLedger:
             image = state.image
             master, policies = changed_by(image.master, image.policies, entries)
             received = LedgerImage(master, policies, (), (), (), image.quarantine)
-            return self._take(received, dropped, stored)
+            return self._take(received, dropped, {*stored, *_put(image.local, entries)})
 
     # ------------------------------------------------------------------ parts
 
@@ -535,6 +535,21 @@ def _with_local(
     image: LedgerImage, local: tuple[Policy, ...], deletes: tuple[DeleteMarker, ...]
 ) -> LedgerImage:
     return LedgerImage(image.master, image.policies, local, deletes, (), image.quarantine)
+
+
+def _put(local: Sequence[Policy], entries: Sequence[LogEntry]) -> list[str]:
+    """Return the local policies that the master stored with one of these changes.
+
+    Its acknowledgement may have been lost, and the policy be gone again behind it.
+    """
+    waiting = {policy.id: policy for policy in local}
+    return [
+        entry.policy_id
+        for entry in entries
+        if entry.op == "put"
+        and entry.policy_id in waiting
+        and waiting[entry.policy_id].same_content(parse_policy(entry.policy))
+    ]
 
 
 def _whole_line(text: bytes) -> bytes:

@@ -35,7 +35,12 @@ def check_site(request: Request) -> None:
     foreign = site in ("cross-site", "same-site")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
         foreign = True
-    if foreign and request.headers.get("sec-fetch-mode") != "navigate":
+    # A link to this node is followed; a form that somebody else filled in is not taken.
+    followed = request.headers.get("sec-fetch-mode") == "navigate" and request.method in (
+        "GET",
+        "HEAD",
+    )
+    if foreign and not followed:
         raise NotPermitted(
             "a page of another site may not call this node",
             hint="call it from its own console, or from a program",

@@ -19,6 +19,8 @@ from edgelake.errors import (
     WrongMethod,
 )
 from edgelake.rest.access import check_site, origin_of
+from edgelake.rest.assets import GUARDS
+from edgelake.rest.console import Console
 from edgelake.rest.problems import problem
 from edgelake.rest.replies import of_nodes, of_results
 from edgelake.rest.requests import body_of, wanted
@@ -43,13 +45,17 @@ def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) ->
     service : RestService
         The server; its loop calls the application.
     """
-    door = _Door(node, service, Runner(interpreter, node, service))
+    runner = Runner(interpreter, node, service)
+    console = Console(interpreter, node, service, runner)
+    door = _Door(node, service, runner, console)
     methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
     app = Starlette(
         routes=[
             Route("/", door.answering(door.command), methods=methods),
+            *console.routes(door.answering),
             Route("/{path:path}", door.answering(door.nowhere), methods=methods),
-        ]
+        ],
+        lifespan=console.sampling,
     )
     return app
 
@@ -57,10 +63,13 @@ def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) ->
 class _Door:
     """Takes the calls: checks them, has them done, counts them."""
 
-    def __init__(self, node: NodeParts, service: RestService, runner: Runner) -> None:
+    def __init__(
+        self, node: NodeParts, service: RestService, runner: Runner, console: Console
+    ) -> None:
         self._node = node
         self._service = service
         self._runner = runner
+        self._console = console
 
     def answering(
         self, handle: Callable[[Request], Awaitable[Response]]
@@ -72,6 +81,7 @@ class _Door:
             try:
                 check_site(request)
                 response = await handle(request)
+                fault = getattr(response, "fault", "")
             except ClientDisconnect:
                 # Nobody is there to read it.
                 response, fault = Response(status_code=499), "the caller went away"
@@ -84,6 +94,7 @@ class _Door:
                 found = ServiceError(f"internal error: {exc!r}")
                 self._node.report("rest", found)
                 response, fault = problem(found, 500), found.message
+            response.headers.update(GUARDS)
             self._count(request, response, fault)
             return response
 
@@ -99,6 +110,8 @@ class _Door:
         origin = origin_of(request, self._node)
         found = wanted(request, await body_of(request))
         if found is None:
+            if request.method != "POST" and "text/html" in request.headers.get("accept", ""):
+                return self._console.page(request)
             raise CommandSyntaxError(
                 "missing command",
                 hint="send it in the header 'command', or in the body by POST",

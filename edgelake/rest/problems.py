@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from starlette.responses import JSONResponse
 
 from edgelake import errors
+from edgelake.commands.rendering import json_text
 from edgelake.errors import EdgeLakeError
 
-__all__ = ["problem", "problem_data", "status_of"]
+__all__ = ["JsonReply", "failure", "problem", "problem_data", "status_of"]
 
 _STATUS: tuple[tuple[type[EdgeLakeError], int], ...] = (
     (errors.NotAuthenticated, 401),
@@ -49,6 +51,26 @@ _STATUS: tuple[tuple[type[EdgeLakeError], int], ...] = (
 )
 
 
+class JsonReply(JSONResponse):
+    """An answer in JSON; text that is no Unicode is shown as far as it is.
+
+    Attributes
+    ----------
+    fault : str
+        What was wrong, if the answer tells of an error; for the counts of calls.
+    """
+
+    fault = ""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        try:
+            text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        except ValueError:
+            text = json_text(content)
+        return text.encode(errors="replace")
+
+
 def status_of(error: EdgeLakeError) -> int:
     """Return the HTTP status that an error of the tree is told with, 400 to 599."""
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
@@ -57,6 +79,13 @@ def status_of(error: EdgeLakeError) -> int:
 def problem_data(error: EdgeLakeError) -> dict[str, Any]:
     """Return ``code``, ``error`` and ``hint`` of an error."""
     return {"code": error.code, "error": error.message, "hint": error.hint or None}
+
+
+def failure(error: EdgeLakeError, **more: Any) -> JsonReply:
+    """Return the answer that tells of an error to the console, with what else helps there."""
+    reply = JsonReply({**problem_data(error), **more}, status_of(error))
+    reply.fault = error.message
+    return reply
 
 
 def problem(
@@ -71,4 +100,4 @@ def problem(
         more["connection"] = "close"
     if isinstance(error, errors.Overloaded):
         more["retry-after"] = "1"
-    return JSONResponse(problem_data(error), status or status_of(error), more)
+    return JsonReply(problem_data(error), status or status_of(error), more)

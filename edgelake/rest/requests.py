@@ -58,29 +58,32 @@ class Wanted:
     json: bool = False
 
 
-async def body_of(request: Request) -> bytes:
+async def body_of(request: Request, most: int | None = None) -> bytes:
     """Return the body.
+
+    Parameters
+    ----------
+    most : int or None
+        How many bytes it may have; ``None``: `limits.MAX_REST_BODY_BYTES`.
 
     Raises
     ------
     MessageTooLarge
-        It exceeds `limits.MAX_REST_BODY_BYTES`.
     """
+    most = limits.MAX_REST_BODY_BYTES if most is None else most
     found = bytearray()
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size <= limits.MAX_REST_BODY_BYTES:
+        if size <= most:
             found += part
             continue
         # Who is still sending does not read an answer: the rest is thrown away for a while.
         found.clear()
-        if size > _PATIENCE * limits.MAX_REST_BODY_BYTES:
+        if size > _PATIENCE * most:
             break
-    if size > limits.MAX_REST_BODY_BYTES:
-        raise MessageTooLarge(
-            f"the body exceeds {limits.MAX_REST_BODY_BYTES} bytes", hint="send it in parts"
-        )
+    if size > most:
+        raise MessageTooLarge(f"the body exceeds {most} bytes", hint="send it in parts")
     return bytes(found)
 
 

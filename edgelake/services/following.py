@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
 from edgelake import limits
-from edgelake.errors import LedgerInvalid, PeerTimeout
+from edgelake.errors import LedgerInvalid, Overloaded, PeerTimeout
 from edgelake.interfaces import LogPosition
 from edgelake.ledger import Adoption, LocalLedger
 from edgelake.services.jobs import Answer, Jobs, PendingJob
@@ -79,6 +79,8 @@ class Following:
             What it says is damaged.
         PeerError
             It cannot be reached.
+        Overloaded
+            It has no room for the answer now.
         """
         asked = self.place() or _NOWHERE
         known = self._ledger.master_hash()
@@ -87,8 +89,9 @@ class Following:
         command = f"event get_ledger_after {asked.epoch} {asked.seq} {asked.chain} {known} {token}"
         with self._jobs.open() as job:
             sent = tcp.request(self._master, command, job.header(0), attempts=1, asks=True)
-            patience = limits.LEDGER_ANSWER_WAIT_S if self.ours else limits.LEDGER_NEWS_WAIT_S
-            answer = self._answer(sent, job, patience)
+            answer = self._answer(sent, job)
+        if answer is not None and answer.error == Overloaded.code:
+            raise Overloaded(f"master {self._master} sends as many ledgers as it can")
         if answer is None or answer.error:
             keeps = sent.done() and sent.exception() is None and sent.result()
             pause = limits.LEDGER_ANSWER_WAIT_S if keeps else limits.SESSION_ASK_PAUSE_S
@@ -96,7 +99,7 @@ class Following:
             self.ours = False
             return None
         self.ours = True
-        news = read_news(answer.text, asked, token)
+        news = read_news(answer.data, asked, token)
         if not (news.refused or news.short):
             self.head, self._short_s = news.head, None
         return news
@@ -157,9 +160,9 @@ class Following:
         self._known = self._short_s = None
         return True
 
-    def _answer(self, sent: Future[bool], job: PendingJob, patience_s: float) -> Answer | None:
+    def _answer(self, sent: Future[bool], job: PendingJob) -> Answer | None:
         """Wait for the answer; end early when it is known that there will be none."""
-        deadline = time.monotonic() + patience_s
+        begin_s = time.monotonic()
         while not self._stopping():
             job.wait(_STEP_S)
             found = job.answers.get(0)
@@ -167,7 +170,10 @@ class Following:
                 return found
             if sent.done() and not sent.result():
                 return None
-            if time.monotonic() > deadline:
+            # Who keeps connections is of our kind; a whole ledger may take its time.
+            known = self.ours or sent.done()
+            patience_s = limits.LEDGER_ANSWER_WAIT_S if known else limits.LEDGER_NEWS_WAIT_S
+            if time.monotonic() - begin_s > patience_s:
                 if self.ours:
                     raise PeerTimeout(f"master {self._master} did not answer in {patience_s:g} s")
                 return None

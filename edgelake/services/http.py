@@ -70,7 +70,7 @@ class HttpServer:
             http=_bounded_by(self._refused),
             ws="none",
             loop="asyncio",
-            lifespan="off",
+            lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,

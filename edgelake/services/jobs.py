@@ -26,6 +26,9 @@ from edgelake.wire import (
 
 __all__ = ["Answer", "Jobs", "PendingJob", "answer_from"]
 
+_LARGE_BYTES = 64 * 1024
+"""Of a text that is not kept twice, as bytes and as characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -35,7 +38,8 @@ class Answer:
     ----------
     source : str
         ``ip:port`` from the reply's header.
-    text : str
+    said : str or bytes
+        The text; one that is large, and came as bytes of UTF-8, is left so.
     error : int
         0, or the peer's error number.
     json : bool
@@ -43,9 +47,19 @@ class Answer:
     """
 
     source: str
-    text: str
+    said: str | bytes
     error: int = 0
     json: bool = False
+
+    @property
+    def text(self) -> str:
+        """What was said, as text."""
+        return self.said if isinstance(self.said, str) else self.said.decode()
+
+    @property
+    def data(self) -> bytes:
+        """What was said, as UTF-8."""
+        return self.said if isinstance(self.said, bytes) else self.said.encode()
 
 
 def answer_from(message: Message) -> Answer | None:
@@ -58,8 +72,11 @@ def answer_from(message: Message) -> Answer | None:
     """
     command = command_text(message).replace("\t", " ")
     word, _, rest = command.partition(" ")
+    text: str | bytes
     if word in ("print", "echo"):
         text = rest + data_text(message)
+        if not rest and len(message.data) > _LARGE_BYTES:
+            text = message.data  # it was looked at, and is UTF-8
     elif command == "job reply":
         # Rows belong to queries; what else comes is an error or a structure.
         text = "" if message.info_type == InfoType.ROWS else data_text(message)

@@ -11,15 +11,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from edgelake import limits
 from edgelake.errors import DatabaseError, LedgerInvalid
 from edgelake.interfaces import LogEntry, LogPosition
 from edgelake.ledger import Snapshot
 
-__all__ = ["LedgerNews", "LogSource", "Standing", "heading", "news_text", "read_news"]
+__all__ = ["LedgerNews", "LogSource", "Standing", "Told", "heading", "news_text", "read_news"]
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _MAX_NAME_CHARS = 64
 _MAX_ADDRESS_CHARS = 300
 
@@ -103,14 +104,31 @@ class LedgerNews:
     short: bool = False
 
 
+class Told(NamedTuple):
+    """What a follower is told.
+
+    Attributes
+    ----------
+    text : str
+    place : LogPosition or None
+        How far the log goes by that.
+    body : bytes
+        The whole ledger, which follows the text: the snapshot's own bytes, whoever asks.
+    """
+
+    text: str
+    place: LogPosition | None
+    body: bytes = b""
+
+
 def news_text(
     source: LogSource,
     asked: LogPosition,
     md5: str,
     token: str,
     standing: Mapping[str, object] | None = None,
-) -> tuple[str, LogPosition]:
-    """Return what a follower at a place has to know, and how far the log goes by that.
+) -> Told:
+    """Return what a follower at a place has to know.
 
     Parameters
     ----------
@@ -130,7 +148,7 @@ def news_text(
     said = standing or {}
     head = source.position()
     if asked == head:
-        return heading(token, "none", head, head.seq, **said), head
+        return Told(heading(token, "none", head, head.seq, **said), head)
     entries = source.entries(asked.epoch, asked.seq, asked.chain)
     if entries:
         last = entries[-1]
@@ -139,12 +157,12 @@ def news_text(
         lines = [heading(token, "changes", place, top, count=len(entries), **said)]
         for entry in entries:
             lines += (entry.heading(), entry.policy)
-        return "\n".join(lines), head if head.seq >= last.seq else place
+        return Told("\n".join(lines), head if head.seq >= last.seq else place)
     position, snapshot = source.sequenced()
     if position is None:
         raise DatabaseError("the table ledger is being changed by another program")
     if snapshot.md5 == md5:
-        return heading(token, "same", position, position.seq, **said), position
+        return Told(heading(token, "same", position, position.seq, **said), position)
     first = heading(
         token,
         "ledger",
@@ -152,13 +170,13 @@ def news_text(
         position.seq,
         count=snapshot.count,
         bytes=len(snapshot.data),
-        sha256=hashlib.sha256(snapshot.data).hexdigest(),
+        sha256=snapshot.sha256,
         **said,
     )
-    return f"{first}\n{snapshot.data.decode()}", position
+    return Told(f"{first}\n", position, snapshot.data)
 
 
-def read_news(text: str, asked: LogPosition, token: str) -> LedgerNews:
+def read_news(answer: bytes, asked: LogPosition, token: str) -> LedgerNews:
     """Return what a master answered to who is at a place.
 
     Raises
@@ -167,7 +185,7 @@ def read_news(text: str, asked: LogPosition, token: str) -> LedgerNews:
         The text is damaged, no continuation of that place, or from somebody who was
         not asked: it lacks the question's token.
     """
-    top, _, rest = text.partition("\n")
+    top, _, rest = answer.partition(b"\n")
     try:
         data: dict[str, Any] = json.loads(top)
         if not hmac.compare_digest(str(data["token"]).encode(), token.encode()):
@@ -185,7 +203,7 @@ def read_news(text: str, asked: LogPosition, token: str) -> LedgerNews:
                 raise LedgerInvalid("the master named another place than it was asked for")
             return LedgerNews(place, head, same=True, standing=standing)
         if kind == "changes":
-            entries = _entries(rest, int(data["count"]), asked, place)
+            entries = _entries(rest.decode(), int(data["count"]), asked, place)
             return LedgerNews(place, head, entries, standing=standing)
         if kind == "ledger":
             ledger, count = _whole(rest, data), int(data["count"])
@@ -200,7 +218,7 @@ def read_news(text: str, asked: LogPosition, token: str) -> LedgerNews:
 
 def heading(token: str, kind: str, place: LogPosition, head: int, **more: object) -> str:
     """Return the first line of an answer."""
-    return json.dumps(
+    return _compact(
         {
             "token": token,
             "kind": kind,
@@ -209,8 +227,7 @@ def heading(token: str, kind: str, place: LogPosition, head: int, **more: object
             "chain": place.chain,
             "head": head,
             **more,
-        },
-        separators=(",", ":"),
+        }
     )
 
 
@@ -252,8 +269,7 @@ def _entries(text: str, count: int, asked: LogPosition, place: LogPosition) -> t
     return tuple(found)
 
 
-def _whole(text: str, data: dict[str, Any]) -> bytes:
-    ledger = text.encode()
+def _whole(ledger: bytes, data: dict[str, Any]) -> bytes:
     if len(ledger) != data["bytes"] or hashlib.sha256(ledger).hexdigest() != data["sha256"]:
         raise LedgerInvalid(
             f"the ledger was damaged on the way: {len(ledger)} of {data['bytes']} bytes,"

@@ -7,14 +7,21 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgelake import limits
-from edgelake.errors import EdgeLakeError, LedgerCircle, LedgerInvalid, PeerError, PeerTimeout
+from edgelake.errors import (
+    EdgeLakeError,
+    LedgerCircle,
+    LedgerInvalid,
+    Overloaded,
+    PeerError,
+    PeerTimeout,
+)
 from edgelake.interfaces import LedgerRows, LogPosition
-from edgelake.ledger import LocalLedger
+from edgelake.ledger import LocalLedger, Policy
 from edgelake.services.courier import Courier
 from edgelake.services.following import Following
 from edgelake.services.forwarding import Forwarder
@@ -152,7 +159,12 @@ class MasterSource:
         turn = self._outbox.next(policies, shared)
         hint, self._hint = self._hint, None
         if self._following.due():
-            news = self._following.ask(tcp)
+            try:
+                news = self._following.ask(tcp)
+            except Overloaded as exc:
+                self._refused(str(exc), exc.code)
+                # Not all at once again: each waits up to twice as long as another.
+                return limits.LEDGER_BUSY_PAUSE_S * (1 + secrets.randbelow(1000) / 1000)
             self.forwarder.ours = news is not None
             if news is None:
                 self._relay.old()
@@ -167,11 +179,15 @@ class MasterSource:
                     hint[0] != place.epoch or hint[1] > max(news.head, place.seq)
                 )
                 self._deaf_until_s = deaf * (time.monotonic() + limits.LEDGER_HINT_PAUSE_S)
+                if news.entries and (not moved or self._following.head > place.seq):
+                    # The rest of the log may say that what waits here was stored already.
+                    self._project()
+                    return 0.0
+                turn = self._without_settled(turn)
                 relayed = bool(news.standing.via)
                 self._courier.send(tcp, turn, confirm=True, relayed=relayed)
                 self._project()
-                behind = news.entries and (not moved or self._following.head > news.place.seq)
-                if behind or self._told_of_more(news.place):
+                if self._told_of_more(place):
                     return 0.0
                 pauses = [_follow_up(turn), self._courier.pause_s()]
                 pauses += [limits.LEDGER_HINT_PAUSE_S] if deaf else []
@@ -273,6 +289,19 @@ class MasterSource:
         gone = any(policy.id in stored for policy in policies)
         if gone or any(d.id in dropped and d.id not in self._ledger for d in deletes):
             self._ledger.apply(self._ledger.master_hash(), (), dropped=dropped, stored=stored)
+
+    def _without_settled(self, turn: Turn) -> Turn:
+        """Return what is to be sent yet, after what the master's log said.
+
+        A policy in whose place the master has another one is: for the refusal.
+        """
+        waiting = {policy.id for policy in self._ledger.pending()[0]}
+        kept: list[Policy] = []
+        for policy in turn.policies:
+            shown = None if policy.id in waiting else self._ledger.get(policy.id)
+            if policy.id in waiting or (shown is not None and not policy.same_content(shown)):
+                kept.append(policy)
+        return replace(turn, policies=tuple(kept))
 
     def follows(self, masters: Collection[Endpoint]) -> bool:
         """Return whether changes for these masters are sent by the cycles."""

@@ -12,7 +12,7 @@ from edgelake import limits
 from edgelake.errors import DatabaseError, LedgerError
 from edgelake.interfaces import LogEntry, LogPosition
 from edgelake.ledger import LocalLedger, Snapshot
-from edgelake.services.ledger_news import Standing, heading, news_text
+from edgelake.services.ledger_news import Standing, Told, heading, news_text
 from edgelake.services.relay_log import RelayLog
 from edgelake.wire import Endpoint
 
@@ -139,8 +139,8 @@ class Relay:
 
     # ------------------------------------------------- what others are given
 
-    def news(self, asked: LogPosition, md5: str, token: str) -> tuple[str, LogPosition | None]:
-        """Return what a follower at a place has to know, and how far the log goes by that.
+    def news(self, asked: LogPosition, md5: str, token: str) -> Told:
+        """Return what a follower at a place has to know.
 
         Raises
         ------
@@ -151,18 +151,18 @@ class Relay:
         with self._changed:
             head, broken, old = self._log.head, self._broken, self._keeps_log is False
         if broken:
-            return _later(token, broken, standing), None
+            return _later(token, broken, standing)
         if head is None:
             if old and self._ledger.master_hash() != _NEVER_SYNCED:
                 raise LedgerError("the master that this relay follows keeps no log of changes")
-            return _later(token, "it has no ledger of a master yet", standing), None
+            return _later(token, "it has no ledger of a master yet", standing)
         if asked.epoch == head.epoch and asked.seq > head.seq:
             self._ask_now()
-            return heading(token, "short", head, head.seq, **standing), asked
+            return Told(heading(token, "short", head, head.seq, **standing), asked)
         try:
             return news_text(self, asked, md5, token, standing)
         except DatabaseError as exc:
-            return _later(token, str(exc), standing), None
+            return _later(token, str(exc), standing)
 
     def standing(self) -> Standing:
         """Return how this node stands to the master."""
@@ -277,5 +277,5 @@ class Relay:
             ask()
 
 
-def _later(token: str, reason: str, standing: dict[str, Any]) -> str:
-    return heading(token, "later", _NOWHERE, 0, reason=reason, **standing)
+def _later(token: str, reason: str, standing: dict[str, Any]) -> Told:
+    return Told(heading(token, "later", _NOWHERE, 0, reason=reason, **standing), None)

@@ -8,10 +8,18 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 from edgelake.errors import FileMissing, FileWriteFailed, StorageError
 
-__all__ = ["is_temporary", "read_file", "remove_stale_temporaries", "replace_file", "replacing"]
+__all__ = [
+    "is_temporary",
+    "make_folder",
+    "read_file",
+    "remove_stale_temporaries",
+    "replace_file",
+    "replacing",
+]
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.edgelake-tmp", re.DOTALL)
 
@@ -166,6 +174,18 @@ def remove_stale_temporaries(folder: str | os.PathLike[str]) -> int:
 def is_temporary(name: str) -> bool:
     """Return whether a file of that name is one that a writer here has not finished."""
     return _TEMPORARY.fullmatch(name) is not None
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and its parents, durably; one that exists is kept. Raises `OSError`."""
+    folder = Path(path)
+    made = [place for place in (*reversed(folder.parents), folder) if not place.is_dir()]
+    for place in made:
+        place.mkdir(exist_ok=True)
+    for place in made:
+        # Who may make something in a folder may still not read it.
+        with contextlib.suppress(PermissionError):
+            sync_folder(place.parent)
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from edgelake.errors import HomeLocked, StorageError
-from edgelake.storage.atomic import remove_stale_temporaries
+from edgelake.storage.atomic import make_folder, remove_stale_temporaries
 from edgelake.storage.reach import Reach
 
 __all__ = ["Home"]
@@ -218,7 +218,7 @@ def _take(descriptor: int, root: Path) -> None:
 
 def _make_folder(path: Path) -> None:
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
     except OSError as exc:
         raise StorageError(
             f"cannot make folder '{path}': {(exc.strerror or str(exc)).lower()}"

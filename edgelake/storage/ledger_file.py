@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgelake import limits
 from edgelake.errors import FileMissing, StorageError
-from edgelake.storage.atomic import read_file, replace_file
+from edgelake.storage.atomic import make_folder, read_file, replace_file
 
 __all__ = ["LedgerFile"]
 
@@ -90,7 +90,7 @@ class LedgerFile:
 
     def _make_folder(self) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
         except OSError as exc:
             raise StorageError(
                 f"cannot make folder '{self._path.parent}': {(exc.strerror or '').lower()}"

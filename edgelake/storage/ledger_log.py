@@ -329,6 +329,33 @@ class SequencedLedger(LedgerTable):
             found.append(LogEntry(*row))
         return tuple(found)
 
+    def latest(self, before: int, *, policy_id: str | None = None, count: int) -> list[LogEntry]:
+        """Return entries before a number, the newest first.
+
+        Parameters
+        ----------
+        before : int
+            0 begins with the last entry.
+        policy_id : str or None
+            Changes of this policy only.
+        count : int
+            Most entries.
+
+        Raises
+        ------
+        DatabaseError
+        """
+        head = self.position()
+        last = min(head.seq, before - 1) if before else head.seq
+        of_one = "" if policy_id is None else " AND policy_id = ?"
+        given = (last,) if policy_id is None else (last, policy_id)
+        rows = self._database.query(
+            "SELECT seq, op, policy_id, after_id, policy, chain FROM ledger_log"
+            f" WHERE seq <= ?{of_one} ORDER BY seq DESC LIMIT ?",
+            (*given, count),
+        )
+        return [LogEntry(*row) for row in rows]
+
     # ---------------------------------------------------------------- parts
 
     @contextmanager

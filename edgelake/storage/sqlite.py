@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgelake import limits
 from edgelake.errors import DatabaseError, TableMissing
+from edgelake.storage.atomic import make_folder
 from edgelake.storage.engine import Database
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def _open(name: str, path: Path | None) -> sqlite3.Connection:
 
     try:
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
         connection = sqlite3.connect(
             ":memory:" if path is None else path,
             timeout=limits.SQLITE_BUSY_TIMEOUT_S,

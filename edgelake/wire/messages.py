@@ -93,6 +93,8 @@ class Reply(NamedTuple):
         0, or an error number.
     flag : TextFlag
     info_type : InfoType
+    body : bytes
+        UTF-8 that follows the text; not for `fixed_reply_blocks`.
     """
 
     command: str
@@ -100,11 +102,12 @@ class Reply(NamedTuple):
     error: int = 0
     flag: TextFlag = TextFlag.TEXT
     info_type: InfoType = InfoType.TEXT
+    body: bytes = b""
 
     @classmethod
-    def ok(cls, text: str, *, json: bool = False) -> Reply:
+    def ok(cls, text: str, *, json: bool = False, body: bytes = b"") -> Reply:
         """Return the successful answer ``print``."""
-        return cls("print", text, flag=TextFlag.JSON if json else TextFlag.TEXT)
+        return cls("print", text, flag=TextFlag.JSON if json else TextFlag.TEXT, body=body)
 
     @classmethod
     def failed(cls, error: int, text: str = "") -> Reply:
@@ -165,10 +168,11 @@ def request_blocks(command: str, source_ip: str, source_port: int, job: Job | No
 
 def reply_blocks(message: Message, reply: Reply, source_ip: str, source_port: int) -> bytes:
     """Return the blocks that answer a message; its job fields go back unchanged."""
+    text = reply.text.encode(errors="replace")
     return encode_reply(
         message,
         _cut_command(reply),
-        reply.text.encode(errors="replace"),
+        text + reply.body if reply.body else text,
         info_type=reply.info_type,
         error=reply.error,
         generic_flag=reply.flag,

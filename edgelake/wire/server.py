@@ -13,7 +13,7 @@ from typing import Any
 
 from edgelake import limits
 from edgelake._native import Message, Server
-from edgelake.errors import EdgeLakeError, RemoteProtocolError
+from edgelake.errors import EdgeLakeError, Overloaded, RemoteProtocolError
 from edgelake.wire.addresses import Endpoint, numeric_ip, route_to
 from edgelake.wire.codes import short_text, wire_code
 from edgelake.wire.messages import (
@@ -108,6 +108,7 @@ class MessageServer:
         self._lock = threading.Lock()
         self._later = 0
         self._none_later = threading.Condition(self._lock)
+        self._large = threading.Lock()
         dispatch = self._dispatch_batches if batch else self._dispatch
         self._dispatchers = [
             threading.Thread(target=dispatch, args=(n,), name=f"dispatch-{n}", daemon=True)
@@ -187,7 +188,10 @@ class MessageServer:
             else:
                 source = self._source(message.peer_ip)
                 host, port = source.host, source.port
-            self._sender.answer(message, reply_blocks(message, reply, host, port))
+            if reply.body:
+                self._answer_large(message, reply, host, port)
+            else:
+                self._sender.answer(message, reply_blocks(message, reply, host, port))
         except EdgeLakeError as exc:
             self._count("reply_failures")
             _log.info("no reply to %s: %s", reply_destination(message) or message.peer_ip, exc)
@@ -197,6 +201,21 @@ class MessageServer:
             _log.exception("no reply to a message from %s", message.peer_ip)
         else:
             self._count("replies")
+
+    def _answer_large(self, message: Message, reply: Reply, host: str, port: int) -> None:
+        """Send an answer with a body, or say that there is no room for it now.
+
+        One at a time: each is there two or three times while it is made.
+        """
+        with self._large:
+            try:
+                waiting = self._sender.statistics()["pending_bytes"]
+                if waiting + len(reply.body) > limits.MAX_PENDING_LARGE_BYTES:
+                    raise Overloaded(f"{waiting:,} bytes wait to be sent to others")
+                self._sender.answer(message, reply_blocks(message, reply, host, port))
+            except Overloaded as exc:
+                refusal = Reply.failed(exc.code, f"{short_text(exc.code)}: {exc}")
+                self._sender.answer(message, reply_blocks(message, refusal, host, port))
 
     # ----------------------------------------------------- native answers
 

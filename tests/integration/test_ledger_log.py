@@ -294,6 +294,30 @@ class TestOutbox:
         eventually(lambda: names(follower) == ["a"], "the end of the policy")
         assert names(node_ledger(node)) == ["a"]
 
+    def test_the_log_tells_what_was_stored_when_no_acknowledgement_did(self, master, nodes):
+        node, address = master
+        push(node, "a")
+        follower = nodes("one")
+        follow(follower, address)
+        eventually(lambda: names(follower) == ["a"], "the first ledger")
+        # As after the end of a node: what was sent is stored, and nobody here knows.
+        follower.run("exit synchronizer")
+        follower.run(
+            'blockchain insert where policy = {"device": {"id": "mine", "name": "mine"}}'
+            f" and local = true and master = {address}"
+        )
+        eventually(lambda: "mine" in names(node_ledger(node)), "the policy on the master")
+        node.run("blockchain drop policy where id = mine")
+        push(node, "b")
+        follower.run(
+            "run blockchain sync where source = master and time = 1 second and dest = file"
+            f" and connection = {address}"
+        )
+        eventually(lambda: names(follower) == ["a", "b"], "the end of the policy")
+        eventually(lambda: figures(follower)["sync_ok"] > 2, "what would be sent is sent")
+        assert names(node_ledger(node)) == names(follower) == ["a", "b"]
+        assert figures(follower)["pending_policies"] == 0
+
     def test_a_refusal_is_reported_and_stays_visible(self, master, nodes, monkeypatch):
         node, address = master
         push(node, "a")

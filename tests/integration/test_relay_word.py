@@ -10,10 +10,11 @@ from edgelake import Node, limits
 from edgelake.errors import PolicyRowMissing, RemoteError
 from edgelake.interfaces import Result
 from tests import relays
+from tests.asking import Asker
 from tests.integration.test_group_commit import locked
 from tests.integration.test_ledger_log import figures, listen, names, push
 from tests.old_node import old_node
-from tests.relays import follow, ledger_of
+from tests.relays import ask, follow, ledger_of
 from tests.waiting import eventually
 
 nodes, master, chain = relays.nodes, relays.master, relays.chain
@@ -86,6 +87,30 @@ class TestKeptNowhere:
             assert found.data["masters"] == [{"master": address, "sequence": None}]
             assert found.text == f"{address} has taken it, and does not say whether it is stored"
             eventually(lambda: any('"p"' in text for text in old.executed), "the policy there")
+
+
+def test_a_traced_change_is_told_of_when_it_has_ended(chain):
+    told: list[str] = []
+    chain.two.show_notices(lambda notice: told.append(notice.text))
+    chain.two.run("trace level = 2 blockchain forward push")
+    policy = '{"device": {"id": "p", "name": "p", "date": "2026"}}'
+    # As many as threads take messages, and more: none of them waits for an answer.
+    asker = Asker(chain.last, chain.addresses[2])
+    with locked(chain.master):
+        jobs = [
+            asker.send(f"blockchain forward push 10.0.0.{number} 8 {policy}")
+            for number in range(limits.DISPATCH_THREADS + 1)
+        ]
+        assert ask(chain.addresses[2], "get status").endswith("running")
+    texts = {asker.answer(job).text for job in jobs}
+    asker.close()
+    assert len(texts) == 1
+    eventually(lambda: len(told) == len(jobs), "the traces")
+    chain.two.show_notices(None)
+    (answer,) = texts
+    for text in told:
+        assert text.startswith("trace 'blockchain forward push': ok, ")
+        assert f"answer: {answer}" in text
 
 
 class TestDeletes:

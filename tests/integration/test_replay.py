@@ -209,7 +209,8 @@ def test_insert_and_what_follows(peer, master):
     assert reply.first.error == 101
 
 
-def test_ledger_request(peer):
+def test_ledger_request(peer, master):
+    shared = master._parts.master_ledger()
     peer.replay("ledger_sync_empty")
     reply = peer.answer()
     assert reply.command == "file write /srv/node-b/EdgeLake/blockchain/x.master_id_1.new"
@@ -217,6 +218,8 @@ def test_ledger_request(peer):
 
     peer.replay("blockchain_insert_to_master")
     assert peer.silent()
+    # Who asks meanwhile is answered before the commit.
+    eventually(lambda: shared.snapshot().count == 1, "the policy in the table")
     peer.replay("ledger_sync_first_copy")
     reply = peer.answer()
     assert reply.command.startswith(
@@ -228,10 +231,13 @@ def test_ledger_request(peer):
     assert json.loads(line)["device"]["id"] == "ecd08d244827f712918005b1a06f6519"
 
 
-def test_an_unchanged_ledger_is_answered_with_silence(peer):
+def test_an_unchanged_ledger_is_answered_with_silence(peer, master):
     """The hash in the recorded request is replaced by the present one, of the same length."""
+    shared = master._parts.master_ledger()
     peer.replay("blockchain_insert_to_master")
     assert peer.silent()
+    # Who asks meanwhile is answered before the commit.
+    eventually(lambda: shared.snapshot().count == 1, "the policy in the table")
     peer.replay("ledger_sync_first_copy")
     ledger = peer.answer().data
     known = hashlib.md5(ledger).hexdigest()

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def binary() -> list[str]:
 class NodeProcess:
     """One node driven through standard input; its answers are read line by line."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.child = subprocess.Popen(
             [*binary(), "--home", str(home), *arguments],
@@ -35,6 +36,7 @@ class NodeProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env=None if env is None else {**os.environ, **env},
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self.seen: list[str] = []
@@ -124,8 +126,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     """Start node processes that are gone after the test."""
     running: list[NodeProcess] = []
 
-    def run(name: str, *arguments: str) -> NodeProcess:
-        node = NodeProcess(tmp_path / name, *arguments)
+    def run(name: str, *arguments: str, **options: Any) -> NodeProcess:
+        node = NodeProcess(tmp_path / name, *arguments, **options)
         running.append(node)
         return node
 

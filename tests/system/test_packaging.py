@@ -123,6 +123,7 @@ def test_sdist_holds_every_source(sdist: Path) -> None:
         held = {name.partition("/")[2] for name in archive.getnames()}
     wanted = tree("pyx/**/*.pyx", "pyx/**/*.pxd", "pyx/**/*.[ch]", "grammar/*.lark")
     wanted |= tree("edgelake/**/*.py", "edgelake/**/*.pyi", "edgelake/**/*.txt")
+    wanted |= tree("edgelake/rest/pages/*")
     wanted |= tree("LICENSE", "README.md", "CHANGELOG.md")
     assert {"pyx/launcher.c", "LICENSE", "README.md", "CHANGELOG.md"} <= wanted
     assert wanted - held == set()
@@ -135,7 +136,7 @@ def test_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
         launcher = archive.read(f"edgelake-{edgelake.__version__}.data/scripts/edgelake")
     assert launcher.startswith(b"\x7fELF")
     wanted = tree("edgelake/**/*.py", "edgelake/**/*.pyi", "edgelake/py.typed", "edgelake/**/*.txt")
-    wanted |= tree("edgelake/platforms/*.json")
+    wanted |= tree("edgelake/platforms/*.json", "edgelake/rest/pages/*")
     wanted |= {f"edgelake/{name}" for name in tree("grammar/*.py", "grammar/*.lark")}
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     wanted |= {

@@ -19,7 +19,6 @@ from rich.console import Console
 from bench import queries
 from bench.child import Child, cpu_seconds, descriptors, memory, running_child, wait_until
 from bench.costs import CostsPart
-from bench.ledger_costs import LedgerPart
 from bench.master import running_floor, running_master
 from bench.micro import MicroPart, suites
 from bench.part import Part, Settings
@@ -81,14 +80,6 @@ def test_costs_in_a_tiny_setting() -> None:
     text = shown(part, found)
     assert TO_PROMPT in text
     assert "2,100 messages" in text
-
-
-def test_ledger_in_a_tiny_setting() -> None:
-    part = LedgerPart(policies=(1, 30))
-    found = part.run(TINY, lambda _step: None)
-    assert [one["policies"] for one in found["sync"]] == [1, 30]
-    assert all(one["unchanged_us"] > 0 and one["changed_us"] > 0 for one in found["sync"])
-    assert "30" in shown(part, found)
 
 
 def test_queries_in_a_tiny_setting() -> None:

@@ -18,6 +18,7 @@ from bench import performance, report
 from bench.compare import Comparison
 from bench.figures import Figures
 from bench.goals import GOALS, check_goals
+from bench.ledger.goals import LEDGER_GOALS
 from bench.load import Hold, Load, LoadResult
 from bench.part import Settings
 from bench.plots import PLOTS, draw_plots
@@ -108,12 +109,6 @@ def made_up() -> dict[str, Any]:
                 "descriptors_after": 12,
             },
         },
-        "ledger": {
-            "sync": [
-                {"policies": number, "unchanged_us": 200.0, "changed_us": 20.0 * number}
-                for number in (100, 1000, 10_000)
-            ]
-        },
     }
     found: dict[str, Any] = json.loads(json.dumps(results))
     return found
@@ -168,7 +163,6 @@ def test_plots_are_written_twice_and_small(tmp_path: Path) -> None:
 
 def test_only_what_was_measured_is_drawn(tmp_path: Path) -> None:
     results = made_up()
-    del results["ledger"]
     results["costs"] = None
     assert draw_plots(results, tmp_path) == ["throughput", "latency"]
     assert not (tmp_path / "memory.svg").exists()
@@ -199,7 +193,6 @@ def test_the_page_has_machine_goals_tables_and_plots(tmp_path: Path) -> None:
     assert "| idle node | resident memory | 31 MB | ≤ 45 MB | yes |" in page
     assert "| 16 clients | edgelake, dropped natively | 42,000 (0.93) |" in page
     assert "* reference node: not available: REFERENCE_NODE is not set" in page
-    assert "| 10,000 | 200 | 200,000 |" in page
     assert str(tmp_path) not in page
     for _, target in re.findall(r"(!?\[[^]]*\])\((performance/[^)]*)\)", page):
         assert (tmp_path / target).is_file()
@@ -208,9 +201,9 @@ def test_the_page_has_machine_goals_tables_and_plots(tmp_path: Path) -> None:
 
 
 def test_a_page_of_one_part_alone(tmp_path: Path) -> None:
-    results = {key: made_up()[key] for key in ("machine", "command", "ledger")}
+    results = {key: made_up()[key] for key in ("machine", "command", "costs")}
     page = performance.write_report(results, tmp_path).read_text()
-    assert "A poll of the ledger" in page
+    assert "Start-up and memory" in page
     assert "Single calls" not in page
 
 
@@ -284,7 +277,7 @@ def test_parts_are_run_shown_and_written(
     assert found["broken"] == {"failed": ["out of luck"]}
     assert found["later"] is None
     assert found["command"] == "python -m bench --quick --rounds 3 --seconds 0.2 --threads 2"
-    assert len(found["goals"]) == len(GOALS)
+    assert len(found["goals"]) == len(GOALS) + len(LEDGER_GOALS)
 
 
 def test_plain_lines_of_progress_are_few() -> None:

@@ -23,7 +23,7 @@ REGISTRY = build_registry()
         ("process ", "script: path (file of commands, one a line)"),
         (
             "run blockchain sync where ",
-            "option: source, time, dest, connection, platform, trace; still needed:"
+            "option: source, time, dest, connection, platform, relay …; still needed:"
             " source = <master|blockchain|dbms> and time = <time> and dest = <file|dbms>",
         ),
         (

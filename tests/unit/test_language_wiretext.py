@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import product
+
 import pytest
 
 from edgelake.errors import CommandError, CommandSyntaxError, UndefinedVariable, UnknownCommand
@@ -13,6 +16,7 @@ from edgelake.language import (
     from_wire,
     parse,
     parse_remote,
+    wiretext,
 )
 from tests.language.sample import REGISTRY
 
@@ -171,3 +175,34 @@ def test_a_word_stays_one_word_on_its_way(word: str) -> None:
     call = bind(received, REGISTRY, Variables({}))
     expected = word.replace("\t", " ")
     assert call.arguments == {"file": expected, "hash": "0", "trace": "2"}
+
+
+# ------------------------------------------------- plain texts, looked at once
+
+PIECES = ["a", "and", "or", "android", "where", "using", "bring", "bring.x", "bringing", "1.5:2"]
+PIECES += ["/x/b_1.new", "-", "'", '"', "(", "a=b", "!x", "#", "ä", "x.", ""]
+
+
+@pytest.mark.parametrize("family", ["event", "print", "echo", "file"])
+@pytest.mark.parametrize("between", [" ", "  ", "\n"])
+def test_a_plain_text_is_what_its_words_are(
+    family: str, between: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [
+        between.join((family, *words, *end))
+        for words in product(PIECES, repeat=2)
+        for end in ((), ("last",))
+    ]
+
+    def received() -> list[str]:
+        found = []
+        for text in texts:
+            try:
+                found.append(from_wire(text))
+            except CommandError as exc:
+                found.append(repr(exc))
+        return found
+
+    at_once = received()
+    monkeypatch.setattr(wiretext, "_PLAIN_TEXT", re.compile(r"(?!)"))
+    assert at_once == received()

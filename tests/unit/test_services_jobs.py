@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from edgelake import limits
-from edgelake.errors import Overloaded, PeerRefused
-from edgelake.services.jobs import Answer, Jobs
+from edgelake.errors import Overloaded, PeerRefused, RemoteProtocolError
+from edgelake.services.jobs import Answer, Jobs, answer_from
+from edgelake.wire import Assembler, InfoType, encode_message
 
 ANSWER = Answer("127.0.0.1:1", "text")
 
@@ -59,3 +60,24 @@ def test_slots_end_and_come_back():
     jobs.close(held[7])
     assert jobs.open().location == 7
     assert all(1 <= job.number <= limits.MAX_JOB_ID for job in held)
+
+
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1])
+def test_an_answer_is_text_and_bytes_whatever_its_size(size: int) -> None:
+    text = "ü" * (size // 2) + "x" * (size % 2)
+    (message,) = Assembler().feed(
+        encode_message(b"print", text.encode(), info_type=InfoType.TEXT, job_id=5)
+    )
+    answer = answer_from(message)
+    assert answer is not None
+    assert answer.text == text
+    assert answer.data == text.encode()
+    assert isinstance(answer.said, bytes) is (size > 64 * 1024)
+
+
+def test_a_large_answer_that_is_no_text_is_refused() -> None:
+    (message,) = Assembler().feed(
+        encode_message(b"print", b"\xff" * 70_000, info_type=InfoType.TEXT, text=False)
+    )
+    with pytest.raises(RemoteProtocolError):
+        answer_from(message)
