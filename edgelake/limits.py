@@ -378,9 +378,9 @@ LEDGER_FILE_DELAY_S: Final = 0.25
 """Longest time after a change before ``blockchain.json`` shows it."""
 
 LEDGER_FILE_REST: Final = 20
-"""Pause between two writings of ``blockchain.json``, in times of what the last one took.
+"""Pause between two writings of ``blockchain.json``, in times of the processor's work for one.
 
-Longer than the delay for ledgers that take longer than some 12 ms to write.
+Longer than the delay for ledgers of more than some 10,000 policies.
 """
 
 MAX_DAMAGED_BYTES: Final = 16 * 1024 * 1024
