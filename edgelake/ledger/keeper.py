@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 
 from edgelake import limits
@@ -94,7 +95,7 @@ class LedgerKeeper:
             if stamp is not None:
                 return self._taken_over(state, stamp)
             self._file_stamp = None
-            self._behind = True
+            self._changed(shown=True)
         return state
 
     def damage_report(self) -> tuple[int, str]:
@@ -148,6 +149,7 @@ class LedgerKeeper:
         before = self._state
         if before is not None and before.damage:
             state.damage = before.damage
+        self._behind = True
         self._save(state)
         self._changed(shown=True)
 
@@ -175,7 +177,12 @@ class LedgerKeeper:
         if damage:
             texts = (entry.text for entry in damage)
             self.file.set_aside(b"".join(_whole_line(text) for text in texts))
-        marks = ((int(Kind.FILE), mark.payload()) for mark in self._marks)
+        # The file is as current as it was, and not as the base is new.
+        current = not self._behind
+        marks = (
+            (int(Kind.FILE), replace(mark, current=mark.current and current).payload())
+            for mark in self._marks
+        )
         journal.rewrite(chain(((int(k), payload) for k, payload in state.base()), marks))
         self._journal_stamp = journal.stamp()
         self._base_bytes = journal.end_bytes()
@@ -325,9 +332,10 @@ class LedgerKeeper:
             return state
         state = united(state, parse_ledger(data), None)
         self._mark(FileMark(stamp, md5, current=False))
-        self._unsaved = self._behind = True
+        self._unsaved = True
         with self.mutex:
             self._state = state
+        self._changed(shown=True)
         return state
 
 
