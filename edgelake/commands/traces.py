@@ -131,7 +131,7 @@ def traced(context: Context, call: Call) -> Result:
         raise
     finally:
         took = f"{(perf_counter() - started) * 1000:.3f} ms"
-        who = context.origin.ip or "local"
+        who = context.origin.source or "local"
         head = f"trace '{command.name}': {outcome}, {took}, {who}"
         node.notices.post(Notice("\n  ".join([head, *(line for line in lines if line)])))
 

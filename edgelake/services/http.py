@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edgelake import limits
 from edgelake.errors import ConfigurationError, ServiceError
+from edgelake.services.rest import CERTIFICATE
 
 if TYPE_CHECKING:
     from edgelake.services.rest import TlsFiles, WebApp
@@ -159,6 +160,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         super().connection_made(transport)  # type: ignore[arg-type]
+        self._certified = _common_name(transport)
         if len(self.connections) > limits.MAX_REST_CONNECTIONS:
             self._refuse(503, "no_room", "too many connections", "try again later")
             return
@@ -183,6 +185,8 @@ class _BoundedHttp(HttpToolsProtocol):
         if self._timer is None:
             self._await_request()
         super().on_message_begin()
+        if self._certified:
+            self.scope[CERTIFICATE] = self._certified  # type: ignore[literal-required]
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -278,6 +282,14 @@ class _BoundedHttp(HttpToolsProtocol):
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
+
+
+def _common_name(transport: asyncio.BaseTransport) -> str:
+    """Return the one common name in the certificate of who connected; empty if there is none."""
+    certificate = transport.get_extra_info("peercert") or {}
+    parts = (pair for part in certificate.get("subject", ()) for pair in part)
+    names = [value for key, value in parts if key == "commonName"]
+    return names[0] if len(names) == 1 else ""
 
 
 def _context(tls: TlsFiles) -> ssl.SSLContext:
