@@ -606,6 +606,9 @@ REST_BACKLOG: Final = 2048
 MAX_REST_CONNECTIONS: Final = 4096
 """Open connections of the REST server; above it new ones get status 503."""
 
+MAX_REST_CONNECTIONS_OF_ADDRESS: Final = MAX_REST_CONNECTIONS // 2
+"""Open connections of one address: nobody alone can keep the others out."""
+
 MAX_REST_HEAD_BYTES: Final = 64 * 1024
 """Request line and header fields of a REST call: a command of the longest kind fits."""
 

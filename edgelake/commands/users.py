@@ -80,7 +80,7 @@ _EXPIRE = Option("expire", Duration(zero=True), help="how long from now; 0 days:
         "say who they are are refused; see 'set rest anonymous' and docs/rest.md."
     ),
     examples=(
-        "set user where name = ops and password = !ops_password and level = admin",
+        'set user where name = ops and password = "correct horse battery" and level = admin',
         "set user where name = wall and level = read and expire = 30 days",
         "set user where name = ops and level = metadata",
     ),
@@ -165,7 +165,7 @@ def _delete_user(context: Context, call: Call) -> Result:
     permission=Permission.NEVER,
     user_permission=Permission.READ,
     details="By REST, of whoever said who he is; at the node itself write: set user.",
-    examples=("set own password where old = !old_password and password = !new_password",),
+    examples=('set own password where old = "correct horse" and password = "battery staple"',),
     related=("set user",),
 )
 def _set_own_password(context: Context, call: Call) -> Result:

@@ -132,14 +132,13 @@ class Access:
             self._failed(exc, address)
             raise
         if user is None:
-            kind, name = "token", ""
+            kind, told = "token", "a token that nobody has"
             if isinstance(said, BasicCredentials):
                 kind = "name or password"
                 # What is no name of a user may be a password that was typed in its place.
-                name = said.name if users.named(said.name) else "somebody unknown"
-            self._failed(
-                NotAuthenticated(f"wrong {kind}" + (f" of '{name}'" if name else "")), address
-            )
+                known = users.named(said.name) is not None
+                told = f"wrong password of '{said.name}'" if known else "no user has that name"
+            self._failed(NotAuthenticated(told), address)
             raise NotAuthenticated(
                 f"the {kind} is not right", hint="look for typing errors; case counts"
             )

@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 from asyncio import TimerHandle
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -146,13 +147,15 @@ class _Server(uvicorn.Server):
 
 def _bounded_by(refused: dict[str, int]) -> type[asyncio.Protocol]:
     """Return the protocol of a server that counts here whom it closed, and why."""
-    return type("BoundedHttp", (_BoundedHttp,), {"refused": refused})
+    own = {"refused": refused, "addresses": Counter()}
+    return type("BoundedHttp", (_BoundedHttp,), own)
 
 
 class _BoundedHttp(HttpToolsProtocol):
     """HTTP/1.1 with bounds on what is not a whole request yet, and on answers not taken."""
 
     refused: dict[str, int]
+    addresses: Counter[str]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._timer: TimerHandle | None = None
@@ -161,7 +164,12 @@ class _BoundedHttp(HttpToolsProtocol):
         self._in_head = True
         super().connection_made(transport)  # type: ignore[arg-type]
         self._certified = _common_name(transport)
-        if len(self.connections) > limits.MAX_REST_CONNECTIONS:
+        self._address = self.client[0] if self.client else ""
+        self.addresses[self._address] += 1
+        if (
+            len(self.connections) > limits.MAX_REST_CONNECTIONS
+            or self.addresses[self._address] > limits.MAX_REST_CONNECTIONS_OF_ADDRESS
+        ):
             self._refuse(503, "no_room", "too many connections", "try again later")
             return
         self._await_request()
@@ -169,6 +177,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         self._stop_reader()
+        self.addresses[self._address] -= 1
+        if not self.addresses[self._address]:
+            del self.addresses[self._address]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
