@@ -100,7 +100,7 @@ class Access:
         address = address_of(request)
         user = await self._user(request, address)
         if user is not None:
-            return Origin(None, address, 0, user.level, user.name)
+            return Origin(None, address, 0, user.level, user=user.name)
         level = self._node.anonymous_level()
         if level is None:
             raise NotAuthenticated(
