@@ -80,7 +80,10 @@ class Caller:
         try:
             connection.request(method, path, sent or None, fields)
             answer = connection.getresponse()
-            names = {name.lower(): value for name, value in answer.getheaders()}
+            names: dict[str, str] = {}
+            for name, value in answer.getheaders():
+                key = name.lower()
+                names[key] = f"{names[key]}, {value}" if key in names else value
             return Reply(answer.status, names, answer.read())
         finally:
             connection.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgelake import Node, errors, limits
-from tests.http_calls import HOST, PASSWORD, PATIENCE_S, Caller, add_user, basic, bearer, rest_node
+from tests.http_calls import HOST, PASSWORD, Caller, add_user, basic, bearer, rest_node
 from tests.waiting import eventually
 
 OPS = basic("ops", PASSWORD)
@@ -49,14 +48,10 @@ def test_without_users_nobody_is_asked(call: Caller) -> None:
 
 def test_with_one_everybody_is(node: Node, call: Caller) -> None:
     add_user(node)
-    connection = http.client.HTTPConnection(HOST, call.port, timeout=PATIENCE_S)
-    connection.request("GET", "/", headers={"command": "get status"})
-    answer = connection.getresponse()
-    asked = answer.headers.get_all("www-authenticate")
-    assert asked == ['Basic realm="edgelake", charset="UTF-8"', 'Bearer realm="edgelake"']
-    assert json.loads(answer.read())["code"] == 97
-    connection.close()
-    assert answer.status == 401
+    reply = call.get("get status")
+    assert (reply.status, reply.data["code"]) == (401, 97)
+    asked = 'Basic realm="edgelake", charset="UTF-8", Bearer realm="edgelake"'
+    assert reply.headers["www-authenticate"] == asked
     assert call("GET", "/nowhere").status == 401
     assert call.get("get status", Authorization=OPS).status == 200
 
