@@ -120,4 +120,6 @@ def test_what_cannot_be_written_changes_nothing(node: Node, call: Caller) -> Non
     path.mkdir()
     with pytest.raises(errors.StorageError):
         node.run("delete user where name = ops")
+    assert [user["name"] for user in node.run("get users where format = json").data] == ["ops"]
+    assert call.get("get status").status == 401
     assert call.get("get status", Authorization=token).status == 200
