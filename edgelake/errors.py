@@ -23,7 +23,8 @@
     │ ├ KeyMissing (KeyError)               184
     │ ├ NotPermitted (PermissionError)      212
     │ │ ├ FileNotPermitted                  294
-    │ │ └ NotAuthenticated                  97
+    │ │ ├ NotAuthenticated                  97
+    │ │ └ WrongHost                         212
     │ ├ WrongMethod                         156
     │ ├ NotInScript                         57
     │ └ ScriptError                         56
@@ -79,6 +80,7 @@
       ├ AlreadyRunning                      136
       ├ LibraryMissing (ImportError)        99
       └ Overloaded                          108
+        └ TooManyCalls                      108
 
 The numbers are those that nodes of the network already use for the same
 failure (``docs/protocol.md``, "Error codes"), so that ``error 136`` means one
@@ -170,11 +172,13 @@ __all__ = [
     "SystemCallTimeout",
     "TableMissing",
     "TcpNotRunning",
+    "TooManyCalls",
     "Truncated",
     "UnbalancedInput",
     "UndefinedVariable",
     "UnknownCommand",
     "UnknownOption",
+    "WrongHost",
     "WrongMethod",
     "WrongValue",
     "is_temporary",
@@ -359,6 +363,10 @@ class NotAuthenticated(NotPermitted):
     """A caller does not say who he is, or not in a way that this node accepts."""
 
     code = 97
+
+
+class WrongHost(NotPermitted):
+    """A caller asks for a host that this node does not know to be itself."""
 
 
 class WrongMethod(CommandError):
@@ -717,6 +725,20 @@ class Overloaded(ServiceError):
     """A high mark was passed: try again later."""
 
     code = 108
+
+
+class TooManyCalls(Overloaded):
+    """One caller asks more than its share, or guesses passwords.
+
+    Parameters
+    ----------
+    retry_after_s : float
+        When it is worth the while to try again, in seconds from now.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 @cache

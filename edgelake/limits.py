@@ -665,6 +665,9 @@ REST_BACKLOG: Final = 2048
 MAX_REST_CONNECTIONS: Final = 4096
 """Open connections of the REST server; above it new ones get status 503."""
 
+MAX_REST_CONNECTIONS_OF_ADDRESS: Final = MAX_REST_CONNECTIONS // 2
+"""Open connections of one address: nobody alone can keep the others out."""
+
 MAX_REST_HEAD_BYTES: Final = 64 * 1024
 """Request line and header fields of a REST call: a command of the longest kind fits."""
 
@@ -674,8 +677,9 @@ MAX_REST_HEADERS: Final = 100
 MAX_REST_BODY_BYTES: Final = 16 * 1024 * 1024
 """Body of a REST call."""
 
-MAX_REST_WAITING: Final = 1024
-"""Calls that wait for a thread; above it a call gets status 503 at once."""
+MAX_REST_WAITING: Final = 2048
+"""Calls that wait for a thread; above it a call gets status 503 at once. Twice what one address
+may have under way (`MAX_REST_CALLS_OF_ADDRESS`)."""
 
 MAX_REST_CALLERS: Final = 200
 """Programs that ``get rest calls`` tells apart; the rest is counted together."""
@@ -726,3 +730,86 @@ CONSOLE_PING_S: Final = 4.0
 
 START_TIMEOUT_S: Final = 10.0
 """How long a service with a thread of its own may take to start."""
+
+# ------------------------------------------------------- who may, by REST
+
+DEFAULT_REST_RATE: Final = 1000
+"""Calls a second of one address when ``rate`` is not given: a hundred busy dashboards."""
+
+MAX_REST_RATE: Final = 1_000_000
+"""Largest ``rate``; more than any server answers."""
+
+REST_BURST_S: Final = 10.0
+"""A silent address may call at once as often as its rate allows in this time."""
+
+MAX_REST_CALLS_OF_ADDRESS: Final = 1024
+"""Calls of one address that are under way; above it a call gets status 429."""
+
+MAX_REST_ADDRESSES: Final = 4096
+"""Addresses whose rate, or whose wrong passwords, are remembered; the longest silent goes first."""
+
+MAX_REST_SITES: Final = 32
+"""Other sites whose pages may call, and names of this node, that a REST server is told."""
+
+MAX_USERS: Final = 1000
+"""Users of a node; programs of one kind may share one."""
+
+MAX_USER_NAME_CHARS: Final = 64
+"""Name of a user; it stands in logs and tables."""
+
+MAX_TOKENS_OF_USER: Final = 32
+"""Tokens of one user: one for each program, and room to change them."""
+
+MAX_USERS_FILE_BYTES: Final = 16 * 1024 * 1024
+"""File of the users; `MAX_USERS` with all their tokens fit."""
+
+MIN_PASSWORD_CHARS: Final = 8
+"""Shortest password, as NIST SP 800-63B asks for."""
+
+MAX_PASSWORD_BYTES: Final = 1024
+"""Longest password in UTF-8."""
+
+TOKEN_BYTES: Final = 32
+"""Random bytes of a token: 256 bits cannot be guessed, so a plain hash of it may be stored."""
+
+TOKEN_SHOWN_CHARS: Final = 8
+"""Digits of a token by which lists and commands name it; 224 bits stay unknown."""
+
+SCRYPT_N: Final = 2**14
+"""Cost of a hash of a password in memory: with `SCRYPT_R` 16 MiB, which a small gateway has."""
+
+SCRYPT_R: Final = 8
+"""Block size of scrypt, as its authors chose it."""
+
+SCRYPT_P: Final = 5
+"""Passes of scrypt: as much work with 16 MiB as OWASP asks for at the least."""
+
+MAX_SCRYPT_BYTES: Final = 64 * 1024 * 1024
+"""Memory of one check of a password, whatever the file of the users says."""
+
+MAX_SCRYPT_P: Final = 64
+"""Passes of one check of a password, whatever the file of the users says."""
+
+PASSWORD_THREADS: Final = 2
+"""Passwords that are checked at a time; each takes a core for some 100 ms."""
+
+MAX_PASSWORDS_WAITING: Final = 32
+"""Passwords that wait to be checked; above it a call gets status 503 at once."""
+
+MAX_PASSWORDS_OF_ADDRESS: Final = 4
+"""Different passwords of one address that are checked or wait; above it a call gets 429."""
+
+VERIFIED_S: Final = 60.0
+"""How long a password that was right is known to be right: most calls cost no check."""
+
+MAX_VERIFIED: Final = 1000
+"""Passwords that are known to be right at a time."""
+
+LOGIN_WINDOW_S: Final = 60.0
+"""Time in which an address, or a user, gets back all its wrong passwords."""
+
+LOGIN_FAILURES_OF_ADDRESS: Final = 10
+"""Wrong passwords and tokens of one address in that time; above it attempts get status 429."""
+
+LOGIN_FAILURES_OF_USER: Final = 50
+"""Wrong passwords for one user in that time; above it, addresses that failed get status 429."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import ssl
@@ -15,6 +16,7 @@ from edgelake import Node
 
 PATIENCE_S = 30.0
 HOST = "127.0.0.1"
+PASSWORD = "correct horse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,16 @@ class Caller:
     port : int
     context : SSLContext or None
         For HTTPS.
+    source : str
+        Address to call from.
     """
 
-    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, port: int, context: ssl.SSLContext | None = None, source: str = HOST
+    ) -> None:
         self.port = port
         self._context = context
+        self._source = (source, 0)
 
     def __call__(
         self, method: str, path: str = "/", body: str | bytes = b"", **headers: str
@@ -58,16 +65,25 @@ class Caller:
         connection: http.client.HTTPConnection
         if self._context is not None:
             connection = http.client.HTTPSConnection(
-                HOST, self.port, timeout=PATIENCE_S, context=self._context
+                HOST,
+                self.port,
+                timeout=PATIENCE_S,
+                context=self._context,
+                source_address=self._source,
             )
         else:
-            connection = http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE_S)
+            connection = http.client.HTTPConnection(
+                HOST, self.port, timeout=PATIENCE_S, source_address=self._source
+            )
         sent = body.encode() if isinstance(body, str) else body
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connection.request(method, path, sent or None, fields)
             answer = connection.getresponse()
-            names = {name.lower(): value for name, value in answer.getheaders()}
+            names: dict[str, str] = {}
+            for name, value in answer.getheaders():
+                key = name.lower()
+                names[key] = f"{names[key]}, {value}" if key in names else value
             return Reply(answer.status, names, answer.read())
         finally:
             connection.close()
@@ -93,6 +109,22 @@ def rest_node(home: Path, *, tcp: bool = True, **options: object) -> Iterator[tu
         place = f"external_ip = {HOST} and external_port = 0 and bind = true"
         node.run(f"run rest server where {place}{more}")
         yield node, Caller(rest_port(node))
+
+
+def add_user(node: Node, name: str = "ops", level: str = "read", password: str = PASSWORD) -> None:
+    """Add a user, or change him."""
+    node.run(f'set user where name = {name} and password = "{password}" and level = {level}')
+
+
+def basic(name: str, password: str) -> str:
+    """Return the header ``Authorization`` of a name and a password."""
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def bearer(node: Node, name: str) -> str:
+    """Return the header ``Authorization`` of a new token of a user."""
+    token = node.run(f"set user token where name = {name}").data["token"]
+    return f"Bearer {token}"
 
 
 def rest_port(node: Node) -> int:

@@ -44,6 +44,7 @@ from edgelake.commands import (
     tcp_status,
     texts,
     traces,
+    users,
     variables,
 )
 from edgelake.commands.context import SERVICE_KINDS, Context, NodeParts, Origin
@@ -103,6 +104,7 @@ def build_registry() -> CommandRegistry:
                 peers,
                 status,
                 permission,
+                users,
                 blockchain,
                 ledger_queries,
                 platforms,

@@ -45,6 +45,9 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
     errors.NotAuthenticated: (
         "send the header `Authorization`; the node's administrator adds users: `set user`"
     ),
+    errors.WrongHost: (
+        "call the node by its address, or start its server with the name: `host = …`"
+    ),
     errors.WrongMethod: "GET asks for information, POST is for all other commands, PUT for data",
     errors.ScriptError: (
         "correct the line of the script that the text names, or handle it with `on error`"
@@ -113,6 +116,9 @@ _ADVICE: Final[dict[type[errors.EdgeLakeError], str]] = {
     errors.SynchronizerNotRunning: "start it: `run blockchain sync where …`",
     errors.AlreadyRunning: "use the one that runs, or end it first: `exit <process>`",
     errors.Overloaded: "try again later; less at a time if it stays",
+    errors.TooManyCalls: (
+        "wait as long as the header `Retry-After` says; `rate = …` of the server is the rate"
+    ),
 }
 
 

@@ -71,6 +71,7 @@ _DETAILS_PLACE = (
     ),
     elsewhere=("operator",),
     permission=Permission.ADMIN,
+    user_permission=Permission.METADATA,
     details=(
         "The policy gets an id and a date if it has none, and is durable on this node when\n"
         "the command returns. It is sent to the master again and again until it comes back\n"
@@ -111,6 +112,7 @@ def _insert(context: Context, call: Call) -> Result:
         _BLOCKCHAIN,
     ),
     permission=Permission.ADMIN,
+    user_permission=Permission.METADATA,
     details=(
         "With a master the policy is hidden here at once and the master is asked again until\n"
         "its ledger no longer has it. " + _DETAILS_PLACE

@@ -31,7 +31,8 @@ from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpService
 from edgelake.services.traces import Traces
 from edgelake.services.transfers import Transfers
-from edgelake.storage import Databases, Home, SequencedLedger
+from edgelake.services.users import Users
+from edgelake.storage import Databases, Home, SequencedLedger, UserFile
 from edgelake.wire import Endpoint, FileFlag
 
 if TYPE_CHECKING:
@@ -66,12 +67,20 @@ class Origin:
         The session by which the command came, 0 for none.
     level : Permission or None
         Highest level of commands that this caller may use; ``None``: that of all peers.
+    user : str
+        Who said by REST who he is; empty for all others.
     """
 
     peer: Endpoint | None = None
     ip: str = ""
     session: int = 0
     level: Permission | None = None
+    user: str = ""
+
+    @property
+    def source(self) -> str:
+        """Who it was, as logs show it: ``user@ip``, ``ip``, or nothing for the node itself."""
+        return f"{self.user}@{self.ip}" if self.user else self.ip
 
     @property
     def local(self) -> bool:
@@ -96,6 +105,10 @@ class NodeParts:
         the end of the input; ``None`` if there is nobody.
     web : callable or None
         Makes the application that a REST server serves; ``None`` if the node has none.
+    users : Users
+        Who may call by REST, if anybody has to say who he is.
+    anonymous : Permission or None
+        Level of REST callers who do not; counts if ``anonymous_given``.
     rest_timeout_s : float
         How long callers of a REST server wait for other nodes unless it was told; 0: no limit.
     stopping : threading.Event
@@ -123,6 +136,9 @@ class NodeParts:
     default_name: str = field(init=False)
     relay: Relay = field(init=False)
     followers: Followers = field(init=False)
+    users: Users = field(init=False)
+    anonymous: Permission | None = None
+    anonymous_given: bool = False
     on_exit: Callable[[], None] | None = None
     ask: Callable[[str], str | None] | None = None
     web: Callable[[RestService], WebApp] | None = None
@@ -134,11 +150,28 @@ class NodeParts:
     _served: int = 0
 
     def __post_init__(self) -> None:
-        """Keep the name that the node was made with, and see what its ledger does."""
+        """Keep the name that the node was made with, find its users, watch its ledger."""
         self.default_name = self.name
         self.relay = Relay(self.ledger)
         self.relay.watch(self._relay_moved)
         self.followers = Followers(lambda: self.services.find(TcpService))
+        self.users = Users(UserFile(self.home.users_file))
+
+    def level_of(self, origin: Origin) -> Permission:
+        """Return the highest level of commands that somebody else may use here."""
+        return self.permission if origin.level is None else origin.level
+
+    def anonymous_level(self) -> Permission | None:
+        """Return the level of REST callers who do not say who they are; ``None``: they may nothing.
+
+        Raises
+        ------
+        StorageError
+            The users of this node cannot be read.
+        """
+        if self.anonymous_given:
+            return self.anonymous
+        return None if len(self.users) else self.permission
 
     def end(self) -> None:
         """Ask the node to end; returns at once, services stop when the node closes."""

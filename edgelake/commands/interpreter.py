@@ -206,7 +206,7 @@ class Interpreter:
             self._failed(text, origin, exc, started)
             raise
         if answer.later is None:
-            self.node.logs.events.add(text, origin.ip, started)
+            self.node.logs.events.add(text, origin.source, started)
         else:
             answer.later.add_done_callback(partial(self._ended, text, call, origin, started))
         return call
@@ -219,7 +219,7 @@ class Interpreter:
         """Note the end of a command that answers later."""
         error = done.exception()
         if error is None:
-            self.node.logs.events.add(text, origin.ip, started)
+            self.node.logs.events.add(text, origin.source, started)
         else:
             conceal_values(error, call.secret_values())
             self._failed(text, origin, error, started)
@@ -246,7 +246,7 @@ class Interpreter:
             except BaseException as exc:
                 self._failed(statement.source, context.origin, exc, started)
                 raise
-            self.node.logs.events.add(statement.source, context.origin.ip, started)
+            self.node.logs.events.add(statement.source, context.origin.source, started)
 
     def _parsed(self, text: str, context: Context, assigned: str = "") -> tuple[Statement, ...]:
         """Return the statements of a text, as they go to nodes if some are assigned."""
@@ -270,7 +270,7 @@ class Interpreter:
         except BaseException as exc:
             self._failed(text, context.origin, exc, started)
             raise
-        self.node.logs.events.add(text, context.origin.ip, started)
+        self.node.logs.events.add(text, context.origin.source, started)
         return True
 
     def _handled(self, call: Call, context: Context) -> Result:
@@ -286,7 +286,7 @@ class Interpreter:
     def _failed(self, text: str, origin: Origin, error: BaseException, started: float) -> None:
         """Note a failure in the logs, after what is secret in its command left its text."""
         conceal(error, text, self.registry)
-        self.node.logs.failed(text, origin.ip, error, started)
+        self.node.logs.failed(text, origin.source, error, started)
 
     def _root(self) -> Frame:
         """Return the frame of what this thread was given to run, command by command."""
@@ -297,23 +297,23 @@ class Interpreter:
 
     def _check_of(self, origin: Origin) -> Callable[[Command], None]:
         """Return what refuses commands above a caller's level."""
-        level = origin.level
-        return self._permit if level is None else partial(permit, level=level)
-
-    def _permit(self, command: Command) -> None:
-        """Refuse a command above the node's level."""
-        permit(command, self.node.permission)
+        return partial(permit, origin=origin, level=self.node.level_of(origin))
 
 
-def permit(command: Command, level: Permission) -> None:
-    """Refuse a command above a level.
+def permit(command: Command, origin: Origin, level: Permission) -> None:
+    """Refuse a command above the level of who sent it.
 
     Raises
     ------
     NotPermitted
     """
-    if command.permission > level or command.permission is Permission.NEVER:
+    needed = command.permission
+    if origin.user and command.user_permission is not None:
+        needed = command.user_permission
+    if needed > level or needed is Permission.NEVER:
+        where = f"to '{origin.user}'" if origin.user else "from remote"
+        how = "set user" if origin.user else "set remote permission = …"
         raise NotPermitted(
-            f"'{command.name}' is not permitted from remote",
-            hint="the node's administrator sets the level: set remote permission = …",
+            f"'{command.name}' is not permitted {where}",
+            hint=f"the node's administrator sets the level: {how}",
         )

@@ -7,21 +7,22 @@ from edgelake.commands.rendering import FORMAT, answer
 from edgelake.interfaces import Permission, Result
 from edgelake.language import Argument, Call, CommandSet, OneOf, Where
 
-__all__ = ["commands"]
+__all__ = ["LEVELS", "commands"]
 
 commands = CommandSet(group="security", topics=("peers",))
 
-_LEVELS = {
+LEVELS = {
     "read": Permission.READ,
     "metadata": Permission.METADATA,
     "admin": Permission.ADMIN,
 }
+"""Levels that somebody else can have, by their names."""
 
 
 @commands.command(
     "set remote permission",
     summary="set which commands other nodes may send to this one",
-    value=Argument("level", OneOf(*_LEVELS), help="read, metadata or admin"),
+    value=Argument("level", OneOf(*LEVELS), help="read, metadata or admin"),
     permission=Permission.NEVER,
     details=(
         "read: information, pings, fetching the ledger. metadata (default): also changes of\n"
@@ -31,7 +32,7 @@ _LEVELS = {
     related=("get remote permission",),
 )
 def _set_remote_permission(context: Context, call: Call) -> Result:
-    context.node.permission = _LEVELS[call.value]
+    context.node.permission = LEVELS[call.value]
     return Result()
 
 
@@ -45,5 +46,5 @@ def _set_remote_permission(context: Context, call: Call) -> Result:
     related=("set remote permission",),
 )
 def _get_remote_permission(context: Context, call: Call) -> Result:
-    level = next(name for name, value in _LEVELS.items() if value is context.node.permission)
+    level = next(name for name, value in LEVELS.items() if value is context.node.permission)
     return answer({"remote_permission": level}, level, call.options)

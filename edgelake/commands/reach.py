@@ -16,7 +16,7 @@ def reach_of(context: Context) -> Reach:
     """Return what who asks may touch (``docs/security.md``, "Files")."""
     if context.origin.local:
         return EVERYWHERE
-    if context.node.permission >= Permission.ADMIN:
+    if context.node.level_of(context.origin) >= Permission.ADMIN:
         return context.node.home.reach_of_peers()
     return context.node.home.reach_of_strangers()
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from edgelake import limits
 from edgelake.commands.context import Context, NodeParts
 from edgelake.commands.rendering import FORMAT, answer
-from edgelake.errors import ConfigurationError, MissingOption
+from edgelake.commands.sites import Site
+from edgelake.errors import ConfigurationError, MissingOption, WrongValue
 from edgelake.interfaces import Permission, Result, Table
 from edgelake.language import (
     Argument,
@@ -15,6 +16,7 @@ from edgelake.language import (
     Call,
     CommandSet,
     Duration,
+    Host,
     Integer,
     Option,
     Port,
@@ -56,6 +58,24 @@ commands = CommandSet(group="rest", topics=("rest", "servers"))
             help="how many commands run at a time",
         ),
         Option("ssl", Boolean(), default=False, help="HTTPS, and certificates of the callers"),
+        Option(
+            "rate",
+            Integer(0, limits.MAX_REST_RATE),
+            default=limits.DEFAULT_REST_RATE,
+            help="calls a second of one address; 0: no limit",
+        ),
+        Option(
+            "cors",
+            Site(),
+            repeatable=True,
+            help="another site whose pages may call, such as http://10.0.0.9:3000",
+        ),
+        Option(
+            "host",
+            Host(),
+            repeatable=True,
+            help="a name by which callers know this node; addresses need not be named",
+        ),
         Option("ca_org", Text(), help="with ssl: organisation of the authority's certificate"),
         Option("server_org", Text(), help="with ssl: organisation of the server's certificate"),
     ),
@@ -90,7 +110,12 @@ def _run_rest_server(context: Context, call: Call) -> Result:
         timeout_s=node.rest_timeout_s if given["timeout"] is None else float(given["timeout"]),
         threads=given["threads"],
         tls=_tls_files(node, call) if given["ssl"] else None,
+        rate=given["rate"],
+        sites=_few("cors", given["cors"]),
+        hosts=_few("host", given["host"]),
     )
+    # Whoever cannot be told from others must not be let in: a damaged file is found here.
+    len(node.users)
     if node.web is None:
         raise ConfigurationError("this node has no web application")
     service = RestService(options, node.web)
@@ -116,6 +141,7 @@ def _get_rest_server_info(context: Context, call: Call) -> Result:
     else:
         options = service.options
         tls = options.tls
+        anonymous = context.node.anonymous_level()
         data = {
             "status": "running",
             "url": service.url,
@@ -128,6 +154,11 @@ def _get_rest_server_info(context: Context, call: Call) -> Result:
             "authority": str(tls.authority) if tls else None,
             "threads": options.threads,
             "timeout_s": options.timeout_s,
+            "rate": options.rate,
+            "cors": ", ".join(options.sites) or None,
+            "hosts": ", ".join(options.hosts) or None,
+            "users": len(context.node.users),
+            "anonymous": anonymous.name.lower() if anonymous else "none",
             "uptime_s": round(service.uptime_s(), 1),
             **service.figures(),
         }
@@ -159,6 +190,7 @@ def _get_rest_calls(context: Context, call: Call) -> Result:
         "First Call",
         "Last Call",
         "Last Caller",
+        "Last User",
     )
     return answer(
         records, Table(columns, [tuple(record.values()) for record in records]), call.options
@@ -207,6 +239,12 @@ def _set_rest_timeout(context: Context, call: Call) -> Result:
     if service is not None:
         service.set_timeout(node.rest_timeout_s)
     return Result()
+
+
+def _few(key: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(values) > limits.MAX_REST_SITES:
+        raise WrongValue(f"'{key}' is given more than {limits.MAX_REST_SITES} times")
+    return values
 
 
 def _tls_files(node: NodeParts, call: Call) -> TlsFiles:

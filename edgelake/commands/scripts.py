@@ -105,7 +105,7 @@ def _thread(context: Context, call: Call) -> Result:
             failed(internal_error(exc))
 
     def failed(error: EdgeLakeError) -> None:
-        context.node.logs.failed(f"thread {path}", context.origin.ip, error, perf_counter())
+        context.node.logs.failed(f"thread {path}", context.origin.source, error, perf_counter())
         notices.post(Notice(format_error(error)))
 
     background = replace(context, frame=Frame(), emit=emit)

@@ -129,7 +129,7 @@ def traced(context: Context, call: Call) -> Result:
         elif answer is not None and level > 1:
             lines.append(f"answer: {_cut(redacted(answer.text, registry)) or '(none)'}")
         took = f"{(perf_counter() - started) * 1000:.3f} ms"
-        who = context.origin.ip or "local"
+        who = context.origin.source or "local"
         head = f"trace '{command.name}': {outcome}, {took}, {who}"
         node.notices.post(Notice("\n  ".join([head, *(line for line in lines if line)])))
 

@@ -166,6 +166,8 @@ class Command:
         Keys of options that it has at other nodes of the network, and here has not.
     permission : Permission
         Level a peer needs to call it.
+    user_permission : Permission or None
+        Level that a user needs who said who he is, by REST; ``None``: that of a peer.
     slow : bool
         It may hold its thread for long: few of its kind run for peers at a time.
     """
@@ -180,6 +182,7 @@ class Command:
     where: Where = Where.NONE
     form: Form = Form.VERB
     permission: Permission = Permission.NEVER
+    user_permission: Permission | None = None
     slow: bool = False
     details: str = ""
     related: tuple[str, ...] = ()
@@ -304,6 +307,7 @@ class CommandSet:
         where: Where = Where.NONE,
         form: Form = Form.VERB,
         permission: Permission = Permission.NEVER,
+        user_permission: Permission | None = None,
         slow: bool = False,
         details: str = "",
         related: tuple[str, ...] = (),
@@ -331,6 +335,7 @@ class CommandSet:
                     where=where,
                     form=form,
                     permission=permission,
+                    user_permission=user_permission,
                     slow=slow,
                     details=details,
                     related=related,

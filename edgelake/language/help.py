@@ -208,13 +208,20 @@ def _page(command: Command) -> Page:
         sections.append(Section("Modifiers of bring:", Table((), modifiers)))
     if command.examples:
         sections.append(Section("Examples:", "\n".join(command.examples)))
-    sections.append(Section("", f"May be called by: {_CALLERS[command.permission]}."))
+    sections.append(Section("", f"May be called by: {_callers(command)}."))
     topics = [topic for topic in dict.fromkeys((command.group, *command.topics)) if topic]
     if topics:
         sections.append(Section("", f"Index: {', '.join(topics)}"))
     if command.related:
         sections.append(Section("", f"See also: {', '.join(command.related)}"))
     return Page(tuple(sections))
+
+
+def _callers(command: Command) -> str:
+    peers, user = _CALLERS[command.permission], command.user_permission
+    if user is None:
+        return peers
+    return f"{peers}; users at level {user.name.lower()} and above, by REST"
 
 
 def _section_lines(section: Section) -> Iterator[str]:
@@ -261,7 +268,7 @@ def _markdown(command: Command) -> Iterator[str]:
     if command.examples:
         yield from ("", "```", *command.examples, "```")
     yield ""
-    yield f"May be called by: {_CALLERS[command.permission]}."
+    yield f"May be called by: {_callers(command)}."
     if command.related:
         yield ""
         yield "See also: " + ", ".join(f"[{name}](#{_anchor(name)})" for name in command.related)

@@ -18,7 +18,7 @@ from edgelake.errors import (
     ServiceError,
     WrongMethod,
 )
-from edgelake.rest.access import check_site, origin_of
+from edgelake.rest.access import Access, origin_of, user_of
 from edgelake.rest.assets import GUARDS
 from edgelake.rest.console import Console
 from edgelake.rest.problems import problem
@@ -70,17 +70,26 @@ class _Door:
         self._service = service
         self._runner = runner
         self._console = console
+        self._access = Access(node, service)
 
     def answering(
-        self, handle: Callable[[Request], Awaitable[Response]]
+        self, handle: Callable[[Request], Awaitable[Response]], *, everybody: bool = False
     ) -> Callable[[Request], Awaitable[Response]]:
-        """Return a handler whose errors are answers, and whose calls are counted."""
+        """Return a handler whose errors are answers, and whose calls are counted.
+
+        Parameters
+        ----------
+        everybody : bool
+            It is for everybody: nobody is asked who he is, and `origin_of` has no answer.
+        """
+        access = self._access
 
         async def answered(request: Request) -> Response:
             fault = ""
             try:
-                check_site(request)
-                response = await handle(request)
+                with access.calling(request):
+                    known = await access.check(request, everybody=everybody)
+                    response = known or await handle(request)
                 fault = getattr(response, "fault", "")
             except ClientDisconnect:
                 # Nobody is there to read it.
@@ -95,6 +104,7 @@ class _Door:
                 self._node.report("rest", found)
                 response, fault = problem(found, 500), found.message
             response.headers.update(GUARDS)
+            access.sites.mark(request, response.headers)
             self._count(request, response, fault)
             return response
 
@@ -133,4 +143,6 @@ class _Door:
         caller = name.partition("/")[0].strip()[:_CALLER_CHARS].lower() or "unknown"
         client = request.client
         address = f"{client.host}:{client.port}" if client else ""
-        self._service.calls.note(caller, request.method, address, response.status_code, fault)
+        self._service.calls.note(
+            caller, request.method, address, response.status_code, fault, user_of(request)
+        )

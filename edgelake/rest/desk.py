@@ -60,12 +60,12 @@ class Desk:
         origin = origin_of(request, self.node)
         declared = self.interpreter.registry.get(command)
         assert declared is not None
-        permit(declared, self.level(origin))
+        permit(declared, origin, self.level(origin))
         return origin
 
     def level(self, origin: Origin) -> Permission:
         """Return the level of commands that a caller may use."""
-        return self.node.permission if origin.level is None else origin.level
+        return self.node.level_of(origin)
 
     async def in_pool(self, call: Callable[[], T]) -> T:
         """Return what a call gives that may take a while."""

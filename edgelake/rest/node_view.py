@@ -39,7 +39,11 @@ async def overview(desk: Desk, request: Request) -> dict[str, Any]:
             "uptime_s": round(time.monotonic() - node.started_s, 1),
             "time_s": time.time(),
         },
-        "caller": {"ip": origin.ip, "level": desk.level(origin).name.lower()},
+        "caller": {
+            "ip": origin.ip,
+            "user": origin.user or None,
+            "level": desk.level(origin).name.lower(),
+        },
         "addresses": _addresses(desk),
         "services": _services(desk),
         "connections": _connections(desk),

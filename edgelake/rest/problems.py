@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -13,8 +14,10 @@ from edgelake.errors import EdgeLakeError
 
 __all__ = ["JsonReply", "failure", "problem", "problem_data", "status_of"]
 
+_SCHEMES = ('Basic realm="edgelake", charset="UTF-8"', 'Bearer realm="edgelake"')
 _STATUS: tuple[tuple[type[EdgeLakeError], int], ...] = (
     (errors.NotAuthenticated, 401),
+    (errors.WrongHost, 421),
     (errors.NotPermitted, 403),
     (errors.WrongMethod, 405),
     (errors.CommandNotAvailable, 501),
@@ -40,6 +43,7 @@ _STATUS: tuple[tuple[type[EdgeLakeError], int], ...] = (
     (errors.PeerError, 502),
     (errors.RemoteProtocolError, 502),
     (errors.CommandError, 400),
+    (errors.TooManyCalls, 429),
     (errors.Overloaded, 503),
     (errors.NotRunning, 503),
     (errors.DatabaseUnreachable, 503),
@@ -93,11 +97,14 @@ def problem(
 ) -> JSONResponse:
     """Return the answer that tells of an error."""
     more = dict(headers or {})
-    if isinstance(error, errors.NotAuthenticated):
-        more["www-authenticate"] = 'Basic realm="edgelake", charset="UTF-8"'
     if isinstance(error, errors.MessageTooLarge):
         # The rest of the body is read no more.
         more["connection"] = "close"
     if isinstance(error, errors.Overloaded):
-        more["retry-after"] = "1"
-    return JsonReply(problem_data(error), status or status_of(error), more)
+        wait_s = error.retry_after_s if isinstance(error, errors.TooManyCalls) else 1.0
+        more["retry-after"] = str(max(1, math.ceil(wait_s)))
+    response = JsonReply(problem_data(error), status or status_of(error), more)
+    if isinstance(error, errors.NotAuthenticated):
+        for scheme in _SCHEMES:
+            response.headers.append("www-authenticate", scheme)
+    return response

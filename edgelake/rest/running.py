@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from edgelake import limits
@@ -182,7 +182,7 @@ class Runner:
 
     def _permit(self, request: str, origin: Origin) -> None:
         """Refuse a command that the caller may not run here; one that is unknown is for admins."""
-        level = self._node.permission if origin.level is None else origin.level
+        level = self._node.level_of(origin)
         try:
             statement = parse_remote(from_wire(request), self._interpreter.registry)
         except UnknownCommand as exc:
@@ -196,7 +196,8 @@ class Runner:
             [getattr(word, "literal", None) for word in statement.words]
         )
         if command is not None:
-            permit(command, level)
+            # The other node does not know who he is: what only users may is not for it.
+            permit(command, replace(origin, user=""), level)
 
     def _without_own(self, nodes: Sequence[Endpoint]) -> list[Endpoint]:
         options = self._node.tcp().options

@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 from asyncio import TimerHandle
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edgelake import limits
 from edgelake.errors import ConfigurationError, ServiceError
+from edgelake.services.rest import CERTIFICATE
 
 if TYPE_CHECKING:
     from edgelake.services.rest import TlsFiles, WebApp
@@ -145,13 +147,15 @@ class _Server(uvicorn.Server):
 
 def _bounded_by(refused: dict[str, int]) -> type[asyncio.Protocol]:
     """Return the protocol of a server that counts here whom it closed, and why."""
-    return type("BoundedHttp", (_BoundedHttp,), {"refused": refused})
+    own = {"refused": refused, "addresses": Counter()}
+    return type("BoundedHttp", (_BoundedHttp,), own)
 
 
 class _BoundedHttp(HttpToolsProtocol):
     """HTTP/1.1 with bounds on what is not a whole request yet, and on answers not taken."""
 
     refused: dict[str, int]
+    addresses: Counter[str]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._timer: TimerHandle | None = None
@@ -159,7 +163,13 @@ class _BoundedHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         super().connection_made(transport)  # type: ignore[arg-type]
-        if len(self.connections) > limits.MAX_REST_CONNECTIONS:
+        self._certified = _common_name(transport)
+        self._address = self.client[0] if self.client else ""
+        self.addresses[self._address] += 1
+        if (
+            len(self.connections) > limits.MAX_REST_CONNECTIONS
+            or self.addresses[self._address] > limits.MAX_REST_CONNECTIONS_OF_ADDRESS
+        ):
             self._refuse(503, "no_room", "too many connections", "try again later")
             return
         self._await_request()
@@ -167,6 +177,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         self._stop_reader()
+        self.addresses[self._address] -= 1
+        if not self.addresses[self._address]:
+            del self.addresses[self._address]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -183,6 +196,8 @@ class _BoundedHttp(HttpToolsProtocol):
         if self._timer is None:
             self._await_request()
         super().on_message_begin()
+        if self._certified:
+            self.scope[CERTIFICATE] = self._certified  # type: ignore[literal-required]
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -278,6 +293,14 @@ class _BoundedHttp(HttpToolsProtocol):
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
+
+
+def _common_name(transport: asyncio.BaseTransport) -> str:
+    """Return the one common name in the certificate of who connected; empty if there is none."""
+    certificate = transport.get_extra_info("peercert") or {}
+    parts = (pair for part in certificate.get("subject", ()) for pair in part)
+    names = [value for key, value in parts if key == "commonName"]
+    return names[0] if len(names) == 1 else ""
 
 
 def _context(tls: TlsFiles) -> ssl.SSLContext:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from edgelake import limits
 from edgelake.errors import LibraryMissing, ServiceError
 from edgelake.services.base import Service
+from edgelake.services.rest_callers import RestCallers
 from edgelake.services.rest_calls import RestCalls
 from edgelake.wire import Endpoint
 
 if TYPE_CHECKING:
     from edgelake.services.http import HttpServer
 
-__all__ = ["RestOptions", "RestService", "TlsFiles", "WebApp"]
+__all__ = ["CERTIFICATE", "RestOptions", "RestService", "TlsFiles", "WebApp"]
 
 WebApp: TypeAlias = Callable[
     [
@@ -30,6 +31,10 @@ WebApp: TypeAlias = Callable[
     Awaitable[None],
 ]
 """An ASGI application."""
+
+
+CERTIFICATE = "edgelake.certificate"
+"""Key of a call's scope: the one common name in the certificate of who calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,12 @@ class RestOptions:
     threads : int
         How many commands run at a time, 1..64.
     tls : TlsFiles or None
+    rate : int
+        Calls a second of one address; 0 for no limit.
+    sites : tuple of str
+        Origins whose pages may call, such as ``https://wall.example:3000``.
+    hosts : tuple of str
+        Names by which callers may ask for this node, besides those that it knows.
     """
 
     external: Endpoint
@@ -72,6 +83,9 @@ class RestOptions:
     timeout_s: float = limits.DEFAULT_REST_TIMEOUT_S
     threads: int = limits.DEFAULT_REST_THREADS
     tls: TlsFiles | None = None
+    rate: int = limits.DEFAULT_REST_RATE
+    sites: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
 
 
 class RestService(Service):
@@ -89,8 +103,12 @@ class RestService(Service):
         With the ports that were chosen.
     calls : RestCalls
         Who called, and how it went.
+    callers : RestCallers
+        How much each address asks; for the server's loop.
     pool : ThreadPoolExecutor
         Threads that run commands; while the service runs.
+    password_pool : ThreadPoolExecutor
+        Threads that check passwords, likewise.
     """
 
     name = "rest"
@@ -101,9 +119,11 @@ class RestService(Service):
         super().__init__()
         self.options = options
         self.calls = RestCalls()
+        self.callers = RestCallers(options.rate)
         self._make = app
         self._server: HttpServer | None = None
         self._pool: ThreadPoolExecutor | None = None
+        self._password_pool: ThreadPoolExecutor | None = None
         self._started_s = 0.0
 
     # ------------------------------------------------------------- life
@@ -125,25 +145,33 @@ class RestService(Service):
             internal=Endpoint(options.internal.host, port),
         )
         self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="rest")
+        self._password_pool = ThreadPoolExecutor(
+            limits.PASSWORD_THREADS, thread_name_prefix="rest-password"
+        )
         self._started_s = time.monotonic()
         try:
             server = HttpServer(self._make(self), listening, options.tls, self.fail)
             server.start()
         except BaseException:
             listening.close()
-            self._pool.shutdown(wait=False)
-            self._pool = None
+            self._end_pools()
             raise
         self._server = server
 
     def _stop(self, timeout_s: float) -> bool:
-        server, pool = self._server, self._pool
-        if server is None or pool is None:
+        server = self._server
+        if server is None:
             return True
         finished = server.stop(timeout_s)
-        pool.shutdown(wait=False, cancel_futures=True)
-        self._server = self._pool = None
+        self._end_pools()
+        self._server = None
         return finished
+
+    def _end_pools(self) -> None:
+        for pool in (self._pool, self._password_pool):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._password_pool = None
 
     @property
     def pool(self) -> ThreadPoolExecutor:
@@ -157,6 +185,19 @@ class RestService(Service):
         if self._pool is None:
             raise ServiceError("the REST server stops")
         return self._pool
+
+    @property
+    def password_pool(self) -> ThreadPoolExecutor:
+        """The threads that check passwords.
+
+        Raises
+        ------
+        ServiceError
+            The service does not run.
+        """
+        if self._password_pool is None:
+            raise ServiceError("the REST server stops")
+        return self._password_pool
 
     # ---------------------------------------------------------- reports
 

@@ -25,6 +25,8 @@ class CallRecord:
     first, last : datetime
     last_caller : str
         ``ip:port``.
+    last_user : str
+        Who said last who he is; empty if nobody did.
     """
 
     caller: str
@@ -35,6 +37,7 @@ class CallRecord:
     first: datetime = field(default_factory=datetime.now)
     last: datetime = field(default_factory=datetime.now)
     last_caller: str = ""
+    last_user: str = ""
 
     def data(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -47,6 +50,7 @@ class CallRecord:
             "first_call": self.first.isoformat(sep=" ", timespec="seconds"),
             "last_call": self.last.isoformat(sep=" ", timespec="seconds"),
             "last_caller": self.last_caller,
+            "last_user": self.last_user or None,
         }
 
 
@@ -66,7 +70,9 @@ class RestCalls:
         self.waiting = 0
         self.running = 0
 
-    def note(self, caller: str, method: str, address: str, status: int, error: str) -> None:
+    def note(
+        self, caller: str, method: str, address: str, status: int, error: str, user: str = ""
+    ) -> None:
         """Count a call that was answered.
 
         Parameters
@@ -79,6 +85,8 @@ class RestCalls:
             Of the answer; from 400 on it is an error.
         error : str
             What was wrong; empty for none.
+        user : str
+            Who said who he is; empty for nobody.
         """
         with self._lock:
             key = (method, status)
@@ -87,6 +95,7 @@ class RestCalls:
             record.processed += 1
             record.last = datetime.now()
             record.last_caller = address
+            record.last_user = user or record.last_user
             if status >= 400:
                 record.errors += 1
                 record.last_error = error

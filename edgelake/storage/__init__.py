@@ -44,6 +44,7 @@ from edgelake.storage.postgres_link import Server
 from edgelake.storage.reach import EVERYWHERE, Reach, Use
 from edgelake.storage.sqlite import SqliteDatabase
 from edgelake.storage.transcoding import compress_file, decode_file, decompress_file, encode_file
+from edgelake.storage.user_file import PasswordHash, TokenHash, User, UserFile
 
 __all__ = [
     "Database",
@@ -87,4 +88,8 @@ __all__ = [
     "replace_file",
     "require_place",
     "store_file",
+    "PasswordHash",
+    "TokenHash",
+    "User",
+    "UserFile",
 ]

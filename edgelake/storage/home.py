@@ -68,6 +68,11 @@ class Home:
         return self.blockchain_dir / "blockchain.json"
 
     @property
+    def users_file(self) -> Path:
+        """Who may call by REST, with hashes of their passwords; out of reach of all peers."""
+        return self.base / "users.json"
+
+    @property
     def databases_dir(self) -> Path:
         """Folder of SQLite files."""
         return self.base / "data" / "dbms"

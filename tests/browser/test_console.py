@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from edgelake import Client, Node
 from tests.browser.visits import PATIENCE_MS, SECTIONS, Visit, browser, visit
-from tests.http_calls import HOST, rest_node, rest_port, tcp_place
+from tests.http_calls import HOST, PASSWORD, add_user, rest_node, rest_port, tcp_place
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 expect.set_options(timeout=PATIENCE_MS)
@@ -320,3 +320,23 @@ def test_a_node_that_ends_is_missed(
         at.go("overview")
         node.run("exit rest")
         expect(at.page.locator("#trouble")).to_contain_text("does not answer")
+
+
+def test_a_person_says_who_he_is(
+    chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    said = {"username": "ops", "password": PASSWORD}
+    with rest_node(tmp_path_factory.mktemp("named"), tcp=False) as (node, _):
+        add_user(node, level="admin")
+        with visit(chromium, url_of(node), http_credentials=said) as at:
+            at.go("overview")
+            expect(at.page.locator("#level")).to_have_text("ops, level admin")
+            expect(at.page.locator("#login")).to_be_hidden()
+        node.run("set rest anonymous = read")
+        with visit(chromium, url_of(node), http_credentials=said) as at:
+            at.go("overview")
+            expect(at.page.locator("#level")).to_have_text("level read")
+            at.page.locator("#login").click()
+            expect(at.page.locator("#level")).to_have_text("ops, level admin")
+            at.go("command")
+            assert "ops" in (at.run("get users").text_content() or "")

@@ -16,7 +16,7 @@ from edgelake import Node, limits
 from tests.http_calls import HOST, Caller, rest_node
 from tests.waiting import eventually
 
-CALL = b"GET / HTTP/1.1\r\nhost: x\r\ncommand: get status\r\nconnection: close\r\n\r\n"
+CALL = b"GET / HTTP/1.1\r\nhost: localhost\r\ncommand: get status\r\nconnection: close\r\n\r\n"
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_request_that_is_never_whole(
 ) -> None:
     node, call = served
     monkeypatch.setattr(limits, "REST_REQUEST_S", 0.3)
-    body = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nset"
+    body = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nset"
     for sent in (b"", CALL[:1], CALL[:-2], body):
         said = answer_to(call.port, sent)
         assert b" 408 " in said.split(b"\r\n", 1)[0] or sent is body, sent

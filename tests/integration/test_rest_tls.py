@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from edgelake import Node, errors
-from tests.http_calls import HOST, Caller, rest_port
+from tests.http_calls import HOST, Caller, bearer, rest_port
 
 TLS = "ssl = true and ca_org = kestrel and server_org = fen01"
+SUBJECTS = {"ops": "/O=kestrel/CN=ops", "both": "/O=kestrel/CN=ops/CN=other"}
 
 
 def openssl(folder: Path, *arguments: str) -> None:
@@ -33,12 +34,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, authority in (
         ("server-fen01", "ca-kestrel"),
         ("caller", "ca-kestrel"),
+        ("ops", "ca-kestrel"),
+        ("both", "ca-kestrel"),
         ("stranger", "ca-other"),
     ):
         key = f"{name}-private-key.key"
         openssl(
             folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-subj", f"/O={name}", "-keyout", key, "-out", f"{name}.csr",
+            "-subj", SUBJECTS.get(name, f"/O={name}"), "-keyout", key, "-out", f"{name}.csr",
         )  # fmt: skip
         (folder / "names").write_text(f"subjectAltName=IP:{HOST}")
         openssl(
@@ -120,3 +123,23 @@ def test_an_organisation_is_no_path(node: Node, name: str) -> None:
             f"run rest server where external_ip = {HOST} and external_port = 0"
             f" and ssl = true and ca_org = kestrel and server_org = {name}"
         )
+
+
+def test_a_certificate_says_which_user_calls(node: Node, keys: Path) -> None:
+    port = start(node)
+    named, unnamed, both = (Caller(port, context(keys, who)) for who in ("ops", "caller", "both"))
+    assert named.get("get status").status == 200
+    node.run("set user where name = chief and level = admin")
+    token = bearer(node, "chief")
+    # The authority knows them all, and this node none of them yet.
+    assert {caller.get("get status").status for caller in (named, unnamed, both)} == {401}
+    node.run("set user where name = ops and level = read")
+    assert named.get("get status").status == 200
+    assert named.post("set rest timeout 5").status == 403
+    assert {caller.get("get status").status for caller in (unnamed, both)} == {401}
+    assert "ops" in node.run("get rest calls").text
+    # What a caller says counts more than what he carries.
+    assert named.post("set rest timeout 5", Authorization=token).status == 200
+    assert named.get("get status", Authorization="Bearer wrong").status == 401
+    node.run("delete user where name = ops")
+    assert named.get("get status").status == 401

@@ -112,6 +112,14 @@ def test_peers_may_call_only_what_is_meant():
     }
 
 
+def test_users_may_call_what_peers_may_not_only_where_it_is_meant():
+    assert {c.name: c.user_permission for c in COMMANDS if c.user_permission is not None} == {
+        "blockchain delete policy": Permission.METADATA,
+        "blockchain insert": Permission.METADATA,
+        "set own password": Permission.READ,
+    }
+
+
 def test_the_page_of_errors_is_up_to_date():
     assert (ROOT / "docs" / "errors.md").read_text() == errors_page(), "run: make docs"
 

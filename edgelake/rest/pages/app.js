@@ -53,7 +53,7 @@ async function identify() {
   const address = node.address === node.name ? "" : node.address.slice(node.name.length + 1);
   put(document.getElementById("who"), node.name, h("span", {}, address));
   const level = document.getElementById("level");
-  level.textContent = `level ${caller.level}`;
+  level.textContent = `${caller.user ? `${caller.user}, ` : ""}level ${caller.level}`;
   level.title = "Commands up to this level run for you";
   document.getElementById("login").hidden = caller.level === "admin";
   document.title = `${place().name} · ${node.name}`;
