@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from pathlib import Path
@@ -21,6 +22,10 @@ __all__ = [
     "BringCut",
     "BringPath",
     "BringStep",
+    "FileStamp",
+    "JournalAccess",
+    "JournalGap",
+    "JournalRecord",
     "LedgerFileAccess",
     "LedgerRows",
     "LogEntry",
@@ -363,21 +368,95 @@ class LedgerRows(Protocol):
         """Make the table hold exactly these policies, and return what that took."""
 
 
+@dataclass(frozen=True, slots=True)
+class JournalRecord:
+    """One record of a journal: what it is, and its payload, a view of what was read."""
+
+    kind: int
+    payload: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class JournalGap:
+    """Bytes of a journal that are no record.
+
+    Attributes
+    ----------
+    at : int
+        Where they begin in the file.
+    data : bytes
+    tail : bool
+        No record follows: a write that was interrupted, in nearly all cases.
+    """
+
+    at: int
+    data: bytes
+    tail: bool
+
+
+class JournalAccess(Protocol):
+    """A file of records that is appended to; calls are made by one thread at a time."""
+
+    @property
+    def spoiled(self) -> bool:
+        """Whether a write failed in a way that only `rewrite` mends."""
+
+    def stamp(self) -> object:
+        """Return a token that differs after any change; ``None`` without a file."""
+
+    def read(self) -> Sequence[JournalRecord | JournalGap] | None:
+        """Return all records in order, and damage between them; ``None`` without a file."""
+
+    def append(self, kind: int, payload: bytes) -> None:
+        """Add a record, durable when this returns, or raise and leave all as it was."""
+
+    def rewrite(self, records: Iterable[tuple[int, bytes]]) -> None:
+        """Put new records in the place of all, durably and at once, or raise and keep the old."""
+
+    def end_bytes(self) -> int:
+        """Return how long the file is after the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """By what a file is known to be the one that was written.
+
+    Attributes
+    ----------
+    inode, size, time_ns : int
+        The time is that of its last change.
+    """
+
+    inode: int
+    size: int
+    time_ns: int
+
+
 class LedgerFileAccess(Protocol):
-    """The file of the local ledger; calls are made by one thread at a time."""
+    """The files of the local ledger; calls are made by one thread at a time."""
 
     @property
     def path(self) -> Path:
-        """Where the file lies."""
+        """Where the file of policies lies."""
+
+    @property
+    def journal(self) -> JournalAccess:
+        """What the ledger is; the file is written after it."""
 
     def read(self) -> bytes | None:
         """Return the whole content, ``None`` if there is no file."""
 
-    def replace(self, data: bytes) -> None:
-        """Put new content in the file's place, durably and at once, or raise and keep the old."""
+    def draft(self, pieces: Iterable[bytes]) -> AbstractContextManager[FileStamp]:
+        """Put new content in the file's place when the block ends, durably and at once."""
 
     def set_aside(self, damaged: bytes) -> None:
         """Keep damaged text in a file beside the ledger, for a person to look at."""
 
-    def stamp(self) -> object:
-        """Return a token that differs after the file was replaced; ``None`` without a file."""
+    def stamp(self) -> FileStamp | None:
+        """Return what differs after the file was replaced; ``None`` without a file."""
+
+    def old_position(self) -> tuple[LogPosition, str] | None:
+        """Return the place in the master's log that an earlier version kept, and for what MD5."""
+
+    def forget_old_position(self) -> None:
+        """Remove what `old_position` returns; the journal holds it."""

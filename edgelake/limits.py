@@ -359,6 +359,30 @@ MAX_LEDGER_INDEX_ENTRIES: Final = 1_000_000
 """Values in all of them together, about 100 bytes each; above it the longest unused goes, and
 what would exceed it alone is looked for in each policy."""
 
+MAX_JOURNAL_BYTES: Final = 4 * MAX_LEDGER_BYTES
+"""Journal of the local ledger as it is read: its base, what followed, and the history."""
+
+JOURNAL_COMPACT_MIN_BYTES: Final = 1024 * 1024
+"""A journal is begun anew when what was appended to it exceeds this and its base."""
+
+JOURNAL_PIECE_BYTES: Final = 1024 * 1024
+"""Size of the records that hold a whole ledger; damage of one byte costs one of them."""
+
+MAX_LEDGER_HISTORY_ENTRIES: Final = 10_000
+"""Changes of the master's ledger that a follower remembers for others that follow it."""
+
+MAX_LEDGER_HISTORY_CHARS: Final = 8 * 1024 * 1024
+"""Characters of policies in these changes."""
+
+LEDGER_FILE_DELAY_S: Final = 0.25
+"""Longest time after a change before ``blockchain.json`` shows it."""
+
+LEDGER_FILE_REST: Final = 20
+"""Pause between two writings of ``blockchain.json``, in times of the processor's work for one.
+
+Longer than the delay for ledgers of more than some 10,000 policies.
+"""
+
 MAX_DAMAGED_BYTES: Final = 16 * 1024 * 1024
 """Damaged text of a ledger that is kept aside; older text goes first."""
 

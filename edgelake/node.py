@@ -247,6 +247,7 @@ class Node:
         finished = self._parts.scripts.stop(timeout_s)
         finished = self._parts.services.stop_all(timeout_s) and finished
         self._parts.followers.close()
+        self._parts.ledger.close()
         self._parts.platforms.close()
         self._parts.databases.close()
         self.home.unlock()

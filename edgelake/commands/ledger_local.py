@@ -16,7 +16,6 @@ from edgelake.commands.replies import as_peer_error, remote_error
 from edgelake.commands.sync import refuse_itself
 from edgelake.errors import (
     BadArgument,
-    FileMissing,
     LedgerInvalid,
     MissingOption,
     NoReply,
@@ -114,7 +113,7 @@ def _prepare(context: Context, call: Call) -> Result:
 )
 def _test(context: Context, call: Call) -> Result:
     ledger = context.node.ledger
-    if not ledger.path.exists() or not (len(ledger) or ledger.quarantine or ledger.damage):
+    if not (len(ledger) or ledger.quarantine or ledger.damage):
         raise LedgerInvalid(f"the ledger is empty: '{ledger.path}'")
     faults = [str(found) for found in (*ledger.damage, *ledger.quarantine)] + list(ledger.faults())
     if faults:
@@ -227,13 +226,11 @@ def _update_file(context: Context, call: Call) -> Result:
 def _delete_local_file(context: Context, call: Call) -> Result:
     node = context.node
     ready_ledger(node)
-    path = node.ledger.path
-    try:
-        content = read_file(path, limits.MAX_LEDGER_BYTES)
-    except FileMissing:
-        return Result()
-    replace_file(path.with_suffix(".old"), content)
-    node.ledger.clear()
+    content = node.ledger.content()
+    if content:
+        replace_file(node.ledger.path.with_suffix(".old"), content)
+        node.ledger.clear()
+        node.ledger.write_file()
     return Result()
 
 

@@ -19,6 +19,7 @@ def ready_ledger(node: NodeParts) -> None:
     """
     node.lock_home()
     if not node.ledger.damage:
+        node.ledger.write_soon()
         return
     damage = node.ledger.load()
     if damage:

@@ -8,13 +8,15 @@ comes in through `edgelake.interfaces.LedgerFileAccess`.
 
 from __future__ import annotations
 
+from edgelake.ledger.adoption import Adoption
 from edgelake.ledger.bring import Brought, bring, children_of
 from edgelake.ledger.compiled import matches
+from edgelake.ledger.damage import Damage
 from edgelake.ledger.entries import EntryLedger, ledger_of_entries
-from edgelake.ledger.image import Damage, DeleteMarker, LedgerImage, join, parse_ledger
+from edgelake.ledger.image import DeleteMarker, LedgerImage, join, parse_ledger
 from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.keys import assign_key, assign_keys, key_of
-from edgelake.ledger.lines import LedgerLines
+from edgelake.ledger.line_order import LedgerLines
 from edgelake.ledger.metadata import metadata_of
 from edgelake.ledger.policy import (
     Policy,
@@ -38,7 +40,7 @@ from edgelake.ledger.query import (
 from edgelake.ledger.render import pretty, python_text
 from edgelake.ledger.rules import check, fault_of, with_defaults
 from edgelake.ledger.snapshot import EMPTY_LEDGER, Snapshot, md5_of
-from edgelake.ledger.store import Adoption, LocalLedger
+from edgelake.ledger.store import LocalLedger
 
 __all__ = [
     "EMPTY_LEDGER",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgelake.errors import BadJson, PolicyInvalid
 from edgelake.ledger import jsontext
-from edgelake.ledger.image import Damage
+from edgelake.ledger.damage import Damage
 from edgelake.ledger.policy import Policy, policy_of
 from edgelake.ledger.snapshot import EMPTY_LEDGER
 

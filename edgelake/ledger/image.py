@@ -17,13 +17,14 @@ that a file is in nearly all cases just one part after the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from edgelake.errors import BadJson, LedgerInvalid, PolicyInvalid
 from edgelake.ledger import jsontext
-from edgelake.ledger.policy import Policy, policy_of
-from edgelake.ledger.rules import fault_of
+from edgelake.ledger.damage import Damage
+from edgelake.ledger.lines import MasterLines, pieces_of, policy_of_line
+from edgelake.ledger.policy import Policy
 
 __all__ = [
     "Damage",
@@ -31,35 +32,12 @@ __all__ = [
     "LedgerImage",
     "Line",
     "join",
+    "local_of",
     "parse_ledger",
+    "read_master",
 ]
 
 _MARKER_TYPE = "deleted"
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A line that is left out of the ledger.
-
-    Attributes
-    ----------
-    line : int
-        1-based number in the file.
-    reason : str
-    policy_id : str
-        Empty if the line has none.
-    text : bytes
-        The line as it stood.
-    """
-
-    line: int
-    reason: str
-    policy_id: str = ""
-    text: bytes = b""
-
-    def __str__(self) -> str:
-        """Return the place and the reason."""
-        return f"line {self.line}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +104,8 @@ class LedgerImage:
         to no part.
     quarantine : tuple of Damage
         Lines of the master's part that are JSON and no usable policy.
+    plain : bool
+        The master's part is the lines of ``policies`` and nothing else.
     """
 
     master: bytes = b""
@@ -134,6 +114,7 @@ class LedgerImage:
     deletes: tuple[DeleteMarker, ...] = ()
     damage: tuple[Damage, ...] = ()
     quarantine: tuple[Damage, ...] = ()
+    plain: bool = False
 
 
 def parse_ledger(data: bytes, *, strict: bool = False) -> LedgerImage:
@@ -157,29 +138,36 @@ def parse_ledger(data: bytes, *, strict: bool = False) -> LedgerImage:
     An entry that is JSON and no usable policy (no id, an id used before) is
     reported in ``quarantine`` in either case and never stops the others.
     """
-    lines, damage = _read(data)
     if strict:
-        if damage:
-            raise LedgerInvalid(f"the ledger is not usable: {damage[0]}")
-        if data and not data.endswith(b"\n"):
-            raise LedgerInvalid(f"the ledger is cut: line {len(lines)} has no line feed")
-        split, rest = len(lines), len(lines)
-    else:
-        split, rest = _division(lines)
-    head = lines[:split]
-    policies, quarantine = _index(head)
-    local, deletes = _local(lines[rest:], {policy.id for policy in policies})
+        whole = read_master(data)
+        return LedgerImage(
+            data,
+            tuple(whole.found.values()),
+            quarantine=tuple(whole.quarantine),
+            plain=whole.plain,
+        )
+    lines, damage = _read(data)
+    split, rest = _division(lines)
+    head = MasterLines()
+    master = b"".join(line.raw for line in lines[:split])
+    for piece in pieces_of(master):
+        head.take(piece)
+    local, deletes = local_of((line.policy for line in lines[rest:]), head.found)
+    # Lines that no part has count in the file, and not in the part.
+    numbers = [line.number for line in lines[:split]]
+    quarantine = [replace(entry, line=numbers[entry.line - 1]) for entry in head.quarantine]
     damage += [
         Damage(line.number, line.fault, text=line.raw) for line in lines[rest:] if line.fault
     ]
     damage.sort(key=lambda entry: entry.line)
     return LedgerImage(
-        master=b"".join(line.raw for line in head),
-        policies=policies,
+        master=master,
+        policies=tuple(head.found.values()),
         local=local,
         deletes=deletes,
         damage=tuple(damage),
-        quarantine=quarantine,
+        quarantine=tuple(quarantine),
+        plain=head.plain,
     )
 
 
@@ -224,10 +212,7 @@ def _split(data: bytes) -> list[bytes]:
 
 
 def _parse_line(number: int, raw: bytes) -> Line:
-    text = raw.decode().strip()
-    if not text:
-        return Line(number, raw)
-    return Line(number, raw, policy_of(jsontext.parse(text), text=text))
+    return Line(number, raw, policy_of_line(raw.decode()))
 
 
 def _division(lines: Sequence[Line]) -> tuple[int, int]:
@@ -258,42 +243,47 @@ def _divides_after(data: bytes, size: int) -> bool:
     return end == size
 
 
-def _index(lines: Sequence[Line]) -> tuple[tuple[Policy, ...], tuple[Damage, ...]]:
-    found: dict[str, Policy] = {}
-    quarantine: list[Damage] = []
-    for line in lines:
-        policy = line.policy
-        if policy is None:
-            if line.fault:
-                quarantine.append(Damage(line.number, line.fault, text=line.raw))
-        elif not policy.id:
-            reason = f"policy of type '{policy.type}' has no id"
-            quarantine.append(Damage(line.number, reason, text=line.raw))
-        elif policy.id in found:
-            reason = f"id '{policy.id}' of type '{policy.type}' was used before"
-            quarantine.append(Damage(line.number, reason, policy.id, line.raw))
-        elif (fault := fault_of(policy)) is not None:
-            quarantine.append(Damage(line.number, fault, policy.id, line.raw))
-        else:
-            found[policy.id] = policy
-    return tuple(found.values()), tuple(quarantine)
-
-
-def _local(
-    lines: Sequence[Line], confirmed: set[str]
+def local_of(
+    policies: Iterable[Policy | None], confirmed: Container[str]
 ) -> tuple[tuple[Policy, ...], tuple[DeleteMarker, ...]]:
-    policies: dict[str, Policy] = {}
+    """Return the local policies and deletes of a ledger's local lines.
+
+    Parameters
+    ----------
+    policies : iterable of Policy or None
+        What the lines say; ``None`` is passed over.
+    confirmed : container of str
+        Ids of the master's part.
+    """
+    found: dict[str, Policy] = {}
     deletes: dict[str, DeleteMarker] = {}
-    for line in lines:
-        policy = line.policy
+    for policy in policies:
         if policy is None:
             continue
         if policy.type == _MARKER_TYPE:
             master = policy.body.get("master")
-            policies.pop(policy.id, None)
+            found.pop(policy.id, None)
             deletes[policy.id] = DeleteMarker(
                 policy.id, master if isinstance(master, str) and master else None
             )
         elif policy.id not in confirmed:
-            policies.setdefault(policy.id, policy)
-    return tuple(policies.values()), tuple(deletes.values())
+            found.setdefault(policy.id, policy)
+    return tuple(found.values()), tuple(deletes.values())
+
+
+def read_master(data: bytes) -> MasterLines:
+    """Return what a ledger of a master says, all of which is its part.
+
+    Raises
+    ------
+    LedgerInvalid
+        A line is not JSON, or the last one has no line feed; names the line.
+    """
+    lines = MasterLines()
+    for piece in pieces_of(data):
+        lines.take(piece)
+    if lines.damage:
+        raise LedgerInvalid(f"the ledger is not usable: {lines.damage[0]}")
+    if data and not data.endswith(b"\n"):
+        raise LedgerInvalid(f"the ledger is cut: line {lines.count} has no line feed")
+    return lines

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any, NoReturn
+
+import orjson
 
 from edgelake import limits
 from edgelake.errors import BadJson, PolicyInvalid
 
-__all__ = ["dump", "parse"]
+__all__ = ["dump", "glance", "parse", "parse_shared"]
 
 _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
@@ -63,6 +66,32 @@ def parse(text: str, *, column: int | None = None) -> Any:
     if _SURROGATE_ESCAPE.search(text):
         _check_surrogates(value, column)
     return value
+
+
+def glance(text: str) -> Any:
+    """Return the value of a JSON text that `parse` takes, or ``None`` for one to be parsed.
+
+    Several times as fast, for texts that come by the hundred thousand. What is returned
+    is for looking at shape and strings only: numbers may differ in type from `parse`.
+    ``None`` says nothing about the text.
+    """
+    if (
+        len(text) > limits.MAX_POLICY_BYTES // 4
+        or text.count("{") + text.count("[") > limits.MAX_NESTING
+    ):
+        return None
+    try:
+        return orjson.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def parse_shared(text: str) -> Any:
+    """Return the value of a text that was checked, names of attributes being shared objects.
+
+    A ledger has many policies and few names: shared, they take a third less memory.
+    """
+    return _SHARING.decode(text)
 
 
 def dump(value: Any) -> str:
@@ -155,4 +184,11 @@ def _constant(name: str) -> NoReturn:
     raise _BadNumber(name)
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {sys.intern(name): value for name, value in pairs}
+
+
+_SHARING = json.JSONDecoder(
+    parse_float=_double, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object
+)
 _DECODER = json.JSONDecoder(parse_float=_double, parse_int=_integer, parse_constant=_constant)

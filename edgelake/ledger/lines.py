@@ -1,73 +1,148 @@
-"""The lines of a master's ledger in their order, brought forward entry by entry."""
+"""The lines of a master's ledger: read by the hundred thousand, a piece at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from sys import intern
 
-from edgelake.errors import LedgerInvalid
-from edgelake.interfaces import LogEntry
+from edgelake import limits
+from edgelake.errors import BadJson, PolicyInvalid
+from edgelake.ledger import jsontext
+from edgelake.ledger.damage import Damage
+from edgelake.ledger.policy import Policy, policy_of
+from edgelake.ledger.rules import STORED_TYPES, fault_of
 
-__all__ = ["LedgerLines"]
-
-_TOP = ""  # no policy has an empty id
+__all__ = ["MasterLines", "pieces_of", "policy_of_line"]
 
 
-class LedgerLines:
-    """Policies' lines by id, each knowing which one it stands behind.
+class MasterLines:
+    """What the lines of a master's ledger say, as far as they were taken.
 
-    A change costs the same for any number of lines.
-
-    Parameters
+    Attributes
     ----------
-    lines : iterable of tuple
-        Id and line, in the order of the ledger.
+    found : dict of Policy
+        By id, in the order of their lines.
+    quarantine : list of Damage
+        Lines that are JSON and no usable policy.
+    damage : list of Damage
+        Lines that are not JSON.
+    count : int
+        Lines taken, blank ones too.
+    plain : bool
+        Each line is a policy and nothing else, so that the bytes are those of `found`.
     """
 
-    __slots__ = ("_after", "_before", "_lines")
+    __slots__ = ("count", "damage", "found", "plain", "quarantine")
 
-    def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
-        self._lines: dict[str, str] = {}
-        self._after: dict[str, str] = {}
-        self._before: dict[str, str] = {}
-        last = _TOP
-        for policy_id, line in lines:
-            self._link(last, policy_id)
-            self._lines[policy_id] = line
-            last = policy_id
-        self._link(last, _TOP)
+    def __init__(self) -> None:
+        self.found: dict[str, Policy] = {}
+        self.quarantine: list[Damage] = []
+        self.damage: list[Damage] = []
+        self.count = 0
+        self.plain = True
 
-    def __len__(self) -> int:
-        """Return how many lines there are."""
-        return len(self._lines)
+    def take(self, data: bytes) -> None:
+        """Take further lines; a last one without line feed is taken as if it had one."""
+        if not data:
+            return
+        try:
+            lines = data.decode().split("\n")
+        except UnicodeDecodeError:
+            self._take_raw(data)
+            return
+        if not lines[-1]:
+            lines.pop()
+        else:
+            self.plain = False
+        found = self.found
+        for text in lines:
+            self.count += 1
+            policy = _at_a_glance(text)
+            if policy is None or policy.id in found:
+                self._take_odd(text, text.encode() + b"\n")
+            else:
+                found[policy.id] = policy
 
-    def __iter__(self) -> Iterator[str]:
-        """Return the lines in the order of the ledger."""
-        at = self._after[_TOP]
-        while at != _TOP:
-            yield self._lines[at]
-            at = self._after[at]
+    def _take_raw(self, data: bytes) -> None:
+        """Take lines of which one is not UTF-8."""
+        lines = data.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        for raw in lines:
+            self.count += 1
+            try:
+                text = raw.decode()
+            except UnicodeDecodeError:
+                self._not_json("the line is not UTF-8", raw + b"\n")
+                continue
+            self._take_odd(text, raw + b"\n")
 
-    def apply(self, entry: LogEntry) -> None:
-        """Take over one change of the log.
+    def _take_odd(self, text: str, raw: bytes) -> None:
+        """Take a line of which a glance did not tell enough."""
+        try:
+            policy = policy_of_line(text)
+        except BadJson as exc:
+            self._not_json(str(exc), raw)
+            return
+        except PolicyInvalid as exc:
+            self._set_aside(str(exc), "", raw)
+            return
+        if policy is None:
+            self.plain = False
+        elif not policy.id:
+            self._set_aside(f"policy of type '{policy.type}' has no id", "", raw)
+        elif policy.id in self.found:
+            reason = f"id '{policy.id}' of type '{policy.type}' was used before"
+            self._set_aside(reason, policy.id, raw)
+        elif (fault := fault_of(policy)) is not None:
+            self._set_aside(fault, policy.id, raw)
+        else:
+            self.plain = self.plain and len(policy.text) == len(text)
+            self.found[policy.id] = policy
 
-        Raises
-        ------
-        LedgerInvalid
-            It does not fit: the lines are of another state than the one before it.
-        """
-        known = self._lines.pop(entry.policy_id, None)
-        if known is not None:
-            self._link(self._before[entry.policy_id], self._after[entry.policy_id])
-        if entry.op == "put":
-            if entry.after_id != _TOP and entry.after_id not in self._lines:
-                raise LedgerInvalid(f"change {entry.seq} stands behind a policy that is not there")
-            behind = self._after[entry.after_id]
-            self._link(entry.after_id, entry.policy_id)
-            self._link(entry.policy_id, behind)
-            self._lines[entry.policy_id] = entry.policy
-        elif known is None:
-            raise LedgerInvalid(f"change {entry.seq} removes a policy that is not there")
+    def _set_aside(self, reason: str, policy_id: str, raw: bytes) -> None:
+        self.plain = False
+        self.quarantine.append(Damage(self.count, reason, policy_id, raw))
 
-    def _link(self, before: str, after: str) -> None:
-        self._after[before] = after
-        self._before[after] = before
+    def _not_json(self, reason: str, raw: bytes) -> None:
+        self.plain = False
+        self.damage.append(Damage(self.count, reason, text=raw))
+
+
+def policy_of_line(text: str) -> Policy | None:
+    """Return the policy of a line, ``None`` for a blank one.
+
+    Raises
+    ------
+    BadJson, PolicyInvalid
+        See `edgelake.ledger.parse_policy`.
+    """
+    text = text.strip()
+    return policy_of(jsontext.parse(text), text=text) if text else None
+
+
+def pieces_of(data: bytes) -> Iterator[bytes]:
+    """Return a ledger's bytes in pieces of whole lines, about `limits.JOURNAL_PIECE_BYTES` each."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", min(start + limits.JOURNAL_PIECE_BYTES, len(data)) - 1) + 1
+        yield data[start : end or len(data)]
+        start = end or len(data)
+
+
+def _at_a_glance(text: str) -> Policy | None:
+    """Return the policy of a line that is one without doubt; its body is read when asked for."""
+    if text[-1:] != "}" or text[:1] != "{":
+        return None
+    data = jsontext.glance(text)
+    if type(data) is not dict or len(data) != 1:
+        return None
+    ((kind, body),) = data.items()
+    if not kind or type(body) is not dict:
+        return None
+    policy_id = body.get("id")
+    if type(policy_id) is not str or not policy_id or type(body.get("date", "")) is not str:
+        return None
+    if kind in STORED_TYPES and fault_of(Policy(kind, body, text, policy_id)) is not None:
+        return None
+    return Policy(intern(kind), None, text, policy_id)

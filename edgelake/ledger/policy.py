@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,35 +32,71 @@ _LONGEST_LEDGER = '"global"'
 _HINT = 'write one type with its attributes: {"device": {"name": "d1"}}'
 
 
-@dataclass(frozen=True, slots=True)
 class Policy:
     """One JSON object with exactly one root key.
 
-    Attributes
+    Parameters
     ----------
-    type : str
+    kind : str
         The root key, case-sensitive, not empty.
-    body : dict
-        The object under it. Shared by everybody who holds the policy: it is
-        read, never changed.
+    body : dict or None
+        The object under it; ``None`` reads it from ``text`` when it is first asked for:
+        a ledger holds far more policies than are ever looked into.
     text : str
         The line it has in a ledger file, without line feed. Kept as received,
         so that stored, sent and hashed bytes are the same.
+    policy_id : str or None
+        Its ``id``, where the caller has read it; needed without ``body``.
 
     Notes
     -----
     Immutable; use from any thread. Source: ledger reference, "The policy model".
     """
 
+    __slots__ = ("_body", "id", "text", "type")
+
     type: str
-    body: dict[str, Any]
+    """The root key."""
     text: str
+    """The line in a ledger file."""
+    id: str
+    """The ``id``, empty while it has none."""
+
+    def __init__(
+        self, kind: str, body: dict[str, Any] | None, text: str, policy_id: str | None = None
+    ) -> None:
+        self.type = kind
+        self.text = text
+        self._body = body
+        if policy_id is None:
+            value = self.body.get("id", "")
+            policy_id = value if isinstance(value, str) else ""
+        self.id = policy_id
 
     @property
-    def id(self) -> str:
-        """The ``id``, empty while it has none."""
-        value = self.body.get("id", "")
-        return value if isinstance(value, str) else ""
+    def body(self) -> dict[str, Any]:
+        """The object under the root key. Shared by all who hold the policy: it is never changed."""
+        body = self._body
+        if body is None:
+            # Two threads may do this at once; both read the same.
+            self._body = body = _body_of(self.text)
+        return body
+
+    def __eq__(self, other: object) -> bool:
+        """Whether type, attributes and line are the same."""
+        if not isinstance(other, Policy):
+            return NotImplemented
+        return self is other or (
+            self.type == other.type and self.text == other.text and self.body == other.body
+        )
+
+    def __hash__(self) -> int:
+        """Return the hash of the line."""
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        """Return the line, for people who debug."""
+        return f"Policy({self.text!r})"
 
     @property
     def date(self) -> str:
@@ -299,6 +334,13 @@ def complete(policy: Policy, now: datetime, *, ledger: str | None = None) -> Pol
 
 
 # ------------------------------------------------------------------- parts
+
+
+def _body_of(text: str) -> dict[str, Any]:
+    """Return the body of a line that was checked before."""
+    (body,) = jsontext.parse_shared(text).values()
+    found: dict[str, Any] = body
+    return found
 
 
 def _make(kind: str, body: dict[str, Any]) -> Policy:

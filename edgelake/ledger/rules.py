@@ -23,6 +23,7 @@ from edgelake.ledger.policy import Policy, policy_of
 
 __all__ = [
     "RULES",
+    "STORED_TYPES",
     "AttributeRule",
     "Kind",
     "PolicyLookup",
@@ -429,3 +430,6 @@ _STORED: Mapping[str, tuple[AttributeRule, ...]] = {
         *_optional(_F, "main"),
     ),
 }
+
+STORED_TYPES = frozenset(_STORED)
+"""Types of which `fault_of` can say anything."""

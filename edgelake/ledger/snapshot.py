@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["EMPTY_LEDGER", "Snapshot", "md5_of"]
+__all__ = ["EMPTY_LEDGER", "HashedPieces", "Snapshot", "md5_of"]
 
 EMPTY_LEDGER = b"\n"
 """What a master sends when it has no policies."""
@@ -15,6 +15,30 @@ EMPTY_LEDGER = b"\n"
 def md5_of(data: bytes) -> str:
     """Return the MD5 of all bytes as 32 lower-case hex digits."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+class HashedPieces:
+    """Pieces of bytes, hashed while they are taken.
+
+    Parameters
+    ----------
+    pieces : iterable of bytes
+        Taken once.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self._hash = hashlib.md5(usedforsecurity=False)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return the pieces, one after the other."""
+        for piece in self._pieces:
+            self._hash.update(piece)
+            yield piece
+
+    def md5(self) -> str:
+        """Return the MD5 of what was taken, as `md5_of` does."""
+        return self._hash.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

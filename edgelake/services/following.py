@@ -14,7 +14,6 @@ from edgelake.ledger import Adoption, LocalLedger
 from edgelake.services.jobs import Answer, Jobs, PendingJob
 from edgelake.services.ledger_news import LedgerNews, read_news
 from edgelake.services.tcp import TcpService
-from edgelake.storage import KnownPosition, PositionFile
 from edgelake.wire import Endpoint
 
 __all__ = ["Following"]
@@ -51,20 +50,14 @@ class Following:
         self._master = master
         self._jobs = jobs
         self._stopping = stopping
-        self._file = PositionFile(ledger.path.with_suffix(".position"))
-        self._known: KnownPosition | None = None
-        self._loaded = False
+        self._asked: tuple[LogPosition, str] = (_NOWHERE, "0")
+        self._doubtful = False
         self._next_try_s = 0.0
         self._short_s: float | None = None
 
     def place(self) -> LogPosition | None:
         """Return the place that the ledger at hand is at, ``None`` if that is not known."""
-        if not self._loaded:
-            self._known, self._loaded = self._file.read(), True
-        known = self._known
-        if known is None or known.ledger != self._ledger.master_hash():
-            return None
-        return known.place
+        return None if self._doubtful else self._ledger.position()
 
     def due(self) -> bool:
         """Return whether to ask about the log: an old master is seldom asked."""
@@ -82,8 +75,11 @@ class Following:
         Overloaded
             It has no room for the answer now.
         """
-        asked = self.place() or _NOWHERE
-        known = self._ledger.master_hash()
+        place = self.place()
+        asked = place or _NOWHERE
+        # A ledger without a place may be one that the log has all the same.
+        known = self._ledger.master_hash() if place is None else "0"
+        self._asked = (asked, known)
         # A number of a job can be guessed; who answers must have read the question.
         token = secrets.token_hex(12)
         command = f"event get_ledger_after {asked.epoch} {asked.seq} {asked.chain} {known} {token}"
@@ -115,8 +111,7 @@ class Following:
             It does not fit; the ledger is as it was and will be fetched whole.
         FileWriteFailed
         """
-        before = self.place()
-        adoption: Adoption | None = None
+        before, (asked, md5) = self.place(), self._asked
         if news.ledger is not None:
             # An empty ledger of another log is a new database, and no last delete.
             same_log = before is not None and before.epoch == news.place.epoch
@@ -126,20 +121,22 @@ class Following:
                 allow_empty=same_log or self._ledger.master_count == 0,
                 dropped=dropped,
                 stored=stored,
+                place=news.place,
             )
-        elif news.entries:
+            self._doubtful = False
+            return adoption
+        if news.entries:
             try:
-                adoption = self._ledger.apply(
-                    self._ledger.master_hash(), news.entries, dropped=dropped, stored=stored
+                return self._ledger.apply(
+                    asked, news.entries, dropped=dropped, stored=stored, place=news.place
                 )
             except LedgerInvalid:
-                self._known = None
+                self._doubtful = True
                 raise
-        known = KnownPosition(news.place, self._ledger.master_hash())
-        if known != self._known:
-            self._file.write(known)
-            self._known = known
-        return adoption
+        if before != news.place:
+            self._ledger.confirm(news.place, md5)
+            self._doubtful = False
+        return None
 
     def fell_back(self, age_s: float | None) -> bool:
         """Return whether a relay that has not come as far is right: the log itself fell back.
@@ -157,7 +154,7 @@ class Following:
             self._short_s = now_s
         if age_s is None or now_s - age_s <= self._short_s:
             return False
-        self._known = self._short_s = None
+        self._doubtful, self._short_s = True, None
         return True
 
     def _answer(self, sent: Future[bool], job: PendingJob) -> Answer | None:

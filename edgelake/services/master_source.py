@@ -288,7 +288,7 @@ class MasterSource:
         policies, deletes = self._ledger.pending()
         gone = any(policy.id in stored for policy in policies)
         if gone or any(d.id in dropped and d.id not in self._ledger for d in deletes):
-            self._ledger.apply(self._ledger.master_hash(), (), dropped=dropped, stored=stored)
+            self._ledger.settle(dropped=dropped, stored=stored)
 
     def _without_settled(self, turn: Turn) -> Turn:
         """Return what is to be sent yet, after what the master's log said.

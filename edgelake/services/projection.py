@@ -9,8 +9,6 @@ from edgelake.ledger import LocalLedger
 
 __all__ = ["TableProjection"]
 
-_NEVER_SYNCED = "0"
-
 
 class TableProjection:
     """Keeps a table like the local ledger; used by one thread at a time.
@@ -32,7 +30,7 @@ class TableProjection:
         self._find = table
         self._host = host
         self._table: LedgerRows | None = None
-        self._version = ""
+        self._version = 0
         self._filled = False
 
     def update(self) -> None:
@@ -47,10 +45,10 @@ class TableProjection:
             return
         table = self._find()
         if table is not self._table:
-            self._table, self._version, self._filled = table, "", False
-        version = self._ledger.file_hash()
+            self._table, self._version, self._filled = table, 0, False
+        version = self._ledger.version
         # Before a master was heard there is nothing that the table should be like.
-        if version == self._version or self._ledger.master_hash() == _NEVER_SYNCED:
+        if version == self._version or not self._ledger.heard:
             return
         rows = [policy.row() for policy in self._ledger.find()]
         if not rows and not self._filled and self._ledger.master_count == 0:

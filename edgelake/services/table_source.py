@@ -93,6 +93,7 @@ class TableSource:
                     snapshot.data,
                     self.connection(),
                     allow_empty=self._filled or self._ledger.master_count == 0,
+                    place=position,
                 )
             )
             self._adopted = snapshot.md5
@@ -103,7 +104,7 @@ class TableSource:
     def _follow(self, table: MasterLedger) -> bool:
         """Take over what the log says since the last cycle; return whether that was all."""
         place = self._place
-        if place is None or self._ledger.master_hash() != self._adopted:
+        if place is None or self._ledger.position() != place:
             return False
         if table.position() == place:
             return True
@@ -114,15 +115,15 @@ class TableSource:
         if entries is None:
             return False
         _, deletes = self._ledger.pending()
+        last = entries[-1] if entries else None
+        after = LogPosition(place.epoch, last.seq, last.chain) if last else place
         try:
             # The log shows every delete that was done.
             gone = frozenset(delete.id for delete in deletes)
-            adoption = self._ledger.apply(self._adopted, entries, dropped=gone, stored=())
+            adoption = self._ledger.apply(place, entries, dropped=gone, stored=(), place=after)
         except LedgerInvalid:
             return False
-        self._adopted = self._ledger.master_hash()
-        last = entries[-1] if entries else None
-        self._place = LogPosition(place.epoch, last.seq, last.chain) if last else place
+        self._place, self._adopted = after, ""
         self._filled = self._filled or self._ledger.master_count > 0
         self._loaded(adoption)
         return True

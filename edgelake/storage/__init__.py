@@ -35,10 +35,10 @@ from edgelake.storage.folders import (
     modified_s,
 )
 from edgelake.storage.home import Home
+from edgelake.storage.journal import Journal
 from edgelake.storage.ledger_file import LedgerFile
 from edgelake.storage.ledger_log import LedgerRead, SequencedLedger
 from edgelake.storage.ledger_table import LedgerTable
-from edgelake.storage.position_file import KnownPosition, PositionFile
 from edgelake.storage.postgres import PostgresDatabase
 from edgelake.storage.postgres_link import Server
 from edgelake.storage.reach import EVERYWHERE, Reach, Use
@@ -51,12 +51,11 @@ __all__ = [
     "Databases",
     "EVERYWHERE",
     "Home",
-    "KnownPosition",
+    "Journal",
     "LedgerFile",
     "LedgerRead",
     "LedgerTable",
     "Listed",
-    "PositionFile",
     "PostgresDatabase",
     "Reach",
     "SequencedLedger",

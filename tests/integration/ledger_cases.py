@@ -56,6 +56,9 @@ _PYTHON_WORDS = re.compile(r"(?<=[:,\[ ])(True|False|None)(?=[,}\]\s]|$)")
 _JSON_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
+_OURS = (".damaged", ".log")
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One case of the network.
@@ -247,6 +250,7 @@ def compare_together(case: Case, trio: Trio, outcome: Outcome) -> None:
         outcome.note(answer)
     compare_output(outcome, "output", trio.filled(case.expect["output"]), answer)
     for name, lines in case.expect.get("ledger_file", {}).items():
+        trio.nodes[name]._parts.ledger.write_file()
         compare_lines(outcome, lines, trio.nodes[name].home.ledger_file)
     if "master_rows" in case.expect:
         compare_rows(outcome, filled_in(case.expect["master_rows"]), rows_of(trio.nodes["master"]))
@@ -288,10 +292,11 @@ def compare_output(outcome: Outcome, what: str, expected: str, answer: str | Edg
 def compare_files(outcome: Outcome, expect: dict[str, Any], node: Node) -> None:
     """Compare the ledger's file and the files beside it."""
     folder = node.home.ledger_file.parent
+    node._parts.ledger.write_file()
     if "ledger_file" in expect:
         compare_lines(outcome, expect["ledger_file"], node.home.ledger_file)
     if "files" in expect:
-        found = sorted(path.name for path in folder.iterdir() if path.suffix != ".damaged")
+        found = sorted(path.name for path in folder.iterdir() if path.suffix not in _OURS)
         if found != sorted(expect["files"]):
             outcome.differ("files", sorted(expect["files"]), found)
     for name, text in expect.get("file_text", {}).items():

@@ -70,6 +70,7 @@ def ids(node: Node) -> list[str]:
 
 def lines(node: Node) -> list[str]:
     """Return the lines of a node's ledger file."""
+    node._parts.ledger.write_file()
     return node.home.ledger_file.read_text().splitlines()
 
 

@@ -82,7 +82,9 @@ def rows(node: Node) -> list[str]:
 
 def ledger_bytes(node: Node) -> bytes:
     """Return the node's ledger file."""
-    return Path(node.home.ledger_file).read_bytes()
+    node._parts.ledger.write_file()
+    path = Path(node.home.ledger_file)
+    return path.read_bytes() if path.exists() else b""
 
 
 # ------------------------------------------------------------ requests

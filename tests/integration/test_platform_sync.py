@@ -318,7 +318,7 @@ def test_the_latest_of_two_entries_with_one_id_counts(node: Node, writer: Ethere
     node.run(FOLLOW + "file")
     eventually(lambda: ids(node) == ["a"], "one policy")
     assert node.run("blockchain get *").data[0]["device"]["n"] == "new"
-    assert figures(node)["quarantine"] == 1
+    eventually(lambda: figures(node)["quarantine"] == 1, "the report of the other one")
 
 
 # ------------------------------------------------------------ reorganisations

@@ -25,6 +25,7 @@ from edgelake.errors import (
     PolicyInvalid,
     PolicyMissing,
 )
+from edgelake.interfaces import FileStamp
 from edgelake.ledger import (
     LocalLedger,
     Policy,
@@ -34,28 +35,59 @@ from edgelake.ledger import (
     parse_policy,
     pretty,
 )
+from edgelake.storage.frames import HEADER, frame_head, read_frames
 
 IDS = [f"p{number}" for number in range(6)]
 MASTERS = st.sampled_from([None, "10.0.0.7:32048"])
 ADDRESS = "10.0.0.7:32048"
 
 
+class MemoryJournal:
+    """A journal on a disk that can refuse to write."""
+
+    spoiled = False
+
+    def __init__(self):
+        self.data = None
+        self.broken = False
+
+    def stamp(self):
+        return None if self.data is None else len(self.data)
+
+    def read(self):
+        return None if self.data is None else list(read_frames(self.data))
+
+    def append(self, kind, payload):
+        if self.broken:
+            raise OSError("disk full")
+        self.data += frame_head(kind, payload) + payload
+
+    def rewrite(self, records):
+        if self.broken:
+            raise OSError("disk full")
+        self.data = HEADER + b"".join(frame_head(k, data) + data for k, data in records)
+
+    def end_bytes(self):
+        return len(self.data)
+
+
 class MemoryFile:
-    """A disk of one file that can refuse to write."""
+    """A disk of two files."""
 
     path = Path("blockchain.json")
 
     def __init__(self):
+        self.journal = MemoryJournal()
         self.data = None
         self.writes = 0
-        self.broken = False
 
     def read(self):
         return self.data
 
-    def replace(self, data):
-        if self.broken:
-            raise OSError("disk full")
+    @contextlib.contextmanager
+    def draft(self, pieces):
+        data = b"".join(pieces)
+        yield FileStamp(self.writes + 1, len(data), 0)
         self.data = data
         self.writes += 1
 
@@ -63,7 +95,13 @@ class MemoryFile:
         raise AssertionError(f"damage in a file of our own: {damaged!r}")
 
     def stamp(self):
-        return None if self.data is None else self.writes
+        return None if self.data is None else FileStamp(self.writes, len(self.data), 0)
+
+    def old_position(self):
+        return None
+
+    def forget_old_position(self):
+        pass
 
 
 def line(policy_id, ledger, extra=""):
@@ -133,12 +171,12 @@ class History(RuleBasedStateMachine):
 
     @rule(content=MASTER_LINES)
     def adopt(self, content):
-        before = self.file.data
+        before = self.ledger.content()
         try:
             adoption = self.ledger.adopt(content.encode())
         except LedgerInvalid:
             assert not parse_ledger(content.encode(), strict=True).policies
-            assert self.file.data == before
+            assert self.ledger.content() == before
             return
         self.master = content
         ids = self.ids_of_master()
@@ -151,17 +189,17 @@ class History(RuleBasedStateMachine):
     def receive_torn(self, content, cut):
         torn = content[: max(len(content) - cut, 0)]
         if torn and not torn.endswith("\n"):
-            before = self.file.data
+            before = self.ledger.content()
             try:
                 self.ledger.adopt(torn.encode(), allow_empty=True)
             except LedgerInvalid:
-                assert self.file.data == before
+                assert self.ledger.content() == before
             else:
                 raise AssertionError("a torn ledger was adopted")
 
     @rule(policy_id=st.sampled_from(IDS), content=MASTER_LINES)
     def fail_to_write(self, policy_id, content):
-        self.file.broken = True
+        self.file.journal.broken = True
         before = self.ledger.find()
         for change in (
             lambda: self.ledger.insert_local(parse_policy(line(policy_id, "local"))),
@@ -171,14 +209,22 @@ class History(RuleBasedStateMachine):
             with contextlib.suppress(OSError, EdgeLakeError):
                 change()
             assert self.ledger.find() == before
-        self.file.broken = False
+        self.file.journal.broken = False
 
-    @precondition(lambda self: self.file.data is not None)
-    @rule(load=st.booleans())
-    def restart(self, load):
+    @precondition(lambda self: self.file.journal.data is not None)
+    @rule(load=st.booleans(), without_file=st.booleans())
+    def restart(self, load, without_file):
+        if without_file:
+            self.file.data = None
         self.ledger = LocalLedger(self.file)
         if load:
             assert self.ledger.load() == ()
+
+    @rule()
+    def write_the_file(self):
+        self.ledger.write_file()
+        if self.file.data is not None:
+            assert self.file.data == self.ledger.content()
 
     @invariant()
     def promises_hold(self):
@@ -191,7 +237,7 @@ class History(RuleBasedStateMachine):
             assert {d.id: d.master for d in deletes} == self.deleted
             master = self.master.encode()
             assert ledger.master_hash() == (hashlib.md5(master).hexdigest() if master else "0")
-            data = self.file.data or b""
+            data = ledger.content()
             assert ledger.file_hash() == (hashlib.md5(data).hexdigest() if data else "0")
             assert data.startswith(master)
             assert ledger.damage == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from edgelake.ledger import (
     parse_ledger,
     parse_policy,
 )
-from edgelake.storage import LedgerFile
+from edgelake.storage import Journal, LedgerFile
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MASTER = "10.0.0.7:32048"
@@ -50,13 +51,32 @@ def path(tmp_path) -> Path:
     return tmp_path / "chain" / "blockchain.json"
 
 
+@pytest.fixture(autouse=True)
+def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let files be written when a test says so: it may have several ledgers of one file."""
+    monkeypatch.setattr(limits, "LEDGER_FILE_DELAY_S", 3600.0)
+    yield
+    for ledger in MADE:
+        ledger.close()
+    MADE.clear()
+
+
+MADE: list[LocalLedger] = []
+
+
+def ledger_at(path: Path) -> LocalLedger:
+    """Return a ledger that ends with the test."""
+    MADE.append(LocalLedger(LedgerFile(path)))
+    return MADE[-1]
+
+
 @pytest.fixture
-def ledger(path) -> LocalLedger:
-    return LocalLedger(LedgerFile(path))
+def ledger(path: Path) -> LocalLedger:
+    return ledger_at(path)
 
 
 def restarted(ledger) -> LocalLedger:
-    return LocalLedger(LedgerFile(ledger.path))
+    return ledger_at(ledger.path)
 
 
 def test_a_node_without_a_file_has_an_empty_ledger(ledger, path):
@@ -70,6 +90,8 @@ def test_a_node_without_a_file_has_an_empty_ledger(ledger, path):
 def test_an_insert_is_on_disk_when_it_returns(ledger, path):
     stored = ledger.insert_local(policy("a"))
     assert stored.ledger == "local"
+    assert not path.exists()
+    ledger.write_file()
     assert path.read_text() == stored.text + "\n"
     assert restarted(ledger).find() == ledger.find() == [stored]
     assert ledger.pending() == ((stored,), ())
@@ -80,11 +102,11 @@ def test_an_insert_is_on_disk_when_it_returns(ledger, path):
 def test_an_id_is_there_once(ledger, path):
     ledger.adopt(master_file("m"))
     ledger.insert_local(policy("a"))
-    before = path.read_bytes()
+    before = ledger.content()
     for name in ("a", "m"):
         with pytest.raises(PolicyConflict, match=policy(name).id):
             ledger.insert_local(policy(name))
-    assert path.read_bytes() == before
+    assert ledger.content() == before
 
 
 def test_what_cannot_be_stored_is_refused(ledger, path):
@@ -142,6 +164,7 @@ class TestAdopt:
         content = master_file("m1", "m2").replace(b": ", b":")
         adoption = ledger.adopt(content)
         assert adoption.changed
+        ledger.write_file()
         assert path.read_bytes() == content
         assert ledger.master_hash() == hashlib.md5(content).hexdigest() == ledger.file_hash()
         assert ledger.master_count == 2
@@ -164,6 +187,7 @@ class TestAdopt:
         ledger.adopt(content)
         ledger.insert_local(policy("a"))
         ledger.delete_local(policy("m1").id, MASTER)
+        ledger.write_file()
         for seen in (ledger, restarted(ledger)):
             assert seen.master_hash() == hashlib.md5(content).hexdigest()
             assert seen.file_hash() == hashlib.md5(path.read_bytes()).hexdigest()
@@ -172,10 +196,12 @@ class TestAdopt:
     def test_the_same_ledger_again_changes_nothing(self, ledger, path):
         ledger.insert_local(policy("a"))
         ledger.adopt(master_file("m"))
+        ledger.write_file()
         before = path.stat()
         adoption = ledger.adopt(master_file("m"))
         assert not adoption.changed
         assert len(adoption.policies) == 1
+        ledger.write_file()
         assert path.stat().st_ino == before.st_ino
 
     @pytest.mark.parametrize("content", [b"", b"\n", b"\n\n", b"[]\n"])
@@ -196,13 +222,13 @@ class TestAdopt:
     def test_no_part_of_a_transfer_is_taken_for_the_whole(self, ledger, path):
         content = master_file("m1", "m2", "m3")
         ledger.adopt(master_file("good"))
-        before = path.read_bytes()
+        before = ledger.content()
         ends = {at + 1 for at, byte in enumerate(content) if byte == 0x0A}
         for size in range(1, len(content)):
             if size not in ends:
                 with pytest.raises(LedgerInvalid):
                     ledger.adopt(content[:size])
-        assert path.read_bytes() == before
+        assert ledger.content() == restarted(ledger).content() == before
 
     def test_bad_entries_are_quarantined_and_stop_nothing(self, ledger):
         content = master_file("m1") * 2 + b'{"table": {"name": "t"}}\n' + master_file("m2")
@@ -213,19 +239,26 @@ class TestAdopt:
         assert ledger.master_hash() == hashlib.md5(content).hexdigest()
 
     def test_a_failed_write_leaves_everything_as_it_was(self, path):
-        class FullDisk(LedgerFile):
+        class FullDisk(Journal):
             full = False
 
-            def replace(self, data):
+            def append(self, kind, payload):
                 if self.full:
                     raise FileWriteFailed("no space left on device")
-                super().replace(data)
+                super().append(kind, payload)
 
-        file = FullDisk(path)
-        ledger = LocalLedger(file)
+            def rewrite(self, records):
+                if self.full:
+                    raise FileWriteFailed("no space left on device")
+                super().rewrite(records)
+
+        files = LedgerFile(path)
+        files.journal = file = FullDisk(files.journal.path)
+        ledger = LocalLedger(files)
+        MADE.append(ledger)
         ledger.adopt(master_file("m"))
         ledger.insert_local(policy("a"))
-        before = path.read_bytes()
+        before = file.path.read_bytes()
         file.full = True
         for change in (
             lambda: ledger.adopt(master_file("x")),
@@ -234,7 +267,7 @@ class TestAdopt:
         ):
             with pytest.raises(FileWriteFailed):
                 change()
-        assert path.read_bytes() == before
+        assert file.path.read_bytes() == before
         assert names(ledger) == ["m", "a"]
         file.full = False
         ledger.insert_local(policy("b"))
@@ -244,7 +277,9 @@ class TestAdopt:
 class TestDelete:
     def test_a_policy_that_is_only_local_is_removed(self, ledger, path):
         a = ledger.insert_local(policy("a"))
+        ledger.write_file()
         ledger.delete_local(a.id)
+        ledger.write_file()
         assert path.read_bytes() == b""
         assert ledger.pending() == ((), ())
         ledger.insert_local(policy("a"))
@@ -316,6 +351,7 @@ class TestDamage:
     def test_a_torn_tail_is_cut_kept_aside_and_reported(self, ledger, path):
         ledger.adopt(master_file("m"))
         a = ledger.insert_local(policy("a"))
+        ledger.write_file()
         torn = b'{"device": {"name": "t", "id'
         path.write_bytes(path.read_bytes() + torn)
         again = restarted(ledger)
@@ -333,8 +369,11 @@ class TestDamage:
         path.write_bytes(content)
         assert names(ledger) == ["m"]
         assert [entry.line for entry in ledger.damage] == [1, 3]
+        ledger.close()
         assert path.read_bytes() == content
+        ledger = restarted(ledger)
         ledger.insert_local(policy("a"))
+        assert path.read_bytes() == content
         assert path.with_suffix(".damaged").read_bytes() == b"first\nsecond\n"
         assert names(restarted(ledger)) == ["m", "a"]
         assert ledger.damage == ()
@@ -342,12 +381,14 @@ class TestDamage:
     def test_damage_inside_the_masters_part_changes_its_hash(self, ledger, path):
         content = master_file("m1", "m2", "m3")
         ledger.adopt(content)
+        ledger.write_file()
         path.write_bytes(content.replace(b'"m2"', b'"m2'))
         again = restarted(ledger)
         assert again.load()
         assert names(again) == ["m1", "m3"]
         assert again.master_hash() != hashlib.md5(content).hexdigest()
         assert again.adopt(content).changed
+        again.write_file()
         assert path.read_bytes() == content
 
     @pytest.mark.parametrize("bad", ["[]", '{"device": {"id": 5}}', "too long"])
@@ -357,6 +398,7 @@ class TestDamage:
             bad = f'{{"device": {{"id": "x", "t": "{"x" * limits.MAX_POLICY_BYTES}"}}}}'
         ledger.adopt(master_file("m"))
         stored = [ledger.insert_local(policy(name)) for name in ("a", "b")]
+        ledger.write_file()
         lines = [entry.text for entry in stored]
         lines.insert(place, bad)
         path.write_bytes(master_file("m") + "".join(line + "\n" for line in lines).encode())
@@ -395,9 +437,11 @@ def test_a_change_of_another_process_is_not_undone(ledger):
 
 def test_a_file_that_vanished_is_written_again(ledger, path):
     ledger.adopt(master_file("m"))
+    ledger.write_file()
     path.unlink()
-    assert names(ledger) == ["m"]
+    assert names(ledger) == names(restarted(ledger)) == ["m"]
     assert not ledger.adopt(master_file("m")).changed
+    ledger.write_file()
     assert path.read_bytes() == master_file("m")
 
 
@@ -439,4 +483,5 @@ def test_threads_insert_delete_and_adopt_without_losing_a_policy(ledger):
     expected = {f"w{n}-{s}" for n in range(workers) for s in range(each) if s % 3}
     assert {p.body["name"] for p in ledger.pending()[0]} == expected
     assert restarted(ledger).find() == ledger.find()
+    ledger.close()
     assert parse_ledger(ledger.path.read_bytes()).damage == ()

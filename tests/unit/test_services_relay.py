@@ -42,7 +42,8 @@ def adopt(ledger: LocalLedger, *names: str) -> None:
 
 
 def ask(relay: Relay, place: LogPosition = NOWHERE, md5: str = "0") -> LedgerNews:
-    return read_news(relay.news(place, md5, TOKEN)[0], place, TOKEN)
+    told = relay.news(place, md5, TOKEN)
+    return read_news(told.text.encode() + told.body, place, TOKEN)
 
 
 def test_nothing_is_made_up(relay: Relay, ledger: LocalLedger) -> None:
@@ -136,9 +137,9 @@ def test_a_circle_gives_nothing_and_its_path_does_not_grow(
     assert ask(relay).ledger
 
 
-def said(**more: object) -> str:
+def said(**more: object) -> bytes:
     top = {"token": TOKEN, "kind": "none", "epoch": "0", "seq": 0, "chain": "0", "head": 0}
-    return json.dumps({**top, **more})
+    return json.dumps({**top, **more}).encode()
 
 
 @pytest.mark.parametrize(
