@@ -115,8 +115,8 @@ class TestFollowing:
         follower = nodes("one")
         answer = Following._answer
 
-        def late(self, sent, job, patience_s):
-            found = answer(self, sent, job, patience_s)
+        def late(self, sent, job):
+            found = answer(self, sent, job)
             if names(node_ledger(node)) == ["a"]:
                 # The master tells of it before the follower has read what it asked for.
                 push(node, "b")
