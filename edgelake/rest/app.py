@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -21,6 +22,8 @@ from edgelake.errors import (
 from edgelake.rest.access import check_site, origin_of
 from edgelake.rest.assets import GUARDS
 from edgelake.rest.console import Console
+from edgelake.rest.monitoring import Monitoring
+from edgelake.rest.operations import allowed_by
 from edgelake.rest.problems import problem
 from edgelake.rest.replies import of_nodes, of_results
 from edgelake.rest.requests import body_of, wanted
@@ -31,7 +34,6 @@ __all__ = ["make_app"]
 
 _log = logging.getLogger(__name__)
 _CALLER_CHARS = 40
-_METHODS = "GET, HEAD, POST"
 
 
 def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) -> WebApp:
@@ -53,6 +55,7 @@ def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) ->
         routes=[
             Route("/", door.answering(door.command), methods=methods),
             *console.routes(door.answering),
+            *Monitoring(console.desk).routes(door.answering),
             Route("/{path:path}", door.answering(door.nowhere), methods=methods),
         ],
         lifespan=console.sampling,
@@ -78,6 +81,7 @@ class _Door:
 
         async def answered(request: Request) -> Response:
             fault = ""
+            started = perf_counter()
             try:
                 check_site(request)
                 response = await handle(request)
@@ -88,14 +92,14 @@ class _Door:
             except EdgeLakeError as exc:
                 response, fault = problem(exc), exc.message
                 if isinstance(exc, WrongMethod):
-                    response.headers["allow"] = _METHODS
+                    response.headers["allow"] = allowed_by(request)
             except Exception as exc:
                 _log.exception("a REST call failed")
                 found = ServiceError(f"internal error: {exc!r}")
                 self._node.report("rest", found)
                 response, fault = problem(found, 500), found.message
             response.headers.update(GUARDS)
-            self._count(request, response, fault)
+            self._count(request, response, fault, perf_counter() - started)
             return response
 
         return answered
@@ -127,10 +131,12 @@ class _Door:
             f"nothing lies under '{request.url.path[:80]}'", hint="commands are sent to /"
         )
 
-    def _count(self, request: Request, response: Response, fault: str) -> None:
+    def _count(self, request: Request, response: Response, fault: str, seconds: float) -> None:
         agent = request.headers.get("user-agent", "")
         name = request.headers.get("anylog-agent") or agent
         caller = name.partition("/")[0].strip()[:_CALLER_CHARS].lower() or "unknown"
         client = request.client
         address = f"{client.host}:{client.port}" if client else ""
-        self._service.calls.note(caller, request.method, address, response.status_code, fault)
+        self._service.calls.note(
+            caller, request.method, address, response.status_code, fault, seconds=seconds
+        )

@@ -72,6 +72,11 @@ class Console:
             Route("/login", answering(self._login), methods=_METHODS),
         ]
 
+    @property
+    def desk(self) -> Desk:
+        """What the calls work with."""
+        return self._desk
+
     def page(self, request: Request) -> Response:
         """Return the page itself."""
         return assets.file_reply(request, "index.html")
