@@ -21,9 +21,11 @@ from edgelake.errors import (
 )
 from edgelake.rest.access import check_site, origin_of
 from edgelake.rest.assets import GUARDS
+from edgelake.rest.command_operations import COMMANDS
 from edgelake.rest.console import Console
 from edgelake.rest.monitoring import Monitoring
-from edgelake.rest.operations import allowed_by
+from edgelake.rest.openapi import openapi_routes
+from edgelake.rest.operations import METHODS, DescribedRoute, allowed_by
 from edgelake.rest.problems import problem
 from edgelake.rest.replies import of_nodes, of_results
 from edgelake.rest.requests import body_of, wanted
@@ -50,17 +52,19 @@ def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) ->
     runner = Runner(interpreter, node, service)
     console = Console(interpreter, node, service, runner)
     door = _Door(node, service, runner, console)
-    methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
-    app = Starlette(
+    routes = [
+        DescribedRoute("/", door.answering(door.command), COMMANDS),
+        *console.routes(door.answering),
+        *Monitoring(console.desk).routes(door.answering),
+    ]
+    return Starlette(
         routes=[
-            Route("/", door.answering(door.command), methods=methods),
-            *console.routes(door.answering),
-            *Monitoring(console.desk).routes(door.answering),
-            Route("/{path:path}", door.answering(door.nowhere), methods=methods),
+            *routes,
+            *openapi_routes(door.answering, routes),
+            Route("/{path:path}", door.answering(door.nowhere), methods=METHODS),
         ],
         lifespan=console.sampling,
     )
-    return app
 
 
 class _Door:

@@ -26,7 +26,7 @@ _METRICS = Operation(
     "What the node counts, for Prometheus",
     "Monitoring",
     {200: Answer("All metrics, see docs/metrics.md.", {TEXT_PLAIN: TEXT, _OPEN_METRICS: TEXT})},
-    faults=(401, 403, 421, 429),
+    faults=(401, 403, 421, 429, 503),
     details="The header `Accept` chooses between the text form and OpenMetrics.",
 )
 _ALIVE = Operation(

@@ -102,6 +102,7 @@ class Operation:
     parameters : tuple of Parameter
     body : mapping of str to dict
         JSON Schema of what is sent, by its media type.
+    body_required : bool
     everybody : bool
         Nobody is asked who he is.
     """
@@ -115,6 +116,7 @@ class Operation:
     details: str = ""
     parameters: tuple[Parameter, ...] = ()
     body: Mapping[str, Schema] = field(default_factory=dict)
+    body_required: bool = True
     everybody: bool = False
 
 
@@ -129,6 +131,7 @@ class DescribedRoute(Route):
     def __init__(self, path: str, endpoint: Handler, operations: tuple[Operation, ...]) -> None:
         super().__init__(path, endpoint, methods=METHODS)
         self.operations = operations
+        endpoint.allow = ", ".join(_methods(operations))  # type: ignore[attr-defined]
 
 
 def route(
@@ -141,8 +144,7 @@ def route(
     answering : Answering
         See `edgelake.rest.app`.
     """
-    methods = [operation.method for operation in operations]
-    allowed = sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
+    allowed = _methods(operations)
     hint = f"use {' or '.join(allowed)}"
 
     async def guarded(request: Request) -> Response:
@@ -150,9 +152,12 @@ def route(
             raise WrongMethod(f"{request.method} is for nothing here", hint=hint)
         return await handle(request)
 
-    endpoint = answering(guarded)
-    endpoint.allow = ", ".join(allowed)  # type: ignore[attr-defined]
-    return DescribedRoute(path, endpoint, operations)
+    return DescribedRoute(path, answering(guarded), operations)
+
+
+def _methods(operations: tuple[Operation, ...]) -> list[str]:
+    found = {operation.method for operation in operations}
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 def allowed_by(request: Request) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "NUMBER",
     "PROBLEM",
     "PROBLEM_SCHEMA",
+    "Schema",
     "TEXT",
     "TEXT_PLAIN",
     "choice",
