@@ -9,7 +9,6 @@ from time import perf_counter
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgelake.commands import Interpreter, NodeParts
 from edgelake.errors import (
@@ -25,7 +24,7 @@ from edgelake.rest.command_operations import COMMANDS
 from edgelake.rest.console import Console
 from edgelake.rest.monitoring import Monitoring
 from edgelake.rest.openapi import openapi_routes
-from edgelake.rest.operations import METHODS, DescribedRoute, allowed_by
+from edgelake.rest.operations import AnyRoute, DescribedRoute, allowed_by
 from edgelake.rest.problems import problem
 from edgelake.rest.replies import of_nodes, of_results
 from edgelake.rest.requests import body_of, wanted
@@ -61,7 +60,7 @@ def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) ->
         routes=[
             *routes,
             *openapi_routes(door.answering, routes),
-            Route("/{path:path}", door.answering(door.nowhere), methods=METHODS),
+            AnyRoute(door.answering(door.nowhere)),
         ],
         lifespan=console.sampling,
     )

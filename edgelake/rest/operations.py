@@ -6,6 +6,7 @@ method that none of them has is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -17,9 +18,9 @@ from starlette.routing import Route
 from edgelake.errors import WrongMethod
 
 __all__ = [
-    "METHODS",
     "Answer",
     "Answering",
+    "AnyRoute",
     "DescribedRoute",
     "Handler",
     "Operation",
@@ -30,9 +31,6 @@ __all__ = [
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 Schema: TypeAlias = dict[str, Any]
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
-"""Methods that reach a handler; each refuses those that it does not know."""
 
 
 class Answering(Protocol):
@@ -129,9 +127,20 @@ class DescribedRoute(Route):
     """
 
     def __init__(self, path: str, endpoint: Handler, operations: tuple[Operation, ...]) -> None:
-        super().__init__(path, endpoint, methods=METHODS)
+        super().__init__(path, endpoint)
+        # Every method reaches the handler, so that a refusal is an answer like any other.
+        self.methods = set()
         self.operations = operations
         endpoint.allow = ", ".join(_methods(operations))  # type: ignore[attr-defined]
+
+
+class AnyRoute(Route):
+    """The route of all paths, line feeds in them included, by every method."""
+
+    def __init__(self, endpoint: Handler) -> None:
+        super().__init__("/{path:path}", endpoint)
+        self.methods = set()
+        self.path_regex = re.compile("/(?P<path>.*)", re.DOTALL)
 
 
 def route(
