@@ -728,6 +728,13 @@ MAX_CONSOLE_PINGS: Final = 8
 CONSOLE_PING_S: Final = 4.0
 """How long such a ping waits for its answer."""
 
+READY_SYNC_INTERVALS: Final = 3
+"""Intervals of the synchronizer after which ``/readyz`` calls a ledger stale that none of its
+cycles brought up to date."""
+
+READY_SYNC_GRACE_S: Final = 30.0
+"""What is added to them: a cycle itself takes time, and one that failed is tried again later."""
+
 START_TIMEOUT_S: Final = 10.0
 """How long a service with a thread of its own may take to start."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgelake.commands import Interpreter, NodeParts
 from edgelake.errors import (
@@ -20,7 +20,11 @@ from edgelake.errors import (
 )
 from edgelake.rest.access import Access, origin_of, user_of
 from edgelake.rest.assets import GUARDS
+from edgelake.rest.command_operations import COMMANDS
 from edgelake.rest.console import Console
+from edgelake.rest.monitoring import Monitoring
+from edgelake.rest.openapi import openapi_routes
+from edgelake.rest.operations import AnyRoute, DescribedRoute, allowed_by
 from edgelake.rest.problems import problem
 from edgelake.rest.replies import of_nodes, of_results
 from edgelake.rest.requests import body_of, wanted
@@ -31,7 +35,6 @@ __all__ = ["make_app"]
 
 _log = logging.getLogger(__name__)
 _CALLER_CHARS = 40
-_METHODS = "GET, HEAD, POST"
 
 
 def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) -> WebApp:
@@ -48,16 +51,19 @@ def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) ->
     runner = Runner(interpreter, node, service)
     console = Console(interpreter, node, service, runner)
     door = _Door(node, service, runner, console)
-    methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
-    app = Starlette(
+    routes = [
+        DescribedRoute("/", door.answering(door.command), COMMANDS),
+        *console.routes(door.answering),
+        *Monitoring(console.desk).routes(door.answering),
+    ]
+    return Starlette(
         routes=[
-            Route("/", door.answering(door.command), methods=methods),
-            *console.routes(door.answering),
-            Route("/{path:path}", door.answering(door.nowhere), methods=methods),
+            *routes,
+            *openapi_routes(door.answering, routes),
+            AnyRoute(door.answering(door.nowhere)),
         ],
         lifespan=console.sampling,
     )
-    return app
 
 
 class _Door:
@@ -86,6 +92,7 @@ class _Door:
 
         async def answered(request: Request) -> Response:
             fault = ""
+            started = perf_counter()
             try:
                 with access.calling(request):
                     known = await access.check(request, everybody=everybody)
@@ -97,7 +104,7 @@ class _Door:
             except EdgeLakeError as exc:
                 response, fault = problem(exc), exc.message
                 if isinstance(exc, WrongMethod):
-                    response.headers["allow"] = _METHODS
+                    response.headers["allow"] = allowed_by(request)
             except Exception as exc:
                 _log.exception("a REST call failed")
                 found = ServiceError(f"internal error: {exc!r}")
@@ -105,7 +112,7 @@ class _Door:
                 response, fault = problem(found, 500), found.message
             response.headers.update(GUARDS)
             access.sites.mark(request, response.headers)
-            self._count(request, response, fault)
+            self._count(request, response, fault, perf_counter() - started)
             return response
 
         return answered
@@ -137,12 +144,18 @@ class _Door:
             f"nothing lies under '{request.url.path[:80]}'", hint="commands are sent to /"
         )
 
-    def _count(self, request: Request, response: Response, fault: str) -> None:
+    def _count(self, request: Request, response: Response, fault: str, seconds: float) -> None:
         agent = request.headers.get("user-agent", "")
         name = request.headers.get("anylog-agent") or agent
         caller = name.partition("/")[0].strip()[:_CALLER_CHARS].lower() or "unknown"
         client = request.client
         address = f"{client.host}:{client.port}" if client else ""
         self._service.calls.note(
-            caller, request.method, address, response.status_code, fault, user_of(request)
+            caller,
+            request.method,
+            address,
+            response.status_code,
+            fault,
+            user_of(request),
+            seconds=seconds,
         )

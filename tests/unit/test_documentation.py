@@ -14,6 +14,7 @@ from edgelake.errors import RemoteError
 from edgelake.interfaces import Permission
 from edgelake.language import Variables, bind, help_page, markdown_page, page_text, parse
 from edgelake.language.syntax import CommandStatement
+from edgelake.rest.metric_page import with_tables
 from edgelake.wire import known_codes, short_text
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +139,11 @@ def test_every_number_has_a_row():
     page = (ROOT / "docs" / "errors.md").read_text()
     for code in known_codes():
         assert f"| {code} | {short_text(code)} |" in page
+
+
+def test_the_page_of_metrics_is_up_to_date():
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    assert page == with_tables(page), "run: make docs"
 
 
 def test_every_limit_says_why():
