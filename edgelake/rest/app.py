@@ -21,6 +21,7 @@ from edgelake.errors import (
 from edgelake.rest.access import Access, origin_of, user_of
 from edgelake.rest.assets import GUARDS
 from edgelake.rest.console import Console
+from edgelake.rest.data import DataDoor
 from edgelake.rest.problems import problem
 from edgelake.rest.replies import of_nodes, of_results
 from edgelake.rest.requests import body_of, wanted
@@ -31,7 +32,7 @@ __all__ = ["make_app"]
 
 _log = logging.getLogger(__name__)
 _CALLER_CHARS = 40
-_METHODS = "GET, HEAD, POST"
+_METHODS = "GET, HEAD, POST, PUT"
 
 
 def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) -> WebApp:
@@ -71,6 +72,7 @@ class _Door:
         self._runner = runner
         self._console = console
         self._access = Access(node, service)
+        self._data = DataDoor(node, runner)
 
     def answering(
         self, handle: Callable[[Request], Awaitable[Response]], *, everybody: bool = False
@@ -112,12 +114,16 @@ class _Door:
 
     async def command(self, request: Request) -> Response:
         """Answer a call that carries a command."""
-        if request.method not in ("GET", "HEAD", "POST"):
+        if request.method not in ("GET", "HEAD", "POST", "PUT"):
             raise WrongMethod(
                 f"{request.method} is for nothing here",
-                hint="GET asks for information, POST is for all other commands",
+                hint="GET asks for information, POST is for all other commands, PUT for data",
             )
         origin = origin_of(request, self._node)
+        if request.method == "PUT":
+            return await self._data.put(request, origin)
+        if self._data.takes(request):
+            return await self._data.post(request, origin)
         found = wanted(request, await body_of(request))
         if found is None:
             if request.method != "POST" and "text/html" in request.headers.get("accept", ""):
