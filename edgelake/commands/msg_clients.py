@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from edgelake import limits
@@ -40,6 +41,9 @@ __all__ = ["commands"]
 
 commands = CommandSet(group="data", topics=("messages", "streaming"))
 
+_REST = "rest"
+_APART = re.compile(r"(?<=/) (?=\+)|(?<=\+) (?=/)")
+
 
 class _Broker(OneOf):
     """Where messages come from."""
@@ -72,6 +76,17 @@ class _Type(ValueType):
         return COLUMN_TYPES
 
 
+class _TopicName(Text):
+    """Name of a topic; a part of it may be ``+``."""
+
+    takes_plus = True
+
+    def parse(self, text: str) -> str:
+        """Return the name."""
+        # A plus is a word of its own, which is joined to its neighbours by a blank.
+        return super().parse(_APART.sub("", text))
+
+
 class _Number(ValueType):
     """The number of a client, or ``all``."""
 
@@ -79,6 +94,10 @@ class _Number(ValueType):
 
     def parse(self, text: str) -> int | None:
         """Return the number, ``None`` for all."""
+        if text == "pool":
+            raise OptionNotAvailable(
+                "'pool' is not available in this version", hint="messages need no pool here"
+            )
         return None if text == "all" else Integer(1).parse(text)
 
     def describe(self) -> str:
@@ -108,7 +127,7 @@ _COLUMN = OptionGroup(
 _TOPIC = _TopicGroup(
     "topic",
     (
-        Option("name", Text(), required=True, help="name of the topic; may hold + and #"),
+        Option("name", _TopicName(), required=True, help="name of the topic; may hold + and #"),
         Option("qos", Integer(0, 2), default=0, help="accepted; has no meaning for REST"),
         Option("dbms", Text(), help='database of the rows, or "bring …"'),
         Option("table", Text(), help='table of the rows, or "bring …"'),
@@ -131,7 +150,7 @@ _TOPIC = _TopicGroup(
     summary="make rows of messages that are sent by POST",
     where=Where.REQUIRED,
     options=(
-        Option("broker", _Broker("rest"), required=True, help="rest: messages come by POST"),
+        Option("broker", _Broker(_REST), required=True, help="rest: messages come by POST"),
         Option("user-agent", Text(), help="header User-Agent of those messages; required"),
         Option("log", Boolean(), default=False, help="accepted; 'get msg clients' tells all"),
         Option("topic", _TOPIC, required=True, repeatable=True, help="which, and their columns"),
@@ -181,10 +200,13 @@ def _clients(context: Context, call: Call) -> Result:
     if call.options["topic"] is not None:
         wanted = call.options["topic"]
         clients = [c for c in clients if any(t.name == wanted for t in c.topics)]
+    if call.options["broker"] not in (None, _REST):
+        clients = []
     data = [{**client.data(), "columns": _columns(client)} for client in clients]
     if not clients:
         return answer(data, "No message client subscriptions", call.options)
-    sections = [section for client in clients for section in _sections(client)]
+    parts = 1 if call.options["statistics"] else 2
+    sections = [section for client in clients for section in _sections(client)[:parts]]
     return answer(data, Page(tuple(sections)), call.options)
 
 
@@ -197,6 +219,9 @@ for _name in ("get msg clients", "get msg client"):
             FORMAT,
             Option("id", Integer(1), help="only the client of this number"),
             Option("topic", Text(), help="only clients with this topic"),
+            Option("broker", Text(), help="only clients of this broker"),
+            Option("detailed", Boolean(), default=False, help="accepted; all is shown anyway"),
+            Option("statistics", Boolean(), default=False, help="without topics and columns"),
         ),
         permission=Permission.READ,
         examples=(_name, f"{_name} where format = json", f"{_name} where id = 1"),

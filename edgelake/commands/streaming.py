@@ -67,6 +67,27 @@ def _get_streaming(context: Context, call: Call) -> Result:
 
 
 @commands.command(
+    "get streaming config",
+    summary="show when rows that gather become a file",
+    where=Where.OPTIONAL,
+    options=(FORMAT,),
+    permission=Permission.READ,
+    examples=("get streaming config", "get streaming config where format = json"),
+    related=("get streaming", "get data limit"),
+)
+def _get_streaming_config(context: Context, call: Call) -> Result:
+    arrivals = context.node.arrivals
+    data = {
+        "status": "Running" if arrivals.running else "Not Running",
+        "threshold_time_s": limits.ROW_BUFFER_S,
+        "threshold_volume_bytes": limits.ROW_BUFFER_BYTES,
+        "buffered_rows": sum(rows for rows, _, _ in arrivals.buffered().values()),
+        "flushed_rows": sum(figures.flushed_rows for figures in arrivals.tables()),
+    }
+    return answer(data, Table(("Threshold", "Value"), list(data.items())), call.options)
+
+
+@commands.command(
     "set data limit",
     summary="set how much data may wait in the watch folder and in buffers",
     arguments=(Argument("size", Size(), help="such as 500MB, or 10GB"),),

@@ -34,8 +34,8 @@ class TableFigures:
         Put as files.
     calls, rows : int
         Streamed.
-    flushed : int
-        Files that buffers became.
+    flushed, flushed_rows : int
+        Files that buffers became, and their rows.
     last_s : float
         When something came last, by the monotonic clock.
     """
@@ -46,6 +46,7 @@ class TableFigures:
     calls: int = 0
     rows: int = 0
     flushed: int = 0
+    flushed_rows: int = 0
     last_s: float = field(default_factory=time.monotonic)
 
 
@@ -190,6 +191,11 @@ class Arrivals:
 
     # ----------------------------------------------------------------- reports
 
+    @property
+    def running(self) -> bool:
+        """Whether somebody looks at the age of what gathers."""
+        return self._timer is not None
+
     def tables(self) -> list[TableFigures]:
         """Return what arrived for each table, by name."""
         with self._lock:
@@ -286,7 +292,9 @@ class Arrivals:
             # These rows are others than those of the same text that wait there: they wait, too.
             return False
         with self._lock:
-            self._figures_of(name).flushed += 1
+            figures = self._figures_of(name)
+            figures.flushed += 1
+            figures.flushed_rows += buffer.rows
         return True
 
     def _look(self) -> None:

@@ -293,3 +293,11 @@ def test_what_arrived_is_told(node: Node, call: Caller) -> None:
         "fill_percent": 0.3,
     }
     assert "plant1.motors" in call.get("get streaming").text
+    config = {
+        "status": "Running",
+        "threshold_time_s": 60.0,
+        "threshold_volume_bytes": 10_000,
+        "buffered_rows": 3,
+        "flushed_rows": 0,
+    }
+    assert node.run("get streaming config where format = json").data == config

@@ -101,6 +101,7 @@ def test_peers_may_call_only_what_is_meant():
         "get rest server info",
         "get status",
         "get streaming",
+        "get streaming config",
         "get synchronizer",
         "get tcp info",
         "get tcp pool",
