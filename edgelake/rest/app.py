@@ -22,6 +22,7 @@ from edgelake.rest.access import Access, origin_of, user_of
 from edgelake.rest.assets import GUARDS
 from edgelake.rest.command_operations import COMMANDS
 from edgelake.rest.console import Console
+from edgelake.rest.data import DataDoor
 from edgelake.rest.monitoring import Monitoring
 from edgelake.rest.openapi import openapi_routes
 from edgelake.rest.operations import AnyRoute, DescribedRoute, allowed_by
@@ -77,6 +78,7 @@ class _Door:
         self._runner = runner
         self._console = console
         self._access = Access(node, service)
+        self._data = DataDoor(node, runner)
 
     def answering(
         self, handle: Callable[[Request], Awaitable[Response]], *, everybody: bool = False
@@ -119,12 +121,16 @@ class _Door:
 
     async def command(self, request: Request) -> Response:
         """Answer a call that carries a command."""
-        if request.method not in ("GET", "HEAD", "POST"):
+        if request.method not in ("GET", "HEAD", "POST", "PUT"):
             raise WrongMethod(
                 f"{request.method} is for nothing here",
-                hint="GET asks for information, POST is for all other commands",
+                hint="GET asks for information, POST is for all other commands, PUT for data",
             )
         origin = origin_of(request, self._node)
+        if request.method == "PUT":
+            return await self._data.put(request, origin)
+        if self._data.takes(request):
+            return await self._data.post(request, origin)
         found = wanted(request, await body_of(request))
         if found is None:
             if request.method != "POST" and "text/html" in request.headers.get("accept", ""):
