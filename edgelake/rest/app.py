@@ -166,3 +166,14 @@ class _Door:
             user_of(request),
             seconds=seconds,
         )
+        log = self._node.logs.file
+        if log is not None:
+            log.rest_call(
+                request.method,
+                request.url.path,
+                address,
+                caller,
+                response.status_code,
+                seconds,
+                fault,
+            )
