@@ -70,12 +70,13 @@ bench-report: dev  ## measure, and write docs/performance*.md (ONLY=ledger; FROM
 cli: .venv/installed  ## compile the native command line into .venv/bin
 	$(RUN)/python setup.py -q build_scripts --build-dir $(RUN)
 
-docs: dev  ## write docs/commands.md, docs/errors.md and the grammar in docs/language.md
+docs: dev  ## write docs/commands.md, docs/errors.md, the grammar in docs/language.md and docs/metrics.md
 	@mkdir -p build
 	$(RUN)/python -m edgelake.commands > build/commands.md
 	$(RUN)/python -m edgelake.commands errors > build/errors.md
 	cp build/commands.md build/errors.md docs
 	$(RUN)/python -m edgelake.language.ebnf docs/language.md
+	$(RUN)/python -m edgelake.rest.metric_page docs/metrics.md
 
 pictures: dev  ## take the pictures of the console in docs/console (needs Chromium)
 	$(RUN)/python -m tests.browser.pictures docs/console

@@ -728,6 +728,13 @@ MAX_CONSOLE_PINGS: Final = 8
 CONSOLE_PING_S: Final = 4.0
 """How long such a ping waits for its answer."""
 
+READY_SYNC_INTERVALS: Final = 3
+"""Intervals of the synchronizer after which ``/readyz`` calls a ledger stale that none of its
+cycles brought up to date."""
+
+READY_SYNC_GRACE_S: Final = 30.0
+"""What is added to them: a cycle itself takes time, and one that failed is tried again later."""
+
 START_TIMEOUT_S: Final = 10.0
 """How long a service with a thread of its own may take to start."""
 
@@ -813,3 +820,53 @@ LOGIN_FAILURES_OF_ADDRESS: Final = 10
 
 LOGIN_FAILURES_OF_USER: Final = 50
 """Wrong passwords for one user in that time; above it, addresses that failed get status 429."""
+
+# ---------------------------------------------------------------- data
+
+MAX_DATA_NAME_CHARS: Final = 63
+"""Name of a database or table that rows are for: what PostgreSQL takes."""
+
+MAX_DATA_TAG_CHARS: Final = 32
+"""Source and instructions of a data file; with names and hash its name fits in 255 bytes."""
+
+MAX_ROWS: Final = 250_000
+"""Rows in one call: bounds the time that it holds a thread."""
+
+MAX_ROW_BYTES: Final = 1024 * 1024
+"""One row."""
+
+MAX_ROW_COLUMNS: Final = 1600
+"""Columns of a row: what PostgreSQL takes."""
+
+MAX_COLUMN_NAME_CHARS: Final = 255
+"""Name of a column."""
+
+MAX_WAITING_DATA_BYTES: Final = 1024 * 1024 * 1024
+"""Data that waits in the watch folder and in buffers, unless set: callers cannot fill the disk."""
+
+MAX_WAITING_DATA_FILES: Final = 100_000
+"""Files that wait in the watch folder: a file costs an inode and time, however small it is."""
+
+WATCH_FOLDER_LOOK_S: Final = 1.0
+"""How long the size of the watch folder is taken for what it was, but for files put there."""
+
+MAX_ROW_BUFFERS: Final = 256
+"""Buffers of rows at a time; for one more, the oldest becomes a file."""
+
+ROW_BUFFER_S: Final = 60.0
+"""Age at which a buffer of rows becomes a file, as on existing nodes."""
+
+ROW_BUFFER_BYTES: Final = 10_000
+"""Size at which a buffer of rows becomes a file, as on existing nodes."""
+
+ROW_BUFFER_LOOK_S: Final = 1.0
+"""How often the age of buffers is looked at."""
+
+MAX_DATA_TABLES: Final = 10_000
+"""Tables that ``get streaming`` tells apart; the rest is counted together."""
+
+MAX_MSG_CLIENTS: Final = 200
+"""Clients of messages."""
+
+MAX_MSG_TOPICS: Final = 100
+"""Topics of one client of messages."""

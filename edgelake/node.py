@@ -246,6 +246,7 @@ class Node:
         self._parts.children.close()
         finished = self._parts.scripts.stop(timeout_s)
         finished = self._parts.services.stop_all(timeout_s) and finished
+        self._parts.arrivals.close()
         self._parts.followers.close()
         self._parts.ledger.close()
         self._parts.platforms.close()

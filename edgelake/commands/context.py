@@ -17,12 +17,14 @@ from edgelake.interfaces import LogPosition, Notice, Permission, Result
 from edgelake.language import format_error
 from edgelake.ledger import LocalLedger, Snapshot
 from edgelake.platforms import Platforms
+from edgelake.services.arrivals import Arrivals
 from edgelake.services.base import Service, ServiceRegistry
 from edgelake.services.echoes import EchoQueue
 from edgelake.services.followers import Followers
 from edgelake.services.jobs import Jobs
 from edgelake.services.logs import Logs
 from edgelake.services.master import MasterLedger, fault_of
+from edgelake.services.msg_clients import MsgClients
 from edgelake.services.notices import Notices
 from edgelake.services.processes import ChildProcesses
 from edgelake.services.relay import Relay
@@ -139,6 +141,8 @@ class NodeParts:
     users: Users = field(init=False)
     anonymous: Permission | None = None
     anonymous_given: bool = False
+    arrivals: Arrivals = field(init=False)
+    msg_clients: MsgClients = field(init=False)
     on_exit: Callable[[], None] | None = None
     ask: Callable[[str], str | None] | None = None
     web: Callable[[RestService], WebApp] | None = None
@@ -155,6 +159,8 @@ class NodeParts:
         self.relay = Relay(self.ledger)
         self.relay.watch(self._relay_moved)
         self.followers = Followers(lambda: self.services.find(TcpService))
+        self.arrivals = Arrivals(self.home, self.report)
+        self.msg_clients = MsgClients(self.arrivals.stream)
         self.users = Users(UserFile(self.home.users_file))
 
     def level_of(self, origin: Origin) -> Permission:

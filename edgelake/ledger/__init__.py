@@ -18,6 +18,7 @@ from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.keys import assign_key, assign_keys, key_of
 from edgelake.ledger.line_order import LedgerLines
 from edgelake.ledger.metadata import metadata_of
+from edgelake.ledger.paths import MISSING, first_of
 from edgelake.ledger.policy import (
     Policy,
     canonical_digest,
@@ -57,6 +58,7 @@ __all__ = [
     "LedgerImage",
     "LedgerLines",
     "LocalLedger",
+    "MISSING",
     "Not",
     "Policy",
     "PolicyIndex",
@@ -71,6 +73,7 @@ __all__ = [
     "children_of",
     "complete",
     "fault_of",
+    "first_of",
     "join",
     "key_of",
     "ledger_of_entries",

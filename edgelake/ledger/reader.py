@@ -64,7 +64,7 @@ class LedgerReader:
         holds = None if predicate is None else compiled(predicate)
         return [
             policy
-            for policy in self._view().lines()
+            for policy in self
             if ("*" in wanted or policy.type in wanted) and (holds is None or holds(policy.body))
         ]
 
@@ -106,7 +106,9 @@ class LedgerReader:
 
     def __iter__(self) -> Iterator[Policy]:
         """Return the visible policies in ledger order, as they are stored."""
-        return iter(self._view().lines())
+        state = self._keeper.current()
+        with self._keeper.mutex:
+            return iter(list(state.visible()))
 
     @property
     def count(self) -> int:

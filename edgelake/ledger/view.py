@@ -95,11 +95,6 @@ class PolicyView:
         view._say(named)
         return view
 
-    def lines(self) -> list[Policy]:
-        """Return all policies as they are stored, in ledger order."""
-        stored = self.stored
-        return [stored.get(policy.id, policy) for policy in self.index.all()]
-
     def _say(self, targets: set[str]) -> None:
         """Let the ``anmp`` policies say what they say of some policies, and of no others."""
         telling = list(self.index.of_type(_ANMP))

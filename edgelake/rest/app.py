@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgelake.commands import Interpreter, NodeParts
 from edgelake.errors import (
@@ -20,7 +20,12 @@ from edgelake.errors import (
 )
 from edgelake.rest.access import Access, origin_of, user_of
 from edgelake.rest.assets import GUARDS
+from edgelake.rest.command_operations import COMMANDS
 from edgelake.rest.console import Console
+from edgelake.rest.data import DataDoor
+from edgelake.rest.monitoring import Monitoring
+from edgelake.rest.openapi import openapi_routes
+from edgelake.rest.operations import AnyRoute, DescribedRoute, allowed_by
 from edgelake.rest.problems import problem
 from edgelake.rest.replies import of_nodes, of_results
 from edgelake.rest.requests import body_of, wanted
@@ -31,7 +36,6 @@ __all__ = ["make_app"]
 
 _log = logging.getLogger(__name__)
 _CALLER_CHARS = 40
-_METHODS = "GET, HEAD, POST"
 
 
 def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) -> WebApp:
@@ -48,16 +52,19 @@ def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) ->
     runner = Runner(interpreter, node, service)
     console = Console(interpreter, node, service, runner)
     door = _Door(node, service, runner, console)
-    methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
-    app = Starlette(
+    routes = [
+        DescribedRoute("/", door.answering(door.command), COMMANDS),
+        *console.routes(door.answering),
+        *Monitoring(console.desk).routes(door.answering),
+    ]
+    return Starlette(
         routes=[
-            Route("/", door.answering(door.command), methods=methods),
-            *console.routes(door.answering),
-            Route("/{path:path}", door.answering(door.nowhere), methods=methods),
+            *routes,
+            *openapi_routes(door.answering, routes),
+            AnyRoute(door.answering(door.nowhere)),
         ],
         lifespan=console.sampling,
     )
-    return app
 
 
 class _Door:
@@ -71,6 +78,7 @@ class _Door:
         self._runner = runner
         self._console = console
         self._access = Access(node, service)
+        self._data = DataDoor(node, runner)
 
     def answering(
         self, handle: Callable[[Request], Awaitable[Response]], *, everybody: bool = False
@@ -86,6 +94,7 @@ class _Door:
 
         async def answered(request: Request) -> Response:
             fault = ""
+            started = perf_counter()
             try:
                 with access.calling(request):
                     known = await access.check(request, everybody=everybody)
@@ -97,7 +106,7 @@ class _Door:
             except EdgeLakeError as exc:
                 response, fault = problem(exc), exc.message
                 if isinstance(exc, WrongMethod):
-                    response.headers["allow"] = _METHODS
+                    response.headers["allow"] = allowed_by(request)
             except Exception as exc:
                 _log.exception("a REST call failed")
                 found = ServiceError(f"internal error: {exc!r}")
@@ -105,19 +114,23 @@ class _Door:
                 response, fault = problem(found, 500), found.message
             response.headers.update(GUARDS)
             access.sites.mark(request, response.headers)
-            self._count(request, response, fault)
+            self._count(request, response, fault, perf_counter() - started)
             return response
 
         return answered
 
     async def command(self, request: Request) -> Response:
         """Answer a call that carries a command."""
-        if request.method not in ("GET", "HEAD", "POST"):
+        if request.method not in ("GET", "HEAD", "POST", "PUT"):
             raise WrongMethod(
                 f"{request.method} is for nothing here",
-                hint="GET asks for information, POST is for all other commands",
+                hint="GET asks for information, POST is for all other commands, PUT for data",
             )
         origin = origin_of(request, self._node)
+        if request.method == "PUT":
+            return await self._data.put(request, origin)
+        if self._data.takes(request):
+            return await self._data.post(request, origin)
         found = wanted(request, await body_of(request))
         if found is None:
             if request.method != "POST" and "text/html" in request.headers.get("accept", ""):
@@ -137,12 +150,18 @@ class _Door:
             f"nothing lies under '{request.url.path[:80]}'", hint="commands are sent to /"
         )
 
-    def _count(self, request: Request, response: Response, fault: str) -> None:
+    def _count(self, request: Request, response: Response, fault: str, seconds: float) -> None:
         agent = request.headers.get("user-agent", "")
         name = request.headers.get("anylog-agent") or agent
         caller = name.partition("/")[0].strip()[:_CALLER_CHARS].lower() or "unknown"
         client = request.client
         address = f"{client.host}:{client.port}" if client else ""
         self._service.calls.note(
-            caller, request.method, address, response.status_code, fault, user_of(request)
+            caller,
+            request.method,
+            address,
+            response.status_code,
+            fault,
+            user_of(request),
+            seconds=seconds,
         )

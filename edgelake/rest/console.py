@@ -12,24 +12,22 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from edgelake.commands import Interpreter, NodeParts
-from edgelake.errors import EdgeLakeError, FileMissing, WrongMethod
+from edgelake.errors import EdgeLakeError, FileMissing
 from edgelake.rest import assets, ledger_view, node_view, peers_view, typed
+from edgelake.rest.api_operations import API, LOGIN, PAGE_FILE
 from edgelake.rest.desk import Desk
+from edgelake.rest.operations import Answering, DescribedRoute, Handler, route
 from edgelake.rest.problems import JsonReply, failure
 from edgelake.rest.running import Runner
 from edgelake.services.rest import RestService
 
 __all__ = ["Console"]
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
-
-Answer = Callable[[Request], Awaitable[Response]]
 Tell = Callable[[Desk, Request], Awaitable[Any]]
 
-_ASKED: dict[str, Tell] = {
+_CALLS: dict[str, Tell] = {
     "overview": node_view.overview,
     "series": node_view.series,
     "logs": node_view.logs,
@@ -39,8 +37,9 @@ _ASKED: dict[str, Tell] = {
     "ledger/history": ledger_view.history,
     "peers": peers_view.peers,
     "peers/ping": peers_view.ping,
+    "complete": typed.complete,
+    "run": typed.run,
 }
-_SENT: dict[str, Tell] = {"complete": typed.complete, "run": typed.run}
 
 
 class Console:
@@ -59,18 +58,22 @@ class Console:
     ) -> None:
         self._desk = Desk(interpreter, node, service, runner)
 
-    def routes(self, answering: Callable[[Answer], Answer]) -> list[Route]:
+    def routes(self, answering: Answering) -> list[DescribedRoute]:
         """Return the routes; ``answering`` makes answers of the errors of a handler."""
         told = [
-            Route(f"/api/{path}", answering(self._telling(tell, methods)), methods=_METHODS)
-            for tells, methods in ((_ASKED, ("GET", "HEAD")), (_SENT, ("POST",)))
-            for path, tell in tells.items()
+            route(f"/api/{path}", self._telling(tell), answering, API[path])
+            for path, tell in _CALLS.items()
         ]
         return [
             *told,
-            Route("/pages/{name}", answering(self._file), methods=_METHODS),
-            Route("/login", answering(self._login), methods=_METHODS),
+            route("/pages/{name}", self._file, answering, PAGE_FILE),
+            route("/login", self._login, answering, LOGIN),
         ]
+
+    @property
+    def desk(self) -> Desk:
+        """What the calls work with."""
+        return self._desk
 
     def page(self, request: Request) -> Response:
         """Return the page itself."""
@@ -92,12 +95,8 @@ class Console:
 
     # ------------------------------------------------------------- parts
 
-    def _telling(self, tell: Tell, methods: tuple[str, ...]) -> Answer:
+    def _telling(self, tell: Tell) -> Handler:
         async def answered(request: Request) -> Response:
-            if request.method not in methods:
-                raise WrongMethod(
-                    f"{request.method} is for nothing here", hint=f"use {' or '.join(methods)}"
-                )
             try:
                 found = await tell(self._desk, request)
             except EdgeLakeError as exc:
@@ -111,8 +110,6 @@ class Console:
         return answered
 
     async def _file(self, request: Request) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            raise WrongMethod(f"{request.method} is for nothing here", hint="use GET or HEAD")
         name = request.path_params["name"]
         if name not in assets.names():
             raise FileMissing(f"the console has no file '{name[:80]}'")

@@ -30,6 +30,7 @@ _STATUS: tuple[tuple[type[EdgeLakeError], int], ...] = (
     (errors.HomeLocked, 409),
     (errors.PolicyMissing, 404),
     (errors.PolicyRowMissing, 404),
+    (errors.FileWriteFailed, 507),
     (errors.FileMissing, 404),
     (errors.FolderMissing, 404),
     (errors.TableMissing, 404),

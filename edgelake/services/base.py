@@ -225,6 +225,11 @@ class ServiceRegistry:
             finished = service.stop(max(0.1, deadline - time.monotonic())) and finished
         return finished
 
+    def states(self) -> list[tuple[type[Service], ServiceState]]:
+        """Return each service that was started and not ended, with its state."""
+        with self._lock:
+            return [(type(service), service.state) for service in self._running.values()]
+
     def statuses(self) -> Iterator[tuple[type[Service], ServiceStatus]]:
         """Yield every kind with the status of the one that runs."""
         for kind in self._kinds.values():

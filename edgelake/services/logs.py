@@ -148,6 +148,11 @@ class ErrorLog:
             kept.append(found)
             return found
 
+    @property
+    def number(self) -> int:
+        """How many failures there were."""
+        return self._number
+
     def entries(self) -> list[LogEntry]:
         """Return the lines as they are now, the oldest first."""
         with self._lock:

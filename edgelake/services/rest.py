@@ -240,7 +240,8 @@ class RestService(Service):
 
 
 def _listen(where: Endpoint) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named, so that asyncio sees TCP and sends the parts of an answer without waiting (Nagle).
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((where.host, where.port))

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from edgelake import limits
 
-__all__ = ["CallRecord", "RestCalls"]
+__all__ = ["DURATION_BOUNDS_S", "METHODS", "CallRecord", "RestCalls"]
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+"""Methods that are told apart."""
+
+DURATION_BOUNDS_S = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+"""Longest times that the first parts of the histogram of durations count; one more has the rest."""
 
 _OTHERS = "(others)"
+_OTHER_METHOD = "OTHER"
 
 
 @dataclass(slots=True)
@@ -67,11 +78,21 @@ class RestCalls:
         self._lock = threading.Lock()
         self._records: dict[tuple[str, str], CallRecord] = {}
         self._by_status: dict[tuple[str, int], int] = {}
+        self._durations = [0] * (len(DURATION_BOUNDS_S) + 1)
+        self._duration_sum_s = 0.0
         self.waiting = 0
         self.running = 0
 
     def note(
-        self, caller: str, method: str, address: str, status: int, error: str, user: str = ""
+        self,
+        caller: str,
+        method: str,
+        address: str,
+        status: int,
+        error: str,
+        user: str = "",
+        *,
+        seconds: float = 0.0,
     ) -> None:
         """Count a call that was answered.
 
@@ -87,8 +108,15 @@ class RestCalls:
             What was wrong; empty for none.
         user : str
             Who said who he is; empty for nobody.
+        seconds : float
+            From its head to its answer.
         """
+        if method not in METHODS:
+            method = _OTHER_METHOD
+        part = bisect_left(DURATION_BOUNDS_S, seconds)
         with self._lock:
+            self._durations[part] += 1
+            self._duration_sum_s += seconds
             key = (method, status)
             self._by_status[key] = self._by_status.get(key, 0) + 1
             record = self._record(caller, method)
@@ -119,6 +147,11 @@ class RestCalls:
         """Return how many calls there were of each method and status."""
         with self._lock:
             return dict(self._by_status)
+
+    def durations(self) -> tuple[list[int], float]:
+        """Return how many calls each part of `DURATION_BOUNDS_S` has, and their time in seconds."""
+        with self._lock:
+            return list(self._durations), self._duration_sum_s
 
     def _record(self, caller: str, method: str) -> CallRecord:
         key = (caller, method)

@@ -99,6 +99,7 @@ class Synchronizer(Service):
         self._failures = 0
         self._errors = 0
         self._last_success: datetime | None = None
+        self._success_s: float | None = None
         self._last_load: float | None = None
         self._last_error = ""
 
@@ -139,7 +140,7 @@ class Synchronizer(Service):
         with self._wake:
             self._loads += 1
             self._last_load = time.monotonic()
-            self._last_success = datetime.now(UTC)
+            self._note_success()
 
     def refused(self, error: EdgeLakeError) -> None:
         """Note something received that was not adopted; called by the source."""
@@ -178,6 +179,11 @@ class Synchronizer(Service):
                 **self.source.figures(),
             }
 
+    def success_age_s(self) -> float | None:
+        """Return how long ago the ledger was up to date, in seconds; ``None``: never yet."""
+        since_s = self._success_s
+        return None if since_s is None else time.monotonic() - since_s
+
     # -------------------------------------------------------------- loop
 
     def _loop(self) -> None:
@@ -195,13 +201,17 @@ class Synchronizer(Service):
                 with self._wake:
                     self._failures = 0
                     self._succeeded += 1
-                    self._last_success = datetime.now(UTC)
+                    self._note_success()
             with self._wake:
                 self._calls += 1
                 self._wake.wait_for(
                     lambda: self._triggered or self._stopping, timeout=self._pause_s(wanted)
                 )
                 self._triggered = False
+
+    def _note_success(self) -> None:
+        self._last_success = datetime.now(UTC)
+        self._success_s = time.monotonic()
 
     def _pause_s(self, wanted: float | None) -> float:
         if not self._failures:

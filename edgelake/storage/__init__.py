@@ -43,9 +43,11 @@ from edgelake.storage.ledger_table import LedgerTable
 from edgelake.storage.postgres import PostgresDatabase
 from edgelake.storage.postgres_link import Server
 from edgelake.storage.reach import EVERYWHERE, Reach, Use
+from edgelake.storage.row_buffer import RowBuffer
 from edgelake.storage.sqlite import SqliteDatabase
 from edgelake.storage.transcoding import compress_file, decode_file, decompress_file, encode_file
 from edgelake.storage.user_file import PasswordHash, TokenHash, User, UserFile
+from edgelake.storage.watch_folder import WatchFolder
 
 __all__ = [
     "Database",
@@ -60,10 +62,12 @@ __all__ = [
     "Listed",
     "PostgresDatabase",
     "Reach",
+    "RowBuffer",
     "SequencedLedger",
     "Server",
     "SqliteDatabase",
     "Use",
+    "WatchFolder",
     "access_of",
     "archived_files",
     "compress_file",

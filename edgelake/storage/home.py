@@ -78,6 +78,16 @@ class Home:
         return self.base / "data" / "dbms"
 
     @property
+    def prep_dir(self) -> Path:
+        """Folder where data gathers before it is whole."""
+        return self.base / "data" / "prep"
+
+    @property
+    def watch_dir(self) -> Path:
+        """Folder where data files wait for who takes them."""
+        return self.base / "data" / "watch"
+
+    @property
     def scripts_dir(self) -> Path:
         """Folder of the operator's scripts."""
         return self.base / "scripts"

@@ -102,7 +102,9 @@ def test_9_a_torn_end_blocks_nothing_and_loses_nothing(start, master, tmp_path, 
     everything = ["m1", "m2", "mine1", "mine2", "mine3"]
     eventually(lambda: sorted(ids(again)) == everything, "the master's new policy")
     eventually(lambda: sorted(ids(node)) == everything, "the policies that waited")
-    eventually(lambda: path.read_bytes() == node.home.ledger_file.read_bytes(), "equal files")
+    theirs = node.home.ledger_file
+    eventually(theirs.exists, "the master's file")
+    eventually(lambda: path.read_bytes() == theirs.read_bytes(), "equal files")
 
 
 def test_9_damage_of_the_masters_part_is_mended_by_the_master(start, master, tmp_path) -> None:

@@ -18,7 +18,7 @@ from edgelake.errors import (
     LedgerInvalid,
     PolicyInvalid,
 )
-from edgelake.ledger import store
+from edgelake.ledger import view
 
 NAMES = ("a", "b", "c")
 
@@ -146,7 +146,7 @@ def test_a_read_looks_no_index_up(node, monkeypatch):
         raise AssertionError("an index was made")
 
     node.run("blockchain reload metadata")
-    monkeypatch.setattr(store, "PolicyIndex", refuse)
+    monkeypatch.setattr(view, "PolicyIndex", refuse)
     assert len(node.run("blockchain read operator where name = op-a").data) == 1
     assert len(node.run("blockchain read * where [port] > 1").data) == 2
     node.run("blockchain delete local file")

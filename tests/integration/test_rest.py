@@ -237,8 +237,17 @@ def test_a_body_that_is_no_text(steady: Caller) -> None:
     assert (reply.status, reply.data["error"]) == (400, "the body is not UTF-8 from byte 9")
 
 
-def test_a_path_that_is_none(steady: Caller) -> None:
-    assert steady("GET", "/nosuch", command="get status").status == 404
+@pytest.mark.parametrize("path", ["/nosuch", "/a%0d%0ab", "/%ff", "//", "/metrics/"])
+def test_a_path_that_is_none(steady: Caller, path: str) -> None:
+    reply = steady("GET", path, command="get status")
+    assert (reply.status, reply.data["hint"]) == (404, "commands are sent to /")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics"])
+def test_a_method_that_hardly_anybody_uses(steady: Caller, path: str) -> None:
+    reply = steady("PROPFIND", path, command="get status")
+    assert (reply.status, reply.data["code"]) == (405, 156)
+    assert "GET" in reply.headers["allow"]
 
 
 def test_a_body_that_is_too_large(steady: Caller) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from edgelake import Node, limits
+from edgelake.services.rest import RestService
 from tests.http_calls import HOST, Caller, rest_node
 from tests.waiting import eventually
 
@@ -220,3 +221,17 @@ def test_the_node_ends_while_callers_stall(tmp_path: Path) -> None:
                 line.sendall(sent)
         with pytest.raises(ConnectionRefusedError):
             call.get("get status")
+
+
+def test_answers_go_out_at_once(served: tuple[Node, Caller]) -> None:
+    """Without TCP_NODELAY each call by a kept connection waits 40 ms for an acknowledgement."""
+    node, call = served
+    with socket.create_connection((HOST, call.port), 20) as line:
+        line.sendall(CALL.replace(b"close", b"keep-alive"))
+        assert b" 200 " in whole(line)
+        service = node._parts.services.find(RestService)
+        assert service is not None
+        assert service._server is not None
+        (ours,) = service._server._server.server_state.connections
+        taken = ours.transport.get_extra_info("socket")  # type: ignore[union-attr]
+        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -115,7 +115,7 @@ def test_a_follower_for_whom_there_is_no_room_comes_again_soon(
         assert follower.run("blockchain get *").data in (None, [])
         monkeypatch.setattr(limits, "MAX_PENDING_LARGE_BYTES", 10_000_000)
         eventually(lambda: figures(follower)["loads"] == 1, "the ledger")
-        assert follower.home.ledger_file.read_bytes() == ledger_of(node)
+        assert follower._parts.ledger.master_bytes() == ledger_of(node)
         assert figures(follower)["pushed"] is True
 
 

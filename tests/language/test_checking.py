@@ -168,8 +168,8 @@ REAL = build_registry()
             ["1:99: error 282: platform: 'hyperledger' is not", "1:115: error 282: option 'file'"],
         ),
         (
-            "exit msg client all\nexit operator",
-            ["1:1: error 282: 'exit msg client'", "2:1: error 282"],
+            "set msg client pool 3\nexit operator",
+            ["1:1: error 282: 'set msg client pool'", "2:1: error 282"],
         ),
         ("exit tcp", []),
         (

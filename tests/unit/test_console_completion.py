@@ -46,7 +46,7 @@ def offered(
         ("ge", {"get"}),
         ("get sta", {"status"}),
         ("get tcp ", {"info", "pool", "stats"}),
-        ("exit ", {"node", "rest", "scripts", "synchronizer", "tcp"}),
+        ("exit ", {"msg", "node", "rest", "scripts", "synchronizer", "tcp"}),
         ("help run t", {"tcp"}),
         ("answer = get sta", {"status"}),
         ("answer[one][two] = get sta", {"status"}),

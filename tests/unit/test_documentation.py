@@ -14,6 +14,7 @@ from edgelake.errors import RemoteError
 from edgelake.interfaces import Permission
 from edgelake.language import Variables, bind, help_page, markdown_page, page_text, parse
 from edgelake.language.syntax import CommandStatement
+from edgelake.rest.metric_page import with_tables
 from edgelake.wire import known_codes, short_text
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +82,7 @@ def test_peers_may_call_only_what_is_meant():
         "file get",
         "get",
         "get connections",
+        "get data limit",
         "get databases",
         "get datetime",
         "get dictionary",
@@ -88,6 +90,8 @@ def test_peers_may_call_only_what_is_meant():
         "get hostname",
         "get json file struct",
         "get metadata version",
+        "get msg client",
+        "get msg clients",
         "get node name",
         "get policies diff",
         "get processes",
@@ -97,6 +101,8 @@ def test_peers_may_call_only_what_is_meant():
         "get rest pool",
         "get rest server info",
         "get status",
+        "get streaming",
+        "get streaming config",
         "get synchronizer",
         "get tcp info",
         "get tcp pool",
@@ -138,6 +144,11 @@ def test_every_number_has_a_row():
     page = (ROOT / "docs" / "errors.md").read_text()
     for code in known_codes():
         assert f"| {code} | {short_text(code)} |" in page
+
+
+def test_the_page_of_metrics_is_up_to_date():
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    assert page == with_tables(page), "run: make docs"
 
 
 def test_every_limit_says_why():

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "edgelake"
 
 GROUND = {"errors", "limits"}
-CRAFTS = {"wire", "language", "ledger", "storage", "platforms"}
+CRAFTS = {"wire", "data", "language", "ledger", "storage", "platforms"}
 SERVICES = CRAFTS | {"interfaces"} | GROUND
 COMMANDS = SERVICES | {"services"}
 PARTS = COMMANDS | {"commands"}
@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ledger": {"interfaces"} | GROUND,
     "storage": {"interfaces"} | GROUND,
     "platforms": {"interfaces"} | GROUND,
+    "data": {"interfaces"} | GROUND,
     "services": SERVICES,
     "commands": COMMANDS,
     "rest": PARTS | {"editing"},
