@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from edgelake import limits
 from edgelake.commands.context import Context
-from edgelake.commands.forwarding import forwarded_drop, forwarded_push
+from edgelake.commands.forwarding import SEEN, forwarded_drop, forwarded_push, seen_by
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.platform_writes import (
     PLATFORM,
@@ -226,11 +226,15 @@ def store_confirmed(context: Context, call: Call, host: str = "") -> Result:
     summary="remove policies from this node's table ledger",
     arguments=(Argument("policy", Json(), required=False, help="the policy, in place of its id"),),
     where=Where.OPTIONAL,
-    options=(Option("id", Text(), required=True, help="id, or ids separated by commas"),),
+    options=(
+        Option("id", Text(), required=True, help="id, or ids separated by commas"),
+        *SEEN,
+    ),
     permission=Permission.METADATA,
     details=(
         "All of the ids are removed, or none of them. Of a policy without id, the id is\n"
-        "computed as it is when it is inserted."
+        "computed as it is when it is inserted. With a place in the master's log, as nodes\n"
+        "that follow it send it, what was stored after that is not removed."
     ),
     examples=(
         "blockchain drop policy where id = ecd08d244827f712918005b1a06f6519",
@@ -251,8 +255,9 @@ def _drop(context: Context, call: Call) -> Result:
     ids = [part.strip() for part in call.options["id"].split(",")]
     if not all(ids):
         raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")
-    if not forwarded_drop(context, ids, silent=True):
-        context.node.master_ledger().drop(ids)
+    seen = seen_by(call)
+    if not forwarded_drop(context, ids, seen=seen, silent=True):
+        context.node.master_ledger().drop(ids, seen)
     return Result()
 
 
@@ -372,5 +377,5 @@ def _warn(context: Context, error: BaseException | None) -> None:
 def _store(context: Context, call: Call, *, ignore: bool, host: str = "") -> Policy:
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
     host = host or context.node.host_of(context.origin)
-    context.node.master_ledger().push(policy, host, ignore=ignore)
+    context.node.master_ledger().push(policy, host, ignore=ignore, again=context.origin.local)
     return policy

@@ -7,15 +7,35 @@ from datetime import UTC, datetime
 
 from edgelake import limits
 from edgelake.commands.context import Context
-from edgelake.errors import LedgerCircle, PeerError
-from edgelake.language import Call
+from edgelake.errors import LedgerCircle, MissingOption, PeerError
+from edgelake.language import Call, Integer, Option, Text
 from edgelake.ledger import complete, parse_policy
 from edgelake.services.courier import drop_command, forward_drop_command, forward_push_command
 from edgelake.services.forwarding import Forwarded
 from edgelake.services.master_source import MasterSource
 from edgelake.services.synchronizer import Synchronizer
 
-__all__ = ["forwarded_drop", "forwarded_push"]
+__all__ = ["SEEN", "forwarded_drop", "forwarded_push", "seen_by"]
+
+SEEN = (
+    Option("epoch", Text(), help="name of the log that the one who deletes knows"),
+    Option("sequence", Integer(0, 2**63 - 1), help="and its last change known there"),
+)
+"""Options of a delete: what came into the ledger later than that stays."""
+
+
+def seen_by(call: Call) -> tuple[str, int] | None:
+    """Return the place in the log that a delete names, if it names one.
+
+    Raises
+    ------
+    MissingOption
+        Half of it is missing.
+    """
+    epoch, sequence = call.options["epoch"], call.options["sequence"]
+    if (epoch is None) is not (sequence is None):
+        raise MissingOption("half a place in the log", hint="write both epoch and sequence")
+    return None if epoch is None else (epoch, sequence)
 
 
 def forwarded_push(
@@ -64,15 +84,22 @@ def forwarded_drop(
     relays: int = limits.MAX_RELAYS,
     word: str = "drop",
     silent: bool = False,
+    seen: tuple[str, int] | None = None,
 ) -> bool:
-    """Pass a peer's delete on to the master; see `forwarded_push`."""
+    """Pass a peer's delete on to the master; see `forwarded_push`.
+
+    Parameters
+    ----------
+    seen : tuple of str and int or None
+        Epoch and number of the log that is known to who deletes.
+    """
     if context.origin.answer_later is None or not context.node.relay.on:
         return False
     host = host or context.node.host_of(context.origin)
     wanted = ",".join(ids)
     _pass_on(
         context,
-        lambda left: forward_drop_command(host, left, wanted),
+        lambda left: forward_drop_command(host, left, wanted, seen),
         drop_command(wanted),
         relays,
         word,

@@ -8,7 +8,7 @@ from typing import Any
 from edgelake import limits
 from edgelake.commands.blockchain import store_confirmed
 from edgelake.commands.context import Context, NodeParts
-from edgelake.commands.forwarding import forwarded_drop, forwarded_push
+from edgelake.commands.forwarding import SEEN, forwarded_drop, forwarded_push, seen_by
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.errors import BadArgument, PolicyInvalid
 from edgelake.interfaces import Page, Permission, Result, Section, Table
@@ -172,7 +172,7 @@ def _forward_push(context: Context, call: Call) -> Result:
     summary="remove policies from the master's ledger for another node, and say so",
     arguments=(_HOST_ARGUMENT, _RELAYS_ARGUMENT),
     where=Where.REQUIRED,
-    options=(Option("id", Text(), required=True, help="id, or ids separated by commas"),),
+    options=(Option("id", Text(), required=True, help="id, or ids separated by commas"), *SEEN),
     permission=Permission.METADATA,
     details=(
         "A relay passes it on, a master does as with: blockchain drop policy. The answer names\n"
@@ -187,10 +187,11 @@ def _forward_drop(context: Context, call: Call) -> Result:
     ids = [part.strip() for part in call.options["id"].split(",")]
     if not all(ids):
         raise PolicyInvalid(f"'{call.options['id']}' holds an empty id")
-    if forwarded_drop(context, ids, host=host, relays=relays, word="forward"):
+    seen = seen_by(call)
+    if forwarded_drop(context, ids, host=host, relays=relays, word="forward", seen=seen):
         return Result()
     master = context.node.master_ledger()
-    master.drop(ids)
+    master.drop(ids, seen)
     place = master.position()
     return Result(
         {"ids": ids, "epoch": place.epoch, "sequence": place.seq},

@@ -21,6 +21,7 @@ from edgelake.errors import (
     PeerError,
     PeerRefused,
     PeerTimeout,
+    PolicyConflict,
     PolicyInvalid,
     PolicyRowMissing,
     TableMissing,
@@ -47,20 +48,28 @@ _DROPPED = re.compile(r"dropped [0-9]{1,18} [0-9a-f]{1,64} (.*)", re.DOTALL)
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
-def drop_command(policy_id: str) -> str:
-    """Return the command that removes a policy from a master; the id stays one word."""
-    return f"blockchain drop policy where id = {_word(policy_id)}"
+def drop_command(policy_id: str, seen: tuple[str, int] | None = None) -> str:
+    """Return the command that removes a policy from a master; the id stays one word.
+
+    With ``seen``, a place in its log, a master of our kind keeps what was stored later: the
+    command may come late, or twice, when somebody has inserted a policy of that id again.
+    """
+    return f"blockchain drop policy where id = {_word(policy_id)}{_place(seen)}"
 
 
-def forward_drop_command(host: str, relays: int, policy_id: str) -> str:
+def forward_drop_command(
+    host: str, relays: int, policy_id: str, seen: tuple[str, int] | None = None
+) -> str:
     """Return the command that has a relay remove a policy for the node at ``host``.
 
     Parameters
     ----------
     relays : int
         How many relays may pass it on.
+    seen : tuple of str and int or None
+        As in `drop_command`.
     """
-    return f"blockchain forward drop {host} {relays} where id = {_word(policy_id)}"
+    return f"blockchain forward drop {host} {relays} where id = {_word(policy_id)}{_place(seen)}"
 
 
 def forward_push_command(host: str, relays: int, line: str) -> str:
@@ -73,6 +82,10 @@ def _word(policy_id: str) -> str:
         return policy_id
     quote = "'" if '"' in policy_id else '"'
     return f"{quote}{policy_id}{quote}"
+
+
+def _place(seen: tuple[str, int] | None) -> str:
+    return f" and epoch = {seen[0]} and sequence = {seen[1]}" if seen is not None else ""
 
 
 class Courier:
@@ -121,14 +134,14 @@ class Courier:
         tcp: TcpService,
         request: str,
         what: str,
-        dropped: str = "",
+        dropped: str | None = None,
         pushed: Policy | None = None,
         key: str = "",
     ) -> Future[bool]:
         """Send a request whose answer the next cycle reads.
 
-        ``dropped`` is the id of a delete that the answer can finish, ``pushed`` the
-        policy that it can acknowledge or refuse. With ``key``, the id of the change, the
+        ``dropped`` is the id of a delete that the answer can finish, empty for another
+        delete, ``pushed`` the policy that it can acknowledge or refuse. With ``key``, the id of the change, the
         returned future is done when the master has answered; else when the next node
         has taken the request.
         """
@@ -178,6 +191,8 @@ class Courier:
                 entry.prove(done=answer is not None and _proves(answer, entry))
             if answer is None or self._pushed(entry.pushed, answer) or answer.error == 0:
                 continue
+            if entry.dropped is not None and answer.error == PolicyConflict.code:
+                continue  # stored since: sent again when the ledger here shows it
             if answer.error == PolicyRowMissing.code:
                 # A policy that the master no longer has is as good as dropped.
                 if entry.dropped:
@@ -210,7 +225,15 @@ class Courier:
             )
         return True
 
-    def send(self, tcp: TcpService, turn: Turn, *, confirm: bool, relayed: bool = False) -> None:
+    def send(
+        self,
+        tcp: TcpService,
+        turn: Turn,
+        *,
+        confirm: bool,
+        relayed: bool = False,
+        seen: tuple[str, int] | None = None,
+    ) -> None:
         """Send local changes, again and again, until the master's ledger shows them.
 
         The master ignores what it has.
@@ -221,6 +244,8 @@ class Courier:
             The master acknowledges what it has stored.
         relayed : bool
             What is sent reaches it over relays: that one of them has taken it says nothing.
+        seen : tuple of str and int or None
+            Epoch and number in its log of the ledger here.
         """
         host = tcp.source_for(self._master.host).host
         with self._lock:
@@ -252,9 +277,10 @@ class Courier:
             last = policy_id if policy_id in turn.delivered else ""
             what = f"the delete of {policy_id}"
             if not relayed:
-                self.outbox.sent(policy_id, self.ask(tcp, drop_command(policy_id), what, last))
+                request = drop_command(policy_id, seen if confirm else None)
+                self.outbox.sent(policy_id, self.ask(tcp, request, what, last))
             elif policy_id not in under_way:
-                request = forward_drop_command(host, limits.MAX_RELAYS, policy_id)
+                request = forward_drop_command(host, limits.MAX_RELAYS, policy_id, seen)
                 self.outbox.sent(policy_id, self.ask(tcp, request, what, last, key=policy_id))
 
     # ------------------------------------------------------------- taking
@@ -262,11 +288,11 @@ class Courier:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A message whose refusal is awaited; ``dropped`` names the delete it can finish."""
+    """A message whose refusal is awaited; ``dropped`` names the delete it can finish, if any."""
 
     job: PendingJob
     what: str
-    dropped: str
+    dropped: str | None
     pushed: Policy | None
     until_s: float
     key: str

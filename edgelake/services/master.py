@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from edgelake import limits
-from edgelake.errors import DatabaseError, EdgeLakeError
+from edgelake.errors import DatabaseError, EdgeLakeError, PolicyConflict
 from edgelake.interfaces import LogEntry, LogPosition
 from edgelake.ledger import Policy, PolicyIndex, Snapshot, check, parse_policy
 from edgelake.ledger import fault_of as rule_broken_by
@@ -141,13 +141,19 @@ class MasterLedger:
             size_chars=limits.MAX_LEDGER_ANSWER_CHARS,
         )
 
-    def push(self, policy: Policy, host: str, *, ignore: bool = False) -> bool:
+    def push(self, policy: Policy, host: str, *, ignore: bool = False, again: bool = True) -> bool:
         """Store a complete policy durably; return whether it is new.
+
+        Parameters
+        ----------
+        again : bool
+            Whether a policy that was stored and removed may be stored again as it was. What
+            comes over the wire may be late, or come twice, and must not undo a delete.
 
         Raises
         ------
         PolicyConflict
-            The id exists and ``ignore`` is false.
+            The id exists and ``ignore`` is false, or the policy was removed.
         PolicyInvalid
             Its line is too long.
         """
@@ -156,6 +162,11 @@ class MasterLedger:
         def allowed() -> None:
             state = self._current()
             if policy.id not in state:
+                if not again and self.rows.held(policy.id, policy.row().policy):
+                    raise PolicyConflict(
+                        f"policy '{policy.id}' was removed from the ledger",
+                        hint="insert it with another date to have it again",
+                    )
                 check(policy, state)
 
         with self._writing:
@@ -210,15 +221,23 @@ class MasterLedger:
             self._state = None
         self._announce()
 
-    def drop(self, ids: Sequence[str]) -> None:
+    def drop(self, ids: Sequence[str], seen: tuple[str, int] | None = None) -> None:
         """Remove policies, all of them or none.
+
+        Parameters
+        ----------
+        seen : tuple of str and int or None
+            Epoch and number of the last change that is known to who deletes: what was stored
+            since then is not removed.
 
         Raises
         ------
         PolicyRowMissing
             An id has no row.
+        PolicyConflict
+            A policy was stored after ``seen``.
         """
-        self.rows.delete(ids)
+        self.rows.delete(ids, seen)
         self._announce()
 
     def _free(self) -> bool:

@@ -185,7 +185,9 @@ class MasterSource:
                     return 0.0
                 turn = self._without_settled(turn)
                 relayed = bool(news.standing.via)
-                self._courier.send(tcp, turn, confirm=True, relayed=relayed)
+                here = self._following.place()
+                seen = (here.epoch, here.seq) if here is not None else None
+                self._courier.send(tcp, turn, confirm=True, relayed=relayed, seen=seen)
                 self._project()
                 pauses = [_follow_up(turn), self._courier.pause_s()]
                 pauses += [limits.LEDGER_HINT_PAUSE_S] if deaf else []

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edgelake import Node, limits
-from edgelake.errors import PolicyConflict
+from edgelake import Client, Node, limits
+from edgelake.errors import PolicyConflict, RemoteError
 from tests.waiting import eventually
 
 LONG = "30 minutes"
@@ -258,8 +258,8 @@ class TestOutbox:
         stored = node._parts.master_ledger()
         push_once = stored.push
 
-        def push_and_drop(policy, host, *, ignore=False):
-            added = push_once(policy, host, ignore=ignore)
+        def push_and_drop(policy, host, **how):
+            added = push_once(policy, host, **how)
             if added and policy.id == "mine":
                 stored.drop(["mine"])
             return added
@@ -296,6 +296,38 @@ class TestOutbox:
         eventually(lambda: figures(follower)["sync_ok"] > 2, "what would be sent is sent")
         assert names(node_ledger(node)) == names(follower) == ["a", "b"]
         assert figures(follower)["pending_policies"] == 0
+
+    def test_what_was_removed_is_not_stored_again_by_a_late_push(self, master, nodes):
+        node, _ = master
+        policy = json.dumps({"device": {"name": "a", "id": "a", "date": "2026"}})
+        with Client(node.run("get connections").data["TCP"]["external"]) as peer:
+            assert peer.request(f"blockchain push confirm {policy}").startswith("stored 1 ")
+            node.run("blockchain drop policy where id = a")
+            for verb in ("push", "push ignore", "push confirm"):
+                with pytest.raises(RemoteError, match="'a' was removed from the ledger") as found:
+                    peer.request(f"blockchain {verb} {policy}")
+                assert found.value.remote_code == 70
+            assert names(node_ledger(node)) == []
+            later = policy.replace("2026", "2027")
+            assert peer.request(f"blockchain push confirm {later}").startswith("stored 3 ")
+        node.run("blockchain drop policy where id = a")
+        node.run(f"blockchain push {policy}")
+        assert names(node_ledger(node)) == ["a"]
+
+    def test_a_late_delete_removes_nothing_that_came_since(self, master, nodes):
+        node, _ = master
+        push(node, "a")
+        place = node._parts.master_ledger().position()
+        drop = f"blockchain drop policy where id = a and epoch = {place.epoch} and sequence = "
+        with Client(node.run("get connections").data["TCP"]["external"]) as peer:
+            node.run(f"{drop}1")
+            assert names(node_ledger(node)) == []
+            push(node, "a", "2027")
+            with pytest.raises(RemoteError, match="'a' was stored after it was deleted there"):
+                peer.request(f"{drop}1")
+            assert names(node_ledger(node)) == ["a"]
+            with pytest.raises(RemoteError, match="half a place in the log"):
+                peer.request("blockchain drop policy where id = a and sequence = 3")
 
     def test_a_refusal_is_reported_and_stays_visible(self, master, nodes, monkeypatch):
         node, address = master
@@ -419,7 +451,7 @@ class TestOutbox:
             assert same(node, follower)
 
 
-def refuse(policy, host, *, ignore=False):
+def refuse(policy, host, **how):
     from edgelake.errors import PolicyInvalid
 
     raise PolicyInvalid("that type is not in this network")
