@@ -31,7 +31,7 @@ from edgelake.ledger import LocalLedger, Policy
 from edgelake.services.jobs import Answer, Jobs, PendingJob
 from edgelake.services.outbox import Outbox, Turn
 from edgelake.services.tcp import TcpService
-from edgelake.wire import Endpoint
+from edgelake.wire import Endpoint, wire_code
 
 __all__ = ["Courier", "drop_command", "forward_drop_command", "forward_push_command"]
 
@@ -43,6 +43,7 @@ _BUSY = {
         *(PeerError, PeerTimeout, PeerRefused, PeerClosed),
     )
 }
+_STORED_SINCE = wire_code(PolicyConflict(""))
 _ACKNOWLEDGED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
 _DROPPED = re.compile(r"dropped [0-9]{1,18} [0-9a-f]{1,64} (.*)", re.DOTALL)
 _PLAIN = re.compile(r"[\w.:-]+")
@@ -141,9 +142,9 @@ class Courier:
         """Send a request whose answer the next cycle reads.
 
         ``dropped`` is the id of a delete that the answer can finish, empty for another
-        delete, ``pushed`` the policy that it can acknowledge or refuse. With ``key``, the id of the change, the
-        returned future is done when the master has answered; else when the next node
-        has taken the request.
+        delete, ``pushed`` the policy that it can acknowledge or refuse. With ``key``, the
+        id of the change, the returned future is done when the master has answered; else
+        when the next node has taken the request.
         """
         job = self._jobs.open()
         proof: Future[bool] | None = Future() if key else None
@@ -191,7 +192,7 @@ class Courier:
                 entry.prove(done=answer is not None and _proves(answer, entry))
             if answer is None or self._pushed(entry.pushed, answer) or answer.error == 0:
                 continue
-            if entry.dropped is not None and answer.error == PolicyConflict.code:
+            if entry.dropped is not None and answer.error == _STORED_SINCE:
                 continue  # stored since: sent again when the ledger here shows it
             if answer.error == PolicyRowMissing.code:
                 # A policy that the master no longer has is as good as dropped.

@@ -306,7 +306,7 @@ class TestOutbox:
             for verb in ("push", "push ignore", "push confirm"):
                 with pytest.raises(RemoteError, match="'a' was removed from the ledger") as found:
                     peer.request(f"blockchain {verb} {policy}")
-                assert found.value.remote_code == 70
+                assert found.value.remote_code == 30
             assert names(node_ledger(node)) == []
             later = policy.replace("2026", "2027")
             assert peer.request(f"blockchain push confirm {later}").startswith("stored 3 ")
