@@ -16,6 +16,9 @@ from typing import Any
 from edgelake import Node
 from edgelake.commands.incoming import PeerMessages
 from edgelake.errors import PeerRefused
+from edgelake.ledger import DeleteMarker, Policy
+from edgelake.services.master_source import MasterSource
+from edgelake.services.synchronizer import Synchronizer
 from edgelake.services.tcp import TcpOptions, TcpService
 from edgelake.wire import (
     Assembler,
@@ -159,34 +162,43 @@ class _Line(TcpService):
         return True
 
 
-class Followed:
-    """A node and the source of its ledger; a test runs the cycles."""
+class _Cycles(Synchronizer):
+    """A synchronizer whose cycles a test runs."""
 
-    stopping = False
+    def _start(self) -> None:
+        self.source.open(self)
+
+    def _stop(self, timeout_s: float) -> bool:
+        self.source.close()
+        return True
+
+
+class Followed:
+    """A node that follows a master; its cycles are run by the test.
+
+    Attributes
+    ----------
+    node : Node
+    source : MasterSource
+    """
 
     def __init__(self, home: Path, wire: Wire, port: int, master: Endpoint) -> None:
-        from edgelake.services.master_source import MasterSource
-
         self.node = Node(home)
         self.place = wire.join(self.node, port)
+        self.follow(master)
+
+    def follow(self, master: Endpoint) -> None:
+        """Follow a master from now on, and no other."""
         parts = self.node._parts
+        if parts.services.runs(Synchronizer.name):
+            parts.services.stop(Synchronizer.name)
         self.source = MasterSource(parts.ledger, None, master, parts.tcp, parts.jobs)
-        self.errors: list[str] = []
-        self.source.open(self)  # type: ignore[arg-type]
+        parts.services.start(_Cycles(self.source, 1.0))
 
-    # ---------------------------------------------- what a source tells its synchronizer
-
-    def trigger(self) -> None:
-        """A cycle is wanted."""
-
-    def loaded(self) -> None:
-        """The ledger changed."""
-
-    def refused(self, error: Exception) -> None:
-        """Something was not taken."""
-        self.errors.append(str(error))
+    def pending(self) -> tuple[tuple[Policy, ...], tuple[DeleteMarker, ...]]:
+        """Return what waits for the master."""
+        return self.node._parts.ledger.pending()
 
     def close(self) -> None:
         """End the node."""
-        self.source.close()
         self.node.close()

@@ -140,10 +140,10 @@ class ThreeNodes(RuleBasedStateMachine):
 
     @rule(number=FOLLOWERS)
     def restart(self, number: int) -> None:
-        before = self.shown(number), self.nodes[number].node._parts.ledger.pending()
+        before = self.shown(number), self.nodes[number].pending()
         self.nodes[number].close()
         self.nodes[number] = self.follower(number)
-        assert (self.shown(number), self.nodes[number].node._parts.ledger.pending()) == before
+        assert (self.shown(number), self.nodes[number].pending()) == before
 
     @contextmanager
     def locked(self, busy: bool) -> Iterator[None]:
@@ -173,7 +173,7 @@ class ThreeNodes(RuleBasedStateMachine):
                 f"blockchain insert where policy = {text} and local = true{to}"
             )
         except PolicyConflict:
-            hidden = self.nodes[number].node._parts.ledger.pending()[1]
+            hidden = self.nodes[number].pending()[1]
             assert there or policy_id in [marker.id for marker in hidden]
             return
         assert not there
@@ -231,7 +231,7 @@ class ThreeNodes(RuleBasedStateMachine):
             seen = int(words[-1]) if "sequence" in words else None
             later = seen is not None and self.model.put_at.get(policy_id, 0) > seen
             if policy_id in self.model.states[-1] and not later:
-                markers = [n.node._parts.ledger.pending()[1] for n in self.nodes]
+                markers = [n.pending()[1] for n in self.nodes]
                 wanted = {m.id for found in markers for m in found if m.master}
                 assert policy_id in wanted, f"a delete of {policy_id} that is over removes it again"
                 self.model.drop(policy_id)
@@ -312,7 +312,7 @@ class ThreeNodes(RuleBasedStateMachine):
         if not hasattr(self, "nodes"):
             return
         for number, node in enumerate(self.nodes):
-            policies, markers = node.node._parts.ledger.pending()
+            policies, markers = node.pending()
             hidden = {marker.id for marker in markers}
             local = [(p.id, p.body["name"]) for p in policies]
             shown = self.shown(number)
@@ -361,7 +361,7 @@ class ThreeNodes(RuleBasedStateMachine):
         want = hashlib.md5(self.master._parts.master_ledger().snapshot().data).hexdigest()
         final = Model.shown(self.model.states[-1])
         for number, node in enumerate(self.nodes):
-            policies, markers = node.node._parts.ledger.pending()
+            policies, markers = node.pending()
             assert policies == ()
             assert [m for m in markers if m.master] == []
             hidden = {marker.id for marker in markers}
