@@ -138,6 +138,32 @@ def test_messages_of_the_master_before_change_nothing_after_a_switch(network: Ne
     assert shown(follower.node) == table(second)
 
 
+@pytest.mark.parametrize("newer", ["log", "file"])
+def test_a_ledger_that_comes_late_takes_nobody_back(network: Network, newer: str) -> None:
+    master, one = network.master("first", 1001)
+    master.run(f"blockchain push {device('a')}")
+    follower = network.follower(one)
+
+    def as_an_old_one(question: Letter) -> None:
+        assert question.sent is not None
+        question.sent.set_result(False)
+
+    network.wire.ask = as_an_old_one
+    follower.source.cycle()
+    network.wire.deliver(0)
+    late = network.wire.letters.pop()
+    assert late.text.startswith("file write")
+    master.run(f"blockchain push {device('b')}")
+    if newer == "log":
+        network.wire.ask = network.wire.answer
+    follower.source.cycle()
+    network.deliver_all()
+    assert shown(follower.node) == ["a", "b"]
+    network.wire.letters.append(late)
+    network.deliver_all()
+    assert shown(follower.node) == ["a", "b"]
+
+
 @pytest.mark.parametrize("emptied", [False, True])
 def test_a_master_restored_from_a_backup_has_another_chain(network: Network, emptied: bool) -> None:
     first, one = network.master("first", 1001)
