@@ -30,6 +30,7 @@ from tests.wire_by_hand import Followed, Letter, Wire
 MASTER = 1001
 IDS = st.sampled_from(["p", "q", "r"])
 DATES = st.sampled_from(["2026-01-01", "2026-01-02", "2026-01-03"])
+KEEP = st.sampled_from([False, False, True])
 BUSY = st.sampled_from([False] * 4 + [True])
 FOLLOWERS = st.sampled_from([0, 1])
 NUMBERS = st.integers(0, 40)
@@ -217,7 +218,7 @@ class ThreeNodes(RuleBasedStateMachine):
     # ---------------------------------------------------------- messages
 
     @precondition(lambda self: self.wire.letters)
-    @rule(number=NUMBERS, keep=st.booleans(), busy=BUSY)
+    @rule(number=NUMBERS, keep=KEEP, busy=BUSY)
     def deliver(self, number: int, keep: bool = False, busy: bool = False) -> None:
         number %= len(self.wire.letters)
         letter = self.wire.letters[number]
@@ -284,6 +285,16 @@ class ThreeNodes(RuleBasedStateMachine):
         self.wire.ask = ask
         with suppress(EdgeLakeError):  # as the loop does, which tries again
             self.nodes[number].source.cycle()
+
+    @rule(number=FOLLOWERS, order=st.lists(NUMBERS, max_size=6), keep=KEEP, busy=BUSY)
+    def exchange(self, number: int, order: list[int], keep: bool, busy: bool) -> None:
+        """What mostly happens: a node asks and tells, and hears what became of it."""
+        self.poll(number, "answered", [], 0, busy)
+        for at in [*order, 0, 0, 0, 0]:
+            if self.wire.letters:
+                self.deliver(at, keep, busy)
+                keep = False
+        self.poll(number, "answered", [], 0, False)
 
     # --------------------------------------------------------- promises
 
@@ -378,4 +389,4 @@ class ThreeNodes(RuleBasedStateMachine):
 
 
 TestThreeNodes = ThreeNodes.TestCase
-TestThreeNodes.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestThreeNodes.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
