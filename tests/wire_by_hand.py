@@ -7,7 +7,7 @@ test can decide what arrives when, thousands of times a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,6 +156,10 @@ class _Line(TcpService):
     def _start(self) -> None:
         self._sender = _Sender(self._wire)  # type: ignore[assignment]
 
+    def tell(self, command: str, peers: Iterable[tuple[Endpoint, str, int]]) -> int:
+        """Tell nobody of changes: the test decides who asks when."""
+        return 0
+
     def _stop(self, timeout_s: float) -> bool:
         self._wire.leave(self.options.external)
         self._sender = None
@@ -192,7 +196,7 @@ class Followed:
         parts = self.node._parts
         if parts.services.runs(Synchronizer.name):
             parts.services.stop(Synchronizer.name)
-        self.source = MasterSource(parts.ledger, None, master, parts.tcp, parts.jobs)
+        self.source = MasterSource(parts.ledger, None, master, parts.tcp, parts.jobs, parts.relay)
         parts.services.start(_Cycles(self.source, 1.0))
 
     def pending(self) -> tuple[tuple[Policy, ...], tuple[DeleteMarker, ...]]:

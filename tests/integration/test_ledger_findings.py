@@ -274,7 +274,9 @@ def _source(node: Node, address: str) -> Any:
     from edgelake.wire import parse_endpoint
 
     parts = node._parts
-    return MasterSource(parts.ledger, None, parse_endpoint(address), parts.tcp, parts.jobs)
+    return MasterSource(
+        parts.ledger, None, parse_endpoint(address), parts.tcp, parts.jobs, parts.relay
+    )
 
 
 # ------------------------------------------------------ 28: who may write what
