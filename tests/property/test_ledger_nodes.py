@@ -389,4 +389,4 @@ class ThreeNodes(RuleBasedStateMachine):
 
 
 TestThreeNodes = ThreeNodes.TestCase
-TestThreeNodes.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestThreeNodes.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
