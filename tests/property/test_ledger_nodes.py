@@ -180,7 +180,7 @@ class ThreeNodes(RuleBasedStateMachine):
             return
         assert not there
         assert (policy_id, version) in self.shown(number)
-        self.owed[number][policy_id] = (version, len(self.model.states) - 1)
+        self.owed[number][policy_id] = (version, self.reached[number])
 
     @rule(number=FOLLOWERS, policy_id=IDS, shared=st.booleans())
     def delete(self, number: int, policy_id: str, shared: bool) -> None:
@@ -191,7 +191,7 @@ class ThreeNodes(RuleBasedStateMachine):
             self.nodes[number].node.run(command)
             assert policy_id not in dict(self.shown(number))
             if shared and version is not None:
-                self.deleted[number][policy_id] = (version, len(self.model.states) - 1)
+                self.deleted[number][policy_id] = (version, self.reached[number])
             if shared or version == self.owed[number].get(policy_id, ("",))[0]:
                 self.owed[number].pop(policy_id, None)
 
