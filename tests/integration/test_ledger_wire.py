@@ -227,6 +227,34 @@ def test_messages_that_come_twice_and_out_of_order_change_nothing(network: Netwo
     assert stored(master).position().seq == 4
 
 
+@pytest.mark.xfail(
+    strict=True, reason="a local policy ends when the master's ledger has its id, whatever it says"
+)
+@pytest.mark.parametrize("dropped", [True, False])
+def test_a_policy_in_whose_place_the_master_had_another_is_stored_or_refused(
+    network: Network, dropped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves by an acknowledgement or a refusal that stays visible, not because an id came."""
+    monkeypatch.setattr(limits, "MAX_LEDGER_ENTRIES_PER_ANSWER", 1)
+    master, one = network.master("first", 1001)
+    master.run(f"blockchain push {device('a')}")
+    follower = network.follower(one)
+    follower.source.cycle()
+    other = json.dumps({"device": {"name": "other", "id": "p", "date": "2026-01-01"}})
+    master.run(f"blockchain push {other}")
+    if dropped:
+        master.run("blockchain drop policy where id = p")
+    insert(follower.node, "p")
+    for _ in range(4):
+        follower.source.cycle()
+        network.deliver_all()
+    refused = [found["id"] for found in follower.source.figures()["refused"]]
+    if dropped:
+        assert table(master) == shown(follower.node) == ["a", "p"]
+    else:
+        assert [policy.id for policy in follower.pending()[0]] == refused == ["p"]
+
+
 def states(node: Node) -> Iterator[str]:
     """Yield the hash of each state that a master's ledger had, by its log."""
     path = node.home.databases_dir / "blockchain.dbms"
