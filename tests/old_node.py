@@ -187,7 +187,7 @@ class OldNode:
                 if flag == 3:
                     self.executed.append(heard.data.decode())  # as if typed here: no answer
                 else:
-                    self.files[" ".join(words[2:])] = heard.data
+                    self._store(" ".join(words[2:]), flag, heard.data)
         elif words[:2] == ["file", "get"]:
             # Blanks separate words, and a TAB is a blank inside one.
             self._give(buffer, asker, *(w.replace("\t", " ") for w in command.split(" ")[2:]))
@@ -201,10 +201,18 @@ class OldNode:
             self._serve_ledger(buffer, asker, words)
         elif words[0] == "sql":
             self._rows(buffer, asker)
-        elif words[0] == "blockchain" and words[1] == "push":
-            self.executed.append(command)
+        elif words[0] == "blockchain":
+            self._change(buffer, asker, command)
         elif words[0] not in ("event", "job"):
             self._send(buffer, asker, f"echo Command '{command}' not recoginzed", error=1)
+
+    def _store(self, name: str, flag: int, data: bytes) -> None:
+        """Keep a file that came."""
+        self.files[name] = data
+
+    def _change(self, buffer: bytearray, asker: str, command: str) -> None:
+        """Do as told with the ledger; success is silent."""
+        self.executed.append(command)
 
     def _get(self, buffer: bytearray, asker: str, words: list[str]) -> None:
         if words[1] == "status":

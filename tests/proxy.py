@@ -99,11 +99,16 @@ class Proxy:
 
     async def _end(self) -> None:
         self._server.close()
-        for writer in tuple(self._open):
-            _drop(writer, True)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _turns()  # what was accepted a moment ago gets its task
+        while self._tasks:
+            for writer in tuple(self._open):
+                _drop(writer, True)
+            ended = tuple(self._tasks)
+            for task in ended:
+                task.cancel()
+            await asyncio.gather(*ended, return_exceptions=True)
+            self._tasks.difference_update(ended)
+            await _turns()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -178,6 +183,12 @@ class Proxy:
             if writer.can_write_eof():
                 writer.write_eof()
         return True
+
+
+async def _turns() -> None:
+    """Let the loop do what is due, and what that leads to."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def _drop(writer: asyncio.StreamWriter, reset: bool) -> None:

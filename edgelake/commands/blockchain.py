@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from edgelake.commands.context import Context
-from edgelake.commands.forwarding import forwarded_drop, forwarded_push
+from edgelake.commands.forwarding import delete_of, forwarded_drop, forwarded_push
 from edgelake.commands.ledger_ready import ready_ledger
 from edgelake.commands.ledger_sending import change_on, pass_on, wake
 from edgelake.commands.platform_writes import (
@@ -257,28 +257,42 @@ def _drop(context: Context, call: Call) -> Result:
     details=(
         "How a node sends a delete to a master that keeps a log of changes. The answer names a\n"
         "number of the log at which the policy is gone, the log and the id: dropped 17 5b0c…\n"
-        "ecd08d24…, or absent 17 5b0c… ecd08d24… if there was none."
+        "ecd08d24…, or absent 17 5b0c… ecd08d24… if there was none. With epoch and sequence,\n"
+        "the place in the log that is known to who deletes, what was stored later stays."
     ),
-    examples=('blockchain drop confirm {"id": "ecd08d244827f712918005b1a06f6519"}',),
+    examples=(
+        'blockchain drop confirm {"id": "ecd08d244827f712918005b1a06f6519"}',
+        'blockchain drop confirm {"id": "ecd08d24", "epoch": "5b0c9f86", "sequence": 16}',
+    ),
     related=("blockchain drop policy", "blockchain push confirm"),
 )
 def _drop_confirm(context: Context, call: Call) -> Result:
-    given = call.arguments["id"].data
-    policy_id = given.get("id") if isinstance(given, dict) and len(given) == 1 else None
-    if not isinstance(policy_id, str) or not policy_id:
+    policy_id, seen = delete_of(call, 'blockchain drop confirm {"id": "…"}')
+    if not isinstance(policy_id, str):
         raise BadArgument(
-            "no id to drop",
+            "more than one id to drop",
             hint='write: blockchain drop confirm {"id": "…"}',
             column=call.column("id"),
         )
-    passed = forwarded_drop(context, policy_id)
-    return drop_confirmed(context, policy_id) if passed is None else passed
+    passed = forwarded_drop(context, policy_id, seen=seen)
+    return drop_confirmed(context, policy_id, seen) if passed is None else passed
 
 
-def drop_confirmed(context: Context, policy_id: str) -> Result:
-    """Remove a policy from the table ledger, if it is there; return the acknowledgement."""
+def drop_confirmed(context: Context, policy_id: str, seen: tuple[str, int] | None = None) -> Result:
+    """Remove a policy from the table ledger, if it is there; return the acknowledgement.
+
+    Parameters
+    ----------
+    seen : tuple of str and int or None
+        Epoch and number of the log that is known to who deletes.
+
+    Raises
+    ------
+    PolicyConflict
+        It was stored later than that.
+    """
     master = context.node.master_ledger()
-    dropped = master.drop_later([policy_id], ignore=True, waits=not context.defers)
+    dropped = master.drop_later([policy_id], ignore=True, seen=seen, waits=not context.defers)
 
     def told(found: Dropped) -> Result:
         place, word = found.place, "dropped" if found.found else "absent"
@@ -385,4 +399,6 @@ def _store(
     policy = complete(parse_policy(call.arguments["policy"]), datetime.now(UTC))
     host = host or context.node.host_of(context.origin)
     master = context.node.master_ledger()
-    return policy, master.push_later(policy, host, ignore=ignore, waits=not context.defers)
+    again = context.origin.local
+    waits = not context.defers
+    return policy, master.push_later(policy, host, ignore=ignore, again=again, waits=waits)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import cast
 
 from edgelake import limits
 from edgelake.commands.context import Context
-from edgelake.errors import LedgerCircle, PeerError
+from edgelake.errors import BadArgument, LedgerCircle, PeerError
 from edgelake.interfaces import Result
 from edgelake.language import Call
 from edgelake.ledger import complete, parse_policy
@@ -16,7 +17,43 @@ from edgelake.services.forwarding import Forwarded
 from edgelake.services.master_source import MasterSource
 from edgelake.services.synchronizer import Synchronizer
 
-__all__ = ["forwarded_drop", "forwarded_push"]
+__all__ = ["delete_of", "forwarded_drop", "forwarded_push"]
+
+_PLACE = {"epoch", "sequence"}
+
+
+def delete_of(call: Call, form: str) -> tuple[str | list[str], tuple[str, int] | None]:
+    """Return the id or the ids that a delete names, and the place in the log that it names.
+
+    Parameters
+    ----------
+    form : str
+        How the command is written with an id alone.
+
+    Raises
+    ------
+    BadArgument
+    """
+
+    def wrong(why: str, hint: str) -> BadArgument:
+        return BadArgument(why, hint=hint, column=call.column("id"))
+
+    given = call.arguments["id"].data
+    keys = set(given) if isinstance(given, dict) else set()
+    wanted = given["id"] if "id" in keys and keys <= {"id", *_PLACE} else None
+    ids: list[object] = wanted if isinstance(wanted, list) else [wanted]
+    if not ids or not all(isinstance(key, str) and key for key in ids):
+        raise wrong("no id to drop", f"write: {form}")
+    found = cast("str | list[str]", wanted)
+    if not keys & _PLACE:
+        return found, None
+    epoch, number = given.get("epoch"), given.get("sequence")
+    if not isinstance(epoch, str) or not epoch or type(number) is not int or number < 0:
+        raise wrong(
+            "no place in the log",
+            'write both, or neither: {"id": "…", "epoch": "5b0c9f86", "sequence": 16}',
+        )
+    return found, (epoch, number)
 
 
 def forwarded_push(
@@ -70,6 +107,7 @@ def forwarded_drop(
     host: str = "",
     relays: int = limits.MAX_RELAYS,
     silent: bool = False,
+    seen: tuple[str, int] | None = None,
 ) -> Result | None:
     """Pass somebody's delete on to the master; see `forwarded_push`.
 
@@ -77,13 +115,15 @@ def forwarded_drop(
     ----------
     ids : str or list of str
         An id that may be missing, or several of which none may be.
+    seen : tuple of str and int or None
+        Epoch and number of the log that is known to who deletes.
     """
     if context.origin.local or not context.node.relay.on:
         return None
     host = host or context.node.host_of(context.origin)
     return _pass_on(
         context,
-        lambda left: forward_drop_command(host, left, ids),
+        lambda left: forward_drop_command(host, left, ids, seen),
         drop_command(ids if isinstance(ids, str) else ",".join(ids)),
         relays,
         silent=silent,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, cast
+from typing import Any
 
 from edgelake import limits
 from edgelake.commands.blockchain import drop_confirmed, store_confirmed
 from edgelake.commands.context import Context, NodeParts
-from edgelake.commands.forwarding import forwarded_drop, forwarded_push
+from edgelake.commands.forwarding import delete_of, forwarded_drop, forwarded_push
 from edgelake.commands.rendering import FORMAT, answer
 from edgelake.errors import BadArgument
 from edgelake.interfaces import Page, Permission, Result, Section, Table
@@ -180,7 +180,9 @@ def _forward_push(context: Context, call: Call) -> Result:
     details=(
         "A relay passes it on. With one id a master does as with: blockchain drop confirm. Of a\n"
         "list it removes all, or none if one of them is missing, and answers with the list:\n"
-        'dropped 18 5b0c… ["ecd08d24…", "1f4b79c2…"]'
+        'dropped 18 5b0c… ["ecd08d24…", "1f4b79c2…"]\n'
+        "With epoch and sequence, as nodes that follow the master send it, what was stored after\n"
+        "that place in its log stays."
     ),
     examples=(
         'blockchain forward drop 10.0.0.9 8 {"id": "ecd08d244827f712918005b1a06f6519"}',
@@ -190,13 +192,14 @@ def _forward_push(context: Context, call: Call) -> Result:
 )
 def _forward_drop(context: Context, call: Call) -> Result:
     host, relays = _place(call)
-    ids = _ids(call)
-    passed = forwarded_drop(context, ids, host=host, relays=relays)
+    ids, seen = delete_of(call, 'blockchain forward drop <host> <relays> {"id": "…"}')
+    passed = forwarded_drop(context, ids, host=host, relays=relays, seen=seen)
     if passed is not None:
         return passed
     if isinstance(ids, str):
-        return drop_confirmed(context, ids)
-    dropped = context.node.master_ledger().drop_later(ids, waits=not context.defers)
+        return drop_confirmed(context, ids, seen)
+    master = context.node.master_ledger()
+    dropped = master.drop_later(ids, seen=seen, waits=not context.defers)
 
     def told(found: Dropped) -> Result:
         place = found.place
@@ -206,20 +209,6 @@ def _forward_drop(context: Context, call: Call) -> Result:
         )
 
     return context.when(dropped, told)
-
-
-def _ids(call: Call) -> str | list[str]:
-    """Return the id that may be missing, or those of which none may be."""
-    given = call.arguments["id"].data
-    wanted = given.get("id") if isinstance(given, dict) and len(given) == 1 else None
-    ids: list[object] = wanted if isinstance(wanted, list) else [wanted]
-    if not ids or not all(isinstance(key, str) and key for key in ids):
-        raise BadArgument(
-            "no id to drop",
-            hint='write: blockchain forward drop <host> <relays> {"id": "…"}',
-            column=call.column("id"),
-        )
-    return cast("str | list[str]", wanted)
 
 
 def _place(call: Call) -> tuple[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib import resources
 
 from lark import Lark, Token
@@ -115,27 +116,33 @@ def reader_of(registry: CommandRegistry) -> Reader:
         with _building:
             found = registry.reader
             if found is None:
-                found = registry.reader = Reader(registry)
+                found = registry.reader = _reader(registry)
     assert isinstance(found, Reader)
     return found
 
 
 class Reader:
-    """What reads the commands of one registry."""
+    """What reads the commands of a registry."""
 
-    def __init__(self, registry: CommandRegistry) -> None:
-        self.lark = _build(registry)
-        self.machine = Machine(self.lark)
+    def __init__(self, lark: Lark) -> None:
+        self.lark = lark
+        self.machine = Machine(lark)
 
 
-def _build(registry: CommandRegistry) -> Lark:
-    """Build the parser; the first words of commands come from the registry."""
+def _reader(registry: CommandRegistry) -> Reader:
+    """Return a reader; the first words of commands come from the registry."""
     by_form: dict[Form, list[str]] = {form: [] for form in Form}
     for command in registry:
         form = command.form
         name = command.name.partition(" ")[0] if form is Form.VERB else command.name
         by_form[form].append(name)
-    patterns = {form.name: _names(names) for form, names in by_form.items()}
+    return _build(tuple((form.name, _names(names)) for form, names in by_form.items()))
+
+
+@lru_cache(maxsize=4)
+def _build(first_words: tuple[tuple[str, str], ...]) -> Reader:
+    """Build the parser; nobody changes it, and the nodes of one process share it."""
+    patterns = dict(first_words)
     patterns["SOURCE_TEXT"] = SOURCE_TEXT
 
     def fill(terminal: TerminalDef) -> None:
@@ -145,7 +152,7 @@ def _build(registry: CommandRegistry) -> Lark:
 
     grammar = resources.files(_GRAMMAR)
     with resources.as_file(grammar) as folder:
-        return Lark(
+        lark = Lark(
             (folder / "command.lark").read_text(encoding="utf-8"),
             parser="lalr",
             lexer="contextual",
@@ -155,6 +162,7 @@ def _build(registry: CommandRegistry) -> Lark:
             maybe_placeholders=False,
             propagate_positions=False,
         )
+    return Reader(lark)
 
 
 def _names(names: Iterable[str]) -> str:

@@ -12,13 +12,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from edgelake import limits
-from edgelake.errors import PolicyInvalid, PolicyRowMissing, is_temporary
+from edgelake.errors import PolicyConflict, PolicyInvalid, PolicyRowMissing, is_temporary
 from edgelake.interfaces import LogPosition
 from edgelake.ledger import LocalLedger, Policy
 from edgelake.services.jobs import Answer, Jobs, PendingJob
 from edgelake.services.outbox import Outbox, Turn
 from edgelake.services.tcp import TcpService
-from edgelake.wire import Endpoint
+from edgelake.wire import Endpoint, wire_code
 
 __all__ = [
     "Courier",
@@ -32,6 +32,7 @@ __all__ = [
 
 _STORED = re.compile(r"stored ([0-9]{1,18}) ([0-9a-f]{1,64}) ([0-9a-f]{64}) (.*)", re.DOTALL)
 _DROPPED = re.compile(r"(?:dropped|absent) ([0-9]{1,18}) ([0-9a-f]{1,64}) (.*)", re.DOTALL)
+_STORED_SINCE = wire_code(PolicyConflict(""))
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
@@ -43,9 +44,13 @@ def drop_command(policy_id: str) -> str:
     return f"blockchain drop policy where id = {quote}{policy_id}{quote}"
 
 
-def confirmed_drop(policy_id: str) -> str:
-    """Return the command that removes any id from a master of our kind, which says so."""
-    return f"blockchain drop confirm {json.dumps({'id': policy_id})}"
+def confirmed_drop(policy_id: str, seen: tuple[str, int] | None = None) -> str:
+    """Return the command that removes any id from a master of our kind, which says so.
+
+    With ``seen``, a place in its log, it keeps what was stored later: the command may come
+    late, or twice, when somebody has inserted a policy of that id again.
+    """
+    return f"blockchain drop confirm {json.dumps({'id': policy_id, **_place(seen)})}"
 
 
 def forward_push_command(host: str, relays: int, line: str) -> str:
@@ -59,9 +64,21 @@ def forward_push_command(host: str, relays: int, line: str) -> str:
     return f"blockchain forward push {host} {relays} {line}"
 
 
-def forward_drop_command(host: str, relays: int, ids: str | Sequence[str]) -> str:
-    """Return the command that has a relay remove an id, or all of several or none of them."""
-    return f"blockchain forward drop {host} {relays} {json.dumps({'id': ids})}"
+def forward_drop_command(
+    host: str, relays: int, ids: str | Sequence[str], seen: tuple[str, int] | None = None
+) -> str:
+    """Return the command that has a relay remove an id, or all of several or none of them.
+
+    Parameters
+    ----------
+    seen : tuple of str and int or None
+        As in `confirmed_drop`.
+    """
+    return f"blockchain forward drop {host} {relays} {json.dumps({'id': ids, **_place(seen)})}"
+
+
+def _place(seen: tuple[str, int] | None) -> dict[str, str | int]:
+    return {} if seen is None else {"epoch": seen[0], "sequence": seen[1]}
 
 
 def place_stored(answer: Answer, policy: Policy) -> LogPosition | None:
@@ -180,6 +197,8 @@ class Courier:
             if place is not None:
                 self.outbox.acknowledge(change, place)
             return place is not None
+        if isinstance(change, str) and answer.error == _STORED_SINCE:
+            return True  # stored since: sent again, and taken when the ledger here shows it
         reason = " ".join(answer.text.split())
         if self.outbox.refuse(change, reason, answer.error):
             verb = "cannot take" if is_temporary(answer.error) else "refused"
@@ -194,7 +213,15 @@ class Courier:
         pause_s = self.outbox.pause_s()
         return None if pause_s is None else max(pause_s, limits.SYNC_FOLLOW_UP_S)
 
-    def send(self, tcp: TcpService, turn: Turn, *, confirm: bool, relayed: bool = False) -> None:
+    def send(
+        self,
+        tcp: TcpService,
+        turn: Turn,
+        *,
+        confirm: bool,
+        relayed: bool = False,
+        seen: tuple[str, int] | None = None,
+    ) -> None:
         """Send local changes, again and again, until the master's ledger shows them.
 
         The master ignores what it has. A delete waits until nothing is known to be under way
@@ -206,6 +233,8 @@ class Courier:
             The master acknowledges what it has done.
         relayed : bool
             It does so over a relay.
+        seen : tuple of str and int or None
+            Epoch and number in its log of the ledger here.
         """
         host, relays = tcp.source_for(self._master.host).host, limits.MAX_RELAYS
         with self._lock:
@@ -239,9 +268,9 @@ class Courier:
             elif policy_id in awaited:
                 continue
             else:
-                request = confirmed_drop(policy_id)
+                request = confirmed_drop(policy_id, seen)
                 if relayed:
-                    request = forward_drop_command(host, relays, policy_id)
+                    request = forward_drop_command(host, relays, policy_id, seen)
                 sent = self.ask(tcp, request, what, change=policy_id)
             self.outbox.sent(policy_id, sent)
 

@@ -80,8 +80,13 @@ class LedgerWriter:
         """Have changes stored; see `GroupCommit.submit`."""
         self._queue.submit(*changes, waits=waits)
 
-    def pushing(self, policy: Policy, host: str, *, ignore: bool) -> Change:
+    def pushing(self, policy: Policy, host: str, *, ignore: bool, again: bool = True) -> Change:
         """Return the change that adds a policy; it gives `Stored`.
+
+        Parameters
+        ----------
+        again : bool
+            Whether a policy that was stored and removed may be stored again as it was.
 
         Raises
         ------
@@ -98,6 +103,11 @@ class LedgerWriter:
                 if not ignore:
                     raise PolicyConflict(f"policy '{policy.id}' exists already")
                 return Stored(False, known, self.rows.reached)
+            if not again and self.rows.held(policy.id, row.policy):
+                raise PolicyConflict(
+                    f"policy '{policy.id}' was removed from the ledger",
+                    hint="insert it with another date to have it again",
+                )
             check(policy, state.index)
             state.check_room(policy)
             # Not there as a policy: a row that is none is in the way.
@@ -132,13 +142,25 @@ class LedgerWriter:
 
         return Change(work, len(row.policy))
 
-    def dropping(self, ids: Sequence[str], *, ignore: bool = False) -> Change:
-        """Return the change that removes policies, all or none; it gives `Dropped`."""
+    def dropping(
+        self,
+        ids: Sequence[str],
+        *,
+        ignore: bool = False,
+        seen: tuple[str, int] | None = None,
+    ) -> Change:
+        """Return the change that removes policies, all or none; it gives `Dropped`.
+
+        Parameters
+        ----------
+        seen : tuple of str and int or None
+            Epoch and number of the log up to which the one who deletes has seen the ledger.
+        """
 
         def work() -> Dropped:
             there = [policy_id for policy_id in ids if self.rows.has(policy_id)] if ignore else ids
             if there:
-                self.rows.delete(there)
+                self.rows.delete(there, seen)
             return Dropped(bool(there), self._now().at)
 
         return Change(work, sum(map(len, ids)))

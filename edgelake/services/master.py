@@ -196,20 +196,33 @@ class MasterLedger:
         """How many changes are not stored yet."""
         return self._writer.open
 
-    def push(self, policy: Policy, host: str, *, ignore: bool = False) -> bool:
+    def push(self, policy: Policy, host: str, *, ignore: bool = False, again: bool = True) -> bool:
         """Store a complete policy durably; return whether it is new.
+
+        Parameters
+        ----------
+        again : bool
+            Whether a policy that was stored and removed may be stored again as it was. What
+            comes over the wire may be late, or come twice, and must not undo a delete.
 
         Raises
         ------
         PolicyConflict
-            The id exists and ``ignore`` is false.
+            The id exists and ``ignore`` is false, or the policy was removed.
         PolicyInvalid
             Its line is too long.
         """
-        return self.push_later(policy, host, ignore=ignore, waits=True).result().added
+        stored = self.push_later(policy, host, ignore=ignore, again=again, waits=True)
+        return stored.result().added
 
     def push_later(
-        self, policy: Policy, host: str, *, ignore: bool = False, waits: bool = False
+        self,
+        policy: Policy,
+        host: str,
+        *,
+        ignore: bool = False,
+        again: bool = True,
+        waits: bool = False,
     ) -> Future[Stored]:
         """Have a complete policy stored; the future raises what `push` does.
 
@@ -224,7 +237,8 @@ class MasterLedger:
             Too many changes wait.
         PolicyInvalid
         """
-        return self._submit(self._writer.pushing(policy, host, ignore=ignore), waits=waits)
+        change = self._writer.pushing(policy, host, ignore=ignore, again=again)
+        return self._submit(change, waits=waits)
 
     def push_all(self, policies: Iterable[Policy], host: str) -> list[bool | EdgeLakeError]:
         """Store policies whose id is not there; return of each whether it is new, or the fault.
@@ -279,18 +293,31 @@ class MasterLedger:
         """Have a policy put in the place of another; the future raises what `replace` does."""
         return self._submit(self._writer.replacing(policy, host), waits=waits)
 
-    def drop(self, ids: Sequence[str]) -> None:
+    def drop(self, ids: Sequence[str], seen: tuple[str, int] | None = None) -> None:
         """Remove policies, all of them or none.
+
+        Parameters
+        ----------
+        seen : tuple of str and int or None
+            Epoch and number of the last change that is known to who deletes: what was stored
+            since then is not removed.
 
         Raises
         ------
         PolicyRowMissing
             An id has no row.
+        PolicyConflict
+            A policy was stored after ``seen``.
         """
-        self.drop_later(ids, waits=True).result()
+        self.drop_later(ids, seen=seen, waits=True).result()
 
     def drop_later(
-        self, ids: Sequence[str], *, ignore: bool = False, waits: bool = False
+        self,
+        ids: Sequence[str],
+        *,
+        ignore: bool = False,
+        seen: tuple[str, int] | None = None,
+        waits: bool = False,
     ) -> Future[Dropped]:
         """Have policies removed; the future raises what `drop` does.
 
@@ -299,7 +326,8 @@ class MasterLedger:
         ignore : bool
             An id without a row is no error.
         """
-        return self._submit(self._writer.dropping(ids, ignore=ignore), waits=waits)
+        change = self._writer.dropping(ids, ignore=ignore, seen=seen)
+        return self._submit(change, waits=waits)
 
     def _submit(self, change: Change, *, waits: bool) -> Future[Any]:
         self._writer.submit(change, waits=waits)

@@ -84,6 +84,8 @@ class MasterSource:
         self._lock = threading.Lock()
         self._adopting = threading.Lock()
         self._requests: dict[str, _Request] = {}
+        self._opened = 0
+        self._shown = 0  # requests before this one were asked before what is adopted
         self._courier = Courier(ledger, connection, jobs, self._refused)
         self._outbox = self._courier.outbox
         self._projection = TableProjection(ledger, table, connection.host)
@@ -185,7 +187,9 @@ class MasterSource:
                     return 0.0
                 turn = self._without_settled(turn)
                 relayed = bool(news.standing.via)
-                self._courier.send(tcp, turn, confirm=True, relayed=relayed)
+                here = self._following.place()
+                seen = (here.epoch, here.seq) if here is not None else None
+                self._courier.send(tcp, turn, confirm=True, relayed=relayed, seen=seen)
                 self._project()
                 if self._told_of_more(place):
                     return 0.0
@@ -270,6 +274,7 @@ class MasterSource:
         try:
             with self._adopting:
                 adoption = self._following.adopt(news, dropped=dropped, stored=stored)
+                self._shown = self._opened + 1
         except LedgerInvalid as exc:
             self._refused(f"ledger of {self.master} not adopted: {exc}", exc.code)
             return False
@@ -317,7 +322,9 @@ class MasterSource:
                 del self._requests[old]
             while len(self._requests) >= limits.MAX_OPEN_LEDGER_REQUESTS:
                 del self._requests[next(iter(self._requests))]
-            self._requests[name] = _Request(now + limits.LEDGER_REQUEST_TTL_S, dropped)
+            self._opened += 1
+            end = now + limits.LEDGER_REQUEST_TTL_S
+            self._requests[name] = _Request(end, dropped, self._opened)
         return name
 
     def _refused(self, reason: str, code: int) -> None:
@@ -345,6 +352,8 @@ class MasterSource:
         if request is None:
             return False
         with self._adopting:
+            if request.number < self._shown:
+                return True  # it came late: what is here was asked for after it
             self._bytes += len(content)
             try:
                 adoption = self._ledger.adopt(
@@ -352,6 +361,7 @@ class MasterSource:
                     allow_empty=self._ledger.master_count == 0,
                     dropped=request.dropped,
                 )
+                self._shown = request.number
                 self._relay.moved(self._following.place())
                 if adoption.changed and self._sync is not None:
                     self._sync.loaded()
@@ -384,6 +394,7 @@ class _Request:
 
     end: float
     dropped: frozenset[str]
+    number: int
 
 
 def _follow_up(turn: Turn) -> float | None:

@@ -34,6 +34,8 @@ _CREATE = {
     "ledger_shown": "CREATE TABLE ledger_shown"
     " (policy_id varchar primary key, digest varchar not null)",
 }
+# Made with the table: a log without it is only slower to search.
+_INDEX = "CREATE INDEX ledger_log_policy_id ON ledger_log (policy_id)"
 _ROWS = "SELECT policy_id, policy, date, sequence_id FROM ledger ORDER BY date, sequence_id"
 _BEFORE = (
     "SELECT l.policy_id FROM ledger l JOIN ledger_shown s ON s.policy_id = l.policy_id"
@@ -130,11 +132,27 @@ class SequencedLedger(LedgerEntries):
             raise PolicyConflict(f"policy '{row.policy_id}' exists already")
         return added
 
-    def delete(self, policy_ids: Sequence[str]) -> None:
-        """Remove one row per id and note it, all or none; see `LedgerTable.delete`."""
+    def delete(self, policy_ids: Sequence[str], seen: tuple[str, int] | None = None) -> None:
+        """Remove one row per id and note it, all or none; see `LedgerTable.delete`.
+
+        Parameters
+        ----------
+        seen : tuple of str and int or None
+            Epoch and number of the log up to which the one who deletes has seen the ledger.
+
+        Raises
+        ------
+        PolicyConflict
+            A policy came later than that.
+        """
         with self.explained(), self._change():
             ids = list(dict.fromkeys(policy_ids))
             for policy_id in ids:
+                if seen is not None and self._later(policy_id, *seen):
+                    raise PolicyConflict(
+                        f"policy '{policy_id}' was stored after it was deleted there",
+                        hint="delete it again when this node shows it",
+                    )
                 if not self._database.query(
                     "SELECT 1 FROM ledger WHERE policy_id = ?", (policy_id,)
                 ):
@@ -264,7 +282,34 @@ class SequencedLedger(LedgerEntries):
         )
         return tuple(LogEntry(*row) for row in rows)
 
+    def held(self, policy_id: str, policy: str) -> bool:
+        """Return whether the log tells that exactly this policy was stored once.
+
+        Raises
+        ------
+        DatabaseError
+        """
+        found = self._database.query(
+            "SELECT 1 FROM ledger_log WHERE policy_id = ? AND op = 'put' AND policy = ? LIMIT 1",
+            (policy_id, policy),
+        )
+        return bool(found)
+
     # ---------------------------------------------------------------- parts
+
+    def _later(self, policy_id: str, epoch: str, seq: int) -> bool:
+        """Return whether a policy was stored after a place in the log, as far as that is known."""
+        head = self._head
+        if head is None or epoch != head.epoch or not 0 <= seq <= head.seq:
+            return True
+        found = self._database.query(
+            "SELECT max(seq) FROM ledger_log WHERE policy_id = ? AND op = 'put'", (policy_id,)
+        )
+        put = found[0][0] if found else None
+        if put is not None:
+            return bool(put > seq)
+        oldest = self._database.query("SELECT min(seq) FROM ledger_log")[0][0]
+        return oldest is not None and seq < oldest - 1
 
     @contextmanager
     def _change(self, wait_s: float | None = None) -> Iterator[None]:
@@ -314,6 +359,8 @@ class SequencedLedger(LedgerEntries):
             # Who may not make tables may find them made by somebody else.
             if not self._database.has_table(table):
                 self._database.execute(statement)
+                if table == "ledger_log":
+                    self._database.execute(_INDEX)
         found = self._database.query("SELECT epoch, seq, chain FROM ledger_head WHERE id = 1")
         if found:
             self._head = LogPosition(*found[0])

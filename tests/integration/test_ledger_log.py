@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edgelake import Node, limits
-from edgelake.errors import PolicyConflict
+from edgelake import Client, Node, limits
+from edgelake.errors import PolicyConflict, RemoteError
 from edgelake.services.following import Following
 from tests.waiting import eventually
 
@@ -279,8 +279,8 @@ class TestOutbox:
         stored = node._parts.master_ledger()
         push_once = stored.push_later
 
-        def push_and_drop(policy, host, *, ignore=False, waits=False):
-            pushed = push_once(policy, host, ignore=ignore, waits=True)
+        def push_and_drop(policy, host, **how):
+            pushed = push_once(policy, host, **{**how, "waits": True})
             if pushed.result().added and policy.id == "mine":
                 stored.drop(["mine"])
             return pushed
@@ -317,6 +317,53 @@ class TestOutbox:
         eventually(lambda: figures(follower)["sync_ok"] > 2, "what would be sent is sent")
         assert names(node_ledger(node)) == names(follower) == ["a", "b"]
         assert figures(follower)["pending_policies"] == 0
+
+    def test_what_was_removed_is_not_stored_again_by_a_late_push(self, master, nodes):
+        node, _ = master
+        policy = json.dumps({"device": {"name": "a", "id": "a", "date": "2026"}})
+        with Client(node.run("get connections").data["TCP"]["external"]) as peer:
+            assert peer.request(f"blockchain push confirm {policy}").startswith("stored 1 ")
+            node.run("blockchain drop policy where id = a")
+            for verb in ("push", "push ignore", "push confirm"):
+                with pytest.raises(RemoteError, match="'a' was removed from the ledger") as found:
+                    peer.request(f"blockchain {verb} {policy}")
+                assert found.value.remote_code == 30
+            assert names(node_ledger(node)) == []
+            later = policy.replace("2026", "2027")
+            assert peer.request(f"blockchain push confirm {later}").startswith("stored 3 ")
+        node.run("blockchain drop policy where id = a")
+        node.run(f"blockchain push {policy}")
+        assert names(node_ledger(node)) == ["a"]
+
+    def test_a_late_delete_removes_nothing_that_came_since(self, master, nodes):
+        node, _ = master
+        push(node, "a")
+        place = node._parts.master_ledger().position()
+        known = json.dumps({"id": "a", "epoch": place.epoch, "sequence": 1})
+        drops = (f"blockchain drop confirm {known}", f"blockchain forward drop 10.0.0.9 8 {known}")
+        with Client(node.run("get connections").data["TCP"]["external"]) as peer:
+            assert peer.request(drops[0]) == f"dropped 2 {place.epoch} a"
+            assert peer.request(drops[1]) == f"absent 2 {place.epoch} a"
+            assert names(node_ledger(node)) == []
+            push(node, "a", "2027")
+            listed = drops[1].replace('"a"', '["a"]')
+            for drop in (*drops, listed):
+                with pytest.raises(RemoteError, match="'a' was stored after it was") as found:
+                    peer.request(drop)
+                assert found.value.remote_code == 30
+            assert names(node_ledger(node)) == ["a"]
+            for wrong in (
+                '{"id": "a", "sequence": 3}',
+                '{"id": "a", "epoch": "5b"}',
+                '{"id": "a", "epoch": 5, "sequence": 3}',
+                '{"id": "a", "epoch": "5b", "sequence": -1}',
+                '{"id": "a", "epoch": "5b", "sequence": true}',
+                '{"id": "a", "epoch": "5b", "sequence": "3"}',
+            ):
+                for verb in ("drop confirm", "forward drop 10.0.0.9 8"):
+                    with pytest.raises(RemoteError, match="no place in the log"):
+                        peer.request(f"blockchain {verb} {wrong}")
+            assert peer.request(listed.replace(" 1}", " 3}")) == f'dropped 4 {place.epoch} ["a"]'
 
     def test_a_refusal_is_reported_and_stays_visible(self, master, nodes, monkeypatch):
         node, address = master
@@ -439,7 +486,7 @@ class TestOutbox:
             assert same(node, follower)
 
 
-def refuse(policy, host, *, ignore=False, waits=False):
+def refuse(policy, host, **how):
     from edgelake.errors import PolicyInvalid
 
     raise PolicyInvalid("that type is not in this network")

@@ -158,8 +158,10 @@ def test_the_ledger_in_numbers(node: Node, call: Caller) -> None:
     assert found["edgelake_sync_last_success_timestamp_seconds"] > 1.7e9
     file = node.home.ledger_file
     eventually(
-        lambda: file.exists()
-        and metrics(call)["edgelake_ledger_file_bytes"] == file.stat().st_size > 100,
+        lambda: (
+            file.exists()
+            and metrics(call)["edgelake_ledger_file_bytes"] == file.stat().st_size > 100
+        ),
         "the file is written",
     )
     epoch = node.run("get synchronizer where format = json").data["epoch"]

@@ -94,6 +94,42 @@ def test_each_change_has_the_next_number(log: SequencedLedger):
     assert log.read_at().position == log.position()
 
 
+def test_a_delete_removes_nothing_that_was_stored_after_what_it_knows(log: SequencedLedger):
+    log.insert(row("a"), HOST)
+    known = log.position()
+    log.delete(["a"], (known.epoch, known.seq))
+    log.insert(row("a"), HOST)
+    log.insert(row("b"), HOST)
+    for epoch, seq in ((known.epoch, known.seq), ("another", 4), (known.epoch, 99)):
+        with pytest.raises(PolicyConflict, match="'a' was stored after"):
+            log.delete(["a"], (epoch, seq))
+    with pytest.raises(PolicyConflict, match="'b' was stored after"):
+        log.delete(["a", "b"], (known.epoch, 3))
+    assert [entry.op for entry in whole(log)] == ["put", "del", "put", "put"]
+    log.delete(["a", "b"], (known.epoch, 4))
+    assert log.read() == []
+
+
+def test_a_delete_of_what_the_log_forgot_is_decided_by_what_it_knows(log, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_LEDGER_LOG_ENTRIES", 2)
+    for name in "abcd":
+        log.insert(row(name), HOST)
+    epoch = log.position().epoch
+    with pytest.raises(PolicyConflict):
+        log.delete(["a"], (epoch, 1))
+    log.delete(["a"], (epoch, 2))
+
+
+def test_the_log_knows_what_was_stored_once(log: SequencedLedger):
+    stored = row("a")
+    log.insert(stored, HOST)
+    assert log.held("a", stored.policy)
+    assert not log.held("a", stored.policy + " ")
+    assert not log.held("b", stored.policy)
+    log.delete(["a"])
+    assert log.held("a", stored.policy)
+
+
 def test_what_is_refused_gets_no_number(log: SequencedLedger):
     log.insert(row("a"), HOST)
     before = log.position()
