@@ -21,6 +21,7 @@ from edgelake.errors import DatabaseError, PolicyConflict, PolicyRowMissing
 from edgelake.interfaces import LogEntry, LogPosition, PolicyRow
 from edgelake.storage.engine import Database
 from edgelake.storage.ledger_entries import LedgerEntries, LedgerRead
+from edgelake.storage.ledger_past import INDEX, stored_later, stored_once
 
 __all__ = ["SequencedLedger"]
 
@@ -34,8 +35,6 @@ _CREATE = {
     "ledger_shown": "CREATE TABLE ledger_shown"
     " (policy_id varchar primary key, digest varchar not null)",
 }
-# Made with the table: a log without it is only slower to search.
-_INDEX = "CREATE INDEX ledger_log_policy_id ON ledger_log (policy_id)"
 _ROWS = "SELECT policy_id, policy, date, sequence_id FROM ledger ORDER BY date, sequence_id"
 _BEFORE = (
     "SELECT l.policy_id FROM ledger l JOIN ledger_shown s ON s.policy_id = l.policy_id"
@@ -148,7 +147,7 @@ class SequencedLedger(LedgerEntries):
         with self.explained(), self._change():
             ids = list(dict.fromkeys(policy_ids))
             for policy_id in ids:
-                if seen is not None and self._later(policy_id, *seen):
+                if seen is not None and stored_later(self._database, self._head, policy_id, *seen):
                     raise PolicyConflict(
                         f"policy '{policy_id}' was stored after it was deleted there",
                         hint="delete it again when this node shows it",
@@ -283,33 +282,10 @@ class SequencedLedger(LedgerEntries):
         return tuple(LogEntry(*row) for row in rows)
 
     def held(self, policy_id: str, policy: str) -> bool:
-        """Return whether the log tells that exactly this policy was stored once.
-
-        Raises
-        ------
-        DatabaseError
-        """
-        found = self._database.query(
-            "SELECT 1 FROM ledger_log WHERE policy_id = ? AND op = 'put' AND policy = ? LIMIT 1",
-            (policy_id, policy),
-        )
-        return bool(found)
+        """Return whether the log tells that exactly this policy was stored once."""
+        return stored_once(self._database, policy_id, policy)
 
     # ---------------------------------------------------------------- parts
-
-    def _later(self, policy_id: str, epoch: str, seq: int) -> bool:
-        """Return whether a policy was stored after a place in the log, as far as that is known."""
-        head = self._head
-        if head is None or epoch != head.epoch or not 0 <= seq <= head.seq:
-            return True
-        found = self._database.query(
-            "SELECT max(seq) FROM ledger_log WHERE policy_id = ? AND op = 'put'", (policy_id,)
-        )
-        put = found[0][0] if found else None
-        if put is not None:
-            return bool(put > seq)
-        oldest = self._database.query("SELECT min(seq) FROM ledger_log")[0][0]
-        return oldest is not None and seq < oldest - 1
 
     @contextmanager
     def _change(self, wait_s: float | None = None) -> Iterator[None]:
@@ -360,7 +336,7 @@ class SequencedLedger(LedgerEntries):
             if not self._database.has_table(table):
                 self._database.execute(statement)
                 if table == "ledger_log":
-                    self._database.execute(_INDEX)
+                    self._database.execute(INDEX)
         found = self._database.query("SELECT epoch, seq, chain FROM ledger_head WHERE id = 1")
         if found:
             self._head = LogPosition(*found[0])
