@@ -427,7 +427,7 @@ def test_a_traced_command_is_told_of(node: Node) -> None:
     [
         ("1 run unicycle", "did you mean"),
         ("1 get conn", "did you mean 'get connections'?"),
-        ("1 run", "'run rest server'"),
+        ("1 run", "'run client'"),
         ("1 zzz", "write the whole name"),
         ("4 get status", "0..3"),
         ("x get status", "0..3"),

@@ -99,6 +99,9 @@ def test_every_route_is_described(served: Served, document: dict[str, Any]) -> N
     assert nowhere.path == "/{path:path}"
     assert all(isinstance(route, DescribedRoute) and route.operations for route in routes)
     assert [route.path for route in routes] == list(document["paths"])
+    declared = [(route.path, one.method.lower()) for route in routes for one in route.operations]
+    # Each once: of two declarations one would be lost.
+    assert declared == [(path, name) for path, found in document["paths"].items() for name in found]
 
 
 def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
