@@ -352,10 +352,10 @@ def test_several_gzip_files_in_one_with_padding(tmp_path, small_pieces):
     [
         b"",
         b"plain text",
-        gzip.compress(CONTENT)[:-1],
-        gzip.compress(CONTENT)[:-9] + b"12345678" + b"x",
-        gzip.compress(b"x") + b"rubbish",
-        gzip.compress(b"x")[:5],
+        gzip.compress(CONTENT, mtime=0)[:-1],
+        gzip.compress(CONTENT, mtime=0)[:-9] + b"12345678" + b"x",
+        gzip.compress(b"x", mtime=0) + b"rubbish",
+        gzip.compress(b"x", mtime=0)[:5],
     ],
 )
 def test_damaged_gzip_files_write_nothing(tmp_path, content):
