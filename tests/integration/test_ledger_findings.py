@@ -218,6 +218,7 @@ def test_25_reports_tell_what_waits_and_why(tmp_path: Path, stack: ExitStack) ->
         follow(follower, address, "1 second")
         eventually(lambda: ids(follower) == ["a"], "the ledger")
         eventually(lambda: figures(follower)["sequence"] == 1, "the place in the log")
+        eventually(lambda: figures(follower)["sync_ok"] > 0, "the end of the first cycle")
         found = figures(follower)
         assert found["last_success"]
         assert (found["lag"], found["last_error"], found["outbox"]) == (0, None, [])
