@@ -46,7 +46,7 @@ demo: dev  ## start a master and two nodes, and watch their ledgers converge
 
 test: dev  ## run all tests
 	tests/install-packages
-	$(RUN)/python -m pytest
+	$(RUN)/python -m tests
 
 explore: dev  ## run the property tests on examples they have not seen, ROUNDS=n times
 	for round in $$(seq $(ROUNDS)); do HYPOTHESIS_PROFILE=other $(RUN)/python -m pytest tests/property || exit; done
