@@ -143,6 +143,10 @@ def _at_a_glance(text: str) -> Policy | None:
     policy_id = body.get("id")
     if type(policy_id) is not str or not policy_id or type(body.get("date", "")) is not str:
         return None
+    for key in (kind, policy_id):
+        # What may be too long, a character being up to four bytes, is looked at in full.
+        if 4 * len(key) > limits.MAX_POLICY_ID_BYTES or "\0" in key:
+            return None
     if kind in STORED_TYPES and fault_of(Policy(kind, body, text, policy_id)) is not None:
         return None
     return Policy(intern(kind), None, text, policy_id)
