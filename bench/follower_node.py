@@ -60,6 +60,11 @@ def _follow(node: Node, port: int, policies: int) -> dict[str, Any]:
             raise RuntimeError(f"no ledger in {DEADLINE_S:g} s: {status['last_error']}")
         time.sleep(_LOOK_S)
     seconds = time.perf_counter() - begin
+    # Durable it is already; the file of policies is written after it, and costs memory too.
+    while not node.home.ledger_file.exists():
+        if time.monotonic() > end:
+            raise RuntimeError(f"no file of policies in {DEADLINE_S:g} s")
+        time.sleep(_LOOK_S)
     found = node.run("blockchain get * bring.count").text
     if int(found) != policies:
         raise RuntimeError(f"{found} policies came, not {policies}")

@@ -219,6 +219,24 @@ MAX_ECHO_MESSAGES: Final = 1000
 MAX_ECHO_BYTES: Final = 16 * 1024 * 1024
 """Memory of its messages together; a single one is cut at `MAX_NOTICE_CHARS`."""
 
+LOG_QUEUE_LINES: Final = 2000
+"""Lines that wait to be written to the log file; what comes on top is lost and counted."""
+
+MAX_LOG_LINE_CHARS: Final = 8 * 1024
+"""One line of the log file; the rest is cut off."""
+
+MAX_LOG_FILE_BYTES: Final = 8 * 1024 * 1024
+"""Log file; the next line begins a new one."""
+
+MAX_LOG_FILES: Final = 5
+"""Log files that are kept, the present one included."""
+
+MAX_LOG_LINES_OF_PEERS: Final = 200
+"""Lines of the log file that peers cause within `LOG_REPEAT_S`; more of them are lost."""
+
+LOG_END_S: Final = 2.0
+"""How long lines that wait are written when the node closes."""
+
 MAX_TRACED: Final = 100
 """Commands that are traced at a time."""
 

@@ -18,9 +18,10 @@ from edgelake.commands.names import KnownNames
 from edgelake.commands.reserved import reserved_entries
 from edgelake.errors import EdgeLakeError, NotRunning
 from edgelake.interfaces import Notice, Result, ServiceStatus
-from edgelake.language import CommandRegistry, LogicalLines, Variables, conceal
+from edgelake.language import CommandRegistry, LogicalLines, Variables, conceal, redacted
 from edgelake.ledger import LocalLedger
 from edgelake.services.base import ServiceRegistry
+from edgelake.services.log_file import LogFile
 from edgelake.services.logs import Logs
 from edgelake.services.rest import RestService, WebApp
 from edgelake.storage import Databases, Home, LedgerFile
@@ -64,17 +65,26 @@ class Node:
         databases = Databases(self.home.databases_dir)
         ledger = LocalLedger(LedgerFile(self.home.ledger_file))
         logs = Logs()
+        registry = build_registry()
+        log = logs.file = LogFile(self.home.log_file, lambda text: redacted(text, registry))
+
+        def told(service: str, event: str, details: str) -> None:
+            if event == "started":
+                log.begin()
+                logs.note_commands()
+            log.write("info", service, event, details=details)
+
         self._parts = NodeParts(
             home=self.home,
             variables=variables,
-            services=ServiceRegistry(*SERVICE_KINDS, report=logs.trouble),
+            services=ServiceRegistry(*SERVICE_KINDS, report=logs.trouble, told=told),
             logs=logs,
             databases=databases,
             ledger=ledger,
             name=name,
             on_exit=on_exit,
         )
-        self.registry: CommandRegistry = build_registry()
+        self.registry: CommandRegistry = registry
         self._interpreter = Interpreter(self.registry, self._parts)
         self._names = KnownNames(self._parts)
         self._parts.web = self._web
@@ -253,6 +263,8 @@ class Node:
         self._parts.databases.close()
         self.home.unlock()
         self._parts.notices.show(None)
+        if self._parts.logs.file is not None:
+            self._parts.logs.file.close()
         return finished
 
     def __enter__(self) -> Node:

@@ -30,7 +30,7 @@ from edgelake.wire import (
 )
 
 HOST = "127.0.0.1"
-DEADLINE_S = 60.0
+PATIENCE_S = 15.0
 
 
 @dataclass
@@ -111,10 +111,9 @@ class Wire:
         """Let the receiver act on a message; return its answer, if there is one."""
         message = letter.message
         reply = self.handlers[letter.to](message)
-        if isinstance(reply, Future):
-            # The answer comes when the change is stored; here nothing happens in between.
-            reply = reply.result(DEADLINE_S)
         back = reply_destination(message)
+        if isinstance(reply, Future):
+            reply = reply.result(PATIENCE_S)
         if reply is None or back is None:
             return []
         return [Letter(back, reply_blocks(message, reply, letter.to.host, letter.to.port))]

@@ -65,12 +65,14 @@ class _Rule(ValueType):
     permission=Permission.ADMIN,
     details=(
         "1: its outcome and how long it took. 2: also its values and its answer; 3 is the\n"
-        "same. 0 ends it. Without a name the level is that of all commands.\n"
+        "same. 0 ends it. Without a name the level is that of all commands. With the name of\n"
+        "a service, tcp, rest or synchronizer, all it says is written to the log file.\n"
         "Passwords and keys are shown as ***."
     ),
     examples=(
         "trace level = 1 run tcp server",
         "trace level = 0 run tcp server",
+        "trace level = 1 synchronizer",
         "trace level = 0",
     ),
     related=("get trace", "get event log"),
@@ -81,6 +83,10 @@ def _trace_level(context: Context, call: Call) -> Result:
     registry = context.interpreter.registry
     if not name:
         context.node.traces.set_all(level)
+        return Result()
+    if name in context.node.services.names():
+        if context.node.logs.file is not None:
+            context.node.logs.file.trace(name, on=level > 0)
         return Result()
     if registry.get(name) is None:
         words = name.split()
@@ -131,6 +137,16 @@ def traced(context: Context, call: Call) -> Result:
         took = f"{(perf_counter() - started) * 1000:.3f} ms"
         who = context.origin.source or "local"
         head = f"trace '{command.name}': {outcome}, {took}, {who}"
+        if node.logs.file is not None:
+            node.logs.file.write(
+                "info",
+                "trace",
+                command.name,
+                source=context.origin.ip,
+                outcome=outcome,
+                took=took,
+                values="; ".join(lines),
+            )
         node.notices.post(Notice("\n  ".join([head, *(line for line in lines if line)])))
 
     def tell_later(done: Future[Result]) -> None:

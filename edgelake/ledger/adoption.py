@@ -60,6 +60,8 @@ def settled(
     among: Sequence[str] | None,
     dropped: Collection[str] | None,
     stored: Collection[str],
+    carried: Collection[str] = (),
+    confirms: Callable[[str], bool] | None = None,
 ) -> Settled:
     """Return what a state of the master's ledger shows to be done.
 
@@ -70,15 +72,22 @@ def settled(
         Whether the master's ledger has a policy of an id.
     among : sequence of str or None
         Ids that may be new in it; ``None`` for any.
-    dropped, stored
+    dropped, stored, carried
         See `LocalLedger.adopt`.
+    confirms : callable or None
+        Whether that ledger ends the local policy of an id; ``None`` if it does so by having
+        any policy of that id.
     """
+    confirms = confirms or there
     asked = state.local if among is None else dict.fromkeys((*among, *stored))
-    ended = [key for key in asked if key in state.local and (key in stored or there(key))]
+    ended = [key for key in asked if key in state.local and (key in stored or confirms(key))]
     unmarked = [
         marker.id
         for marker in state.deletes.values()
-        if not there(marker.id)
-        and (marker.master is None or dropped is None or marker.id in dropped)
+        if marker.id in carried
+        or (
+            not there(marker.id)
+            and (marker.master is None or dropped is None or marker.id in dropped)
+        )
     ]
     return Settled(tuple(ended), tuple(unmarked))

@@ -17,7 +17,7 @@ that a file is in nearly all cases just one part after the other.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgelake.errors import BadJson, LedgerInvalid, PolicyInvalid
@@ -33,6 +33,7 @@ __all__ = [
     "Line",
     "join",
     "local_of",
+    "same_there",
     "parse_ledger",
     "read_master",
 ]
@@ -243,8 +244,14 @@ def _divides_after(data: bytes, size: int) -> bool:
     return end == size
 
 
+def same_there(policy: Policy, master: Mapping[str, Policy]) -> bool:
+    """Return whether the master's part has a policy, and not another one under its id."""
+    found = master.get(policy.id)
+    return found is not None and found.same_content(policy)
+
+
 def local_of(
-    policies: Iterable[Policy | None], confirmed: Container[str]
+    policies: Iterable[Policy | None], confirmed: Mapping[str, Policy]
 ) -> tuple[tuple[Policy, ...], tuple[DeleteMarker, ...]]:
     """Return the local policies and deletes of a ledger's local lines.
 
@@ -252,8 +259,8 @@ def local_of(
     ----------
     policies : iterable of Policy or None
         What the lines say; ``None`` is passed over.
-    confirmed : container of str
-        Ids of the master's part.
+    confirmed : mapping of str to Policy
+        The master's part, by id. What says the same there is not local.
     """
     found: dict[str, Policy] = {}
     deletes: dict[str, DeleteMarker] = {}
@@ -266,7 +273,7 @@ def local_of(
             deletes[policy.id] = DeleteMarker(
                 policy.id, master if isinstance(master, str) and master else None
             )
-        elif policy.id not in confirmed:
+        elif not same_there(policy, confirmed):
             found.setdefault(policy.id, policy)
     return tuple(found.values()), tuple(deletes.values())
 

@@ -14,6 +14,9 @@ from edgelake.ledger.rules import STORED_TYPES, fault_of
 
 __all__ = ["MasterLines", "pieces_of", "policy_of_line"]
 
+_SHORT_CHARS = limits.MAX_POLICY_ID_BYTES // 4
+"""An id, or a type, that may be had as UTF-8, whatever its characters."""
+
 
 class MasterLines:
     """What the lines of a master's ledger say, as far as they were taken.
@@ -143,10 +146,8 @@ def _at_a_glance(text: str) -> Policy | None:
     policy_id = body.get("id")
     if type(policy_id) is not str or not policy_id or type(body.get("date", "")) is not str:
         return None
-    for key in (kind, policy_id):
-        # What may be too long, a character being up to four bytes, is looked at in full.
-        if 4 * len(key) > limits.MAX_POLICY_ID_BYTES or "\0" in key:
-            return None
+    if len(kind) + len(policy_id) > _SHORT_CHARS or "\0" in kind or "\0" in policy_id:
+        return None
     if kind in STORED_TYPES and fault_of(Policy(kind, body, text, policy_id)) is not None:
         return None
     return Policy(intern(kind), None, text, policy_id)

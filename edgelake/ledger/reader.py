@@ -8,7 +8,7 @@ from pathlib import Path
 from edgelake.interfaces import LogEntry, LogPosition
 from edgelake.ledger.compiled import compiled
 from edgelake.ledger.damage import Damage
-from edgelake.ledger.image import DeleteMarker
+from edgelake.ledger.image import DeleteMarker, same_there
 from edgelake.ledger.index import PolicyIndex
 from edgelake.ledger.keeper import LedgerKeeper
 from edgelake.ledger.master_part import bytes_of, joined_pieces
@@ -150,6 +150,13 @@ class LedgerReader:
         state = self._keeper.current()
         with self._keeper.mutex:
             return tuple(state.local.values()), tuple(state.deletes.values())
+
+    def contested(self, policy: Policy) -> bool:
+        """Return whether the master's ledger has the id of a local policy with other content."""
+        state = self._keeper.current()
+        with self._keeper.mutex:
+            found = state.master.found
+            return policy.id in found and not same_there(policy, found)
 
     @property
     def version(self) -> int:

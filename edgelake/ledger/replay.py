@@ -10,7 +10,7 @@ from edgelake.errors import LedgerInvalid
 from edgelake.interfaces import JournalGap, JournalRecord, LogEntry, LogPosition
 from edgelake.ledger.damage import Damage
 from edgelake.ledger.history import History, with_chains
-from edgelake.ledger.image import LedgerImage, local_of
+from edgelake.ledger.image import LedgerImage, local_of, same_there
 from edgelake.ledger.lines import MasterLines, policy_of_line
 from edgelake.ledger.master_part import MasterPart
 from edgelake.ledger.policy import Policy
@@ -186,6 +186,6 @@ def united(state: LedgerState, image: LedgerImage, master: MasterPart | None) ->
         if marker.master is not None or marker.id in master.found:
             deletes.setdefault(marker.id, marker)
     local = {p.id: p for p in (*image.local, *state.local.values())}
-    kept = [p for p in local.values() if p.id not in master.found and p.id not in deletes]
+    kept = [p for p in local.values() if p.id not in deletes and not same_there(p, master.found)]
     damage = (*state.damage, *image.damage)
     return LedgerState(master, kept, deletes.values(), history, damage)

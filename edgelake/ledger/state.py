@@ -85,8 +85,9 @@ class LedgerState:
     def count(self) -> int:
         """Return how many policies are visible."""
         found, local = self.master.found, self.local
-        hidden = sum((key in found) + (key in local) for key in self.deletes)
-        return len(found) + len(local) - hidden
+        only_local = sum(key not in found for key in local)
+        hidden = sum(key in found or key in local for key in self.deletes)
+        return len(found) + only_local - hidden
 
     def visible(self) -> Iterator[Policy]:
         """Return the visible policies in ledger order."""
@@ -137,16 +138,20 @@ class LedgerState:
         if place >= _FIRST_LOCAL:
             local = list(self.local)
             at = self._places
-            behind = any(at[key] > place and self.shows(key) for key in reversed(local))
+            behind = any(at[key] > place and self._shows_here(key) for key in reversed(local))
             if not behind:
                 return None
             for key in reversed(local):
-                if at[key] < place and self.shows(key):
+                if at[key] < place and self._shows_here(key):
                     return key
             place = _FIRST_LOCAL
         elif place == self.master.last_place and not self.local:
             return None
         return self.master.before(place, self.deletes)
+
+    def _shows_here(self, policy_id: str) -> bool:
+        """Return whether a local policy is visible, and not the master's with its id."""
+        return policy_id not in self.deletes and policy_id not in self.master.found
 
     def lines(self) -> list[str]:
         """Return the local lines of the file."""

@@ -19,7 +19,7 @@ from edgelake.interfaces import LedgerFileAccess, LogEntry, LogPosition
 from edgelake.ledger.adoption import Adoption, settled
 from edgelake.ledger.damage import Damage
 from edgelake.ledger.history import History
-from edgelake.ledger.image import DeleteMarker, read_master
+from edgelake.ledger.image import DeleteMarker, read_master, same_there
 from edgelake.ledger.keeper import LedgerKeeper
 from edgelake.ledger.master_part import MasterPart
 from edgelake.ledger.policy import Policy, parse_policy
@@ -221,6 +221,8 @@ class LocalLedger(LedgerReader):
         allow_empty: bool = False,
         dropped: Collection[str] | None = None,
         stored: Collection[str] = (),
+        carried: Collection[str] = (),
+        keep_other: bool = False,
         place: LogPosition | None = None,
     ) -> Adoption:
         """Take over the master's ledger, and keep what is only local.
@@ -241,6 +243,11 @@ class LocalLedger(LedgerReader):
         stored : collection of str
             Ids of local policies that the master had stored before the state that
             this ledger shows: one that it lacks was removed by somebody since.
+        carried : collection of str
+            Ids of deletes that the master had carried out before that state: what it shows
+            under them now came later, and stays.
+        keep_other : bool
+            A local policy stays if the master's ledger has its id with other content.
         place : LogPosition or None
             Where in the master's log this ledger is; ``None`` if the master did not say.
 
@@ -261,7 +268,14 @@ class LocalLedger(LedgerReader):
             raise LedgerInvalid(f"a ledger without policies{sent_by} was not taken")
         with self._keeper.lock:
             state = self._keeper.fresh()
-            done = settled(state, received.found.__contains__, None, dropped, stored)
+
+            def confirms(key: str) -> bool:
+                return key in received.found and (
+                    not keep_other or same_there(state.local[key], received.found)
+                )
+
+            there = received.found.__contains__
+            done = settled(state, there, None, dropped, stored, carried, confirms)
             if len(content) == state.master.size and md5_of(content) == state.master.md5():
                 moved = place is not None and place != state.place
                 return self._settle(
@@ -285,6 +299,8 @@ class LocalLedger(LedgerReader):
         *,
         dropped: Collection[str],
         stored: Collection[str],
+        carried: Collection[str] = (),
+        keep_other: bool = False,
         place: LogPosition | None = None,
     ) -> Adoption:
         """Take over changes of the master's ledger; see `adopt`.
@@ -311,9 +327,13 @@ class LocalLedger(LedgerReader):
             stored = {*stored, *_put(state.local, entries)}
             ends = {entry.policy_id: entry.op == "put" for entry in entries}
             found = state.master.found
-            done = settled(
-                state, lambda key: ends.get(key, key in found), tuple(ends), dropped, stored
-            )
+
+            def there(key: str) -> bool:
+                return ends.get(key, key in found)
+
+            # What says the same is among the stored ones.
+            confirms = _never if keep_other else there
+            done = settled(state, there, tuple(ends), dropped, stored, carried, confirms)
             moved = bool(entries) or place is not None
             return self._settle(
                 state, Change(tuple(entries), place, moved, (), done.ended, (), done.unmarked)
@@ -341,11 +361,18 @@ class LocalLedger(LedgerReader):
             if state.place != place:
                 self._keeper.commit(state, Change(place=place, moved=True))
 
-    def settle(self, *, dropped: Collection[str], stored: Collection[str]) -> Adoption:
+    def settle(
+        self,
+        *,
+        dropped: Collection[str],
+        stored: Collection[str],
+        carried: Collection[str] = (),
+    ) -> Adoption:
         """End what the ledger at hand shows to be done, although it is the same; see `adopt`."""
         with self._keeper.lock:
             state = self._keeper.fresh()
-            done = settled(state, state.master.found.__contains__, (), dropped, stored)
+            there = state.master.found.__contains__
+            done = settled(state, there, (), dropped, stored, carried)
             return self._settle(state, Change(ended=done.ended, unmarked=done.unmarked))
 
     # ------------------------------------------------------------------ parts
@@ -354,6 +381,10 @@ class LocalLedger(LedgerReader):
         if change.shown or change.moved:
             self._keeper.commit(state, change)
         return _adoption(state, change.ended, changed=change.shown)
+
+
+def _never(_: str) -> bool:
+    return False
 
 
 def _put(local: Mapping[str, Policy], entries: Sequence[LogEntry]) -> list[str]:

@@ -23,6 +23,7 @@ from edgelake.rest.assets import GUARDS
 from edgelake.rest.command_operations import COMMANDS
 from edgelake.rest.console import Console
 from edgelake.rest.data import DataDoor
+from edgelake.rest.data_operations import ROWS
 from edgelake.rest.monitoring import Monitoring
 from edgelake.rest.openapi import openapi_routes
 from edgelake.rest.operations import AnyRoute, DescribedRoute, allowed_by
@@ -53,7 +54,7 @@ def make_app(interpreter: Interpreter, node: NodeParts, service: RestService) ->
     console = Console(interpreter, node, service, runner)
     door = _Door(node, service, runner, console)
     routes = [
-        DescribedRoute("/", door.answering(door.command), COMMANDS),
+        DescribedRoute("/", door.answering(door.command), (*COMMANDS, ROWS)),
         *console.routes(door.answering),
         *Monitoring(console.desk).routes(door.answering),
     ]
@@ -165,3 +166,14 @@ class _Door:
             user_of(request),
             seconds=seconds,
         )
+        log = self._node.logs.file
+        if log is not None:
+            log.rest_call(
+                request.method,
+                request.url.path,
+                address,
+                caller,
+                response.status_code,
+                seconds,
+                fault,
+            )

@@ -1,10 +1,10 @@
-"""What can be called at ``/``: commands, in each of the forms in which they come."""
+"""What can be called at ``/``: commands, in each of the forms in which they come, and data."""
 
 from __future__ import annotations
 
 from edgelake import limits
 from edgelake.rest.operations import Answer, Operation, Parameter
-from edgelake.rest.schemas import BOOLEAN, JSON, TEXT, TEXT_PLAIN, Schema
+from edgelake.rest.schemas import BOOLEAN, JSON, TEXT, TEXT_PLAIN, Schema, choice, record
 
 __all__ = ["COMMANDS", "FAULTS"]
 
@@ -14,6 +14,12 @@ FAULTS = (400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 429, 431, 501, 502, 
 _HTML = "text/html"
 _COMMAND: Schema = {**TEXT, "maxLength": limits.MAX_REST_HEAD_BYTES}
 _SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": limits.MAX_REST_TIMEOUT_S}
+_NAME: Schema = {
+    **TEXT,
+    "pattern": "^[A-Za-z0-9_][A-Za-z0-9_-]*$",
+    "maxLength": limits.MAX_DATA_NAME_CHARS,
+}
+_TAG: Schema = {**_NAME, "maxLength": limits.MAX_DATA_TAG_CHARS}
 _VARIABLES: Schema = {
     "type": "object",
     "description": "values that hold for this call: texts as they are, all else as JSON",
@@ -86,10 +92,45 @@ COMMANDS = (
         faults=FAULTS,
         details=(
             "The command in the header, or in the body. In a text body each line is"
-            " `name = value`, or a command if the header has none."
+            " `name = value`, or a command if the header has none. Of a program whose"
+            " `User-Agent` a client of messages takes (`run msg client`), or with the command"
+            " `data`, the body is a message."
         ),
-        parameters=_in("header"),
+        parameters=(
+            *_in("header"),
+            Parameter("topic", "of a message; what its client makes of it", TEXT, "header"),
+        ),
         body={JSON: _BODY, TEXT_PLAIN: TEXT},
         body_required=False,
+    ),
+    Operation(
+        "PUT",
+        "put_rows",
+        "Store rows of data",
+        "Data",
+        {
+            200: Answer(
+                "They are on the disk. The hash is that of the file, 0 if they wait for others.",
+                {JSON: record(**{"AnyLog.status": choice("Success"), "AnyLog.hash": TEXT})},
+            )
+        },
+        faults=(400, 401, 403, 408, 409, 413, 421, 422, 429, 431, 501, 503),
+        details="An object, a list of objects, or objects one after the other: see docs/data.md.",
+        parameters=(
+            Parameter("dbms", "database of the rows", _NAME, "header", True, "harbour"),
+            Parameter("table", "their table", _NAME, "header", True, "pump"),
+            Parameter(
+                "mode",
+                "a file of their own, or one with rows that come later; file where nothing is said",
+                choice("file", "streaming"),
+                "header",
+            ),
+            Parameter("type", "form of the body", choice("json"), "header"),
+            Parameter(
+                "source", "where the rows come from, for the name of the file", _TAG, "header"
+            ),
+            Parameter("instructions", "id of the policy that maps them", _TAG, "header"),
+        ),
+        body={JSON: {"type": ["object", "array"]}, TEXT_PLAIN: TEXT},
     ),
 )

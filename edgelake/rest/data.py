@@ -98,8 +98,7 @@ class DataDoor:
         return _done("0")
 
     def _permit(self, origin: Origin) -> None:
-        level = self._node.permission if origin.level is None else origin.level
-        if level < Permission.METADATA:
+        if self._node.level_of(origin) < Permission.METADATA:
             raise NotPermitted(
                 "data is not taken from callers of this level", hint="it needs: metadata"
             )

@@ -40,6 +40,19 @@ _NODE = (
         lambda now: now.node.logs.errors.number,
     ),
     Metric(
+        "edgelake_log_lines_total",
+        "counter",
+        "Lines written to the log file.",
+        lambda now: now.log.get("lines"),
+    ),
+    Metric(
+        "edgelake_log_lost_lines_total",
+        "counter",
+        "Lines that are not in the log file: too many at a time, or its disk did not take them.",
+        lambda now: {("crowd",): now.log.get("dropped"), ("disk",): now.log.get("unwritten")},
+        ("reason",),
+    ),
+    Metric(
         "edgelake_process_threads",
         "gauge",
         "Threads of the process, native ones included.",

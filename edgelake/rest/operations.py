@@ -36,8 +36,8 @@ Schema: TypeAlias = dict[str, Any]
 class Answering(Protocol):
     """Makes answers of the errors of a handler, and counts its calls."""
 
-    def __call__(self, handle: Handler, /) -> Handler:
-        """Return what a route calls."""
+    def __call__(self, handle: Handler, /, *, everybody: bool = False) -> Handler:
+        """Return what a route calls; if it is for everybody, nobody is asked who he is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,8 @@ def route(
             raise WrongMethod(f"{request.method} is for nothing here", hint=hint)
         return await handle(request)
 
-    return DescribedRoute(path, answering(guarded), operations)
+    everybody = all(operation.everybody for operation in operations)
+    return DescribedRoute(path, answering(guarded, everybody=everybody), operations)
 
 
 def _methods(operations: tuple[Operation, ...]) -> list[str]:

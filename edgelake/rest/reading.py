@@ -51,6 +51,12 @@ class Reading:
             found[kind.name] = state is ServiceState.RUNNING
         return found
 
+    @cached_property
+    def log(self) -> dict[str, Any]:
+        """Figures of the log file; nothing if there is none."""
+        file = self.node.logs.file
+        return file.figures() if file is not None else {}
+
     # -------------------------------------------------------------- tcp
 
     @cached_property

@@ -116,7 +116,7 @@ class Arrivals:
         ------
         HomeLocked, StorageError
         """
-        if any(self._home.prep_dir.glob("*.rows")):
+        if self.folder.left():
             self.begin()
 
     def close(self) -> None:

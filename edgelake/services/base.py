@@ -28,7 +28,15 @@ Report: TypeAlias = Callable[[str, BaseException], None]
 """Takes the name of a service and what failed in its background; must not block or raise."""
 
 
+Told: TypeAlias = Callable[[str, str, str], None]
+"""Takes the name of a service, what it did, and details; must not block or raise."""
+
+
 def _unheard(name: str, error: BaseException) -> None:
+    pass
+
+
+def _untold(name: str, event: str, details: str) -> None:
     pass
 
 
@@ -142,10 +150,15 @@ class ServiceRegistry:
         In the order of ``get processes``.
     report : callable or None
         Gets what fails in the background of the services, with their names.
+    told : callable or None
+        Gets what is started and stopped.
     """
 
-    def __init__(self, *kinds: type[Service], report: Report | None = None) -> None:
+    def __init__(
+        self, *kinds: type[Service], report: Report | None = None, told: Told | None = None
+    ) -> None:
         self._report = report or _unheard
+        self._told = told or _untold
         self._lock = threading.Lock()
         self._kinds = {kind.name: kind for kind in kinds}
         self._running: dict[str, Service] = {}
@@ -178,6 +191,7 @@ class ServiceRegistry:
                 if self._running.get(service.name) is service:
                     del self._running[service.name]
             raise
+        self._told(service.name, "started", service.describe())
 
     def find(self, kind: type[S]) -> S | None:
         """Return the service of that kind, ``None`` when it does not run."""
@@ -212,6 +226,7 @@ class ServiceRegistry:
         with self._lock:
             if self._running.get(name) is service:
                 del self._running[name]
+        self._told(name, "stopped", "" if finished else "not everything was finished")
         return finished
 
     def stop_all(self, timeout_s: float = limits.STOP_TIMEOUT_S) -> bool:
@@ -222,7 +237,9 @@ class ServiceRegistry:
             self._running.clear()
         finished = True
         for service in services:
-            finished = service.stop(max(0.1, deadline - time.monotonic())) and finished
+            done = service.stop(max(0.1, deadline - time.monotonic()))
+            self._told(service.name, "stopped", "" if done else "not everything was finished")
+            finished = done and finished
         return finished
 
     def states(self) -> list[tuple[type[Service], ServiceState]]:

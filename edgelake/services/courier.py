@@ -195,7 +195,8 @@ class Courier:
             else:
                 place = place_stored(answer, change)
             if place is not None:
-                self.outbox.acknowledge(change, place)
+                carried = answer.text.startswith("dropped ")
+                self.outbox.acknowledge(change, place, carried=carried)
             return place is not None
         if isinstance(change, str) and answer.error == _STORED_SINCE:
             return True  # stored since: sent again, and taken when the ledger here shows it

@@ -101,7 +101,12 @@ class Following:
         return news
 
     def adopt(
-        self, news: LedgerNews, *, dropped: Collection[str], stored: Collection[str]
+        self,
+        news: LedgerNews,
+        *,
+        dropped: Collection[str],
+        stored: Collection[str],
+        carried: Collection[str] = (),
     ) -> Adoption | None:
         """Bring the ledger to the place that news lead to; ``None`` if nothing changed.
 
@@ -121,6 +126,8 @@ class Following:
                 allow_empty=same_log or self._ledger.master_count == 0,
                 dropped=dropped,
                 stored=stored,
+                carried=carried,
+                keep_other=True,
                 place=news.place,
             )
             self._doubtful = False
@@ -128,7 +135,13 @@ class Following:
         if news.entries:
             try:
                 return self._ledger.apply(
-                    asked, news.entries, dropped=dropped, stored=stored, place=news.place
+                    asked,
+                    news.entries,
+                    dropped=dropped,
+                    stored=stored,
+                    carried=carried,
+                    keep_other=True,
+                    place=news.place,
                 )
             except LedgerInvalid:
                 self._doubtful = True

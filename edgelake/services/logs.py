@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -17,6 +17,8 @@ from itertools import count
 from edgelake import limits
 from edgelake.errors import EdgeLakeError
 from edgelake.language import format_error
+from edgelake.services.log_file import LogFile
+from edgelake.services.log_lines import LEVELS
 
 __all__ = ["ErrorLog", "EventLog", "LogEntry", "Logs"]
 
@@ -79,10 +81,17 @@ class LogEntry:
 
 
 class EventLog:
-    """The newest commands. Thread-safe; adding one is an append and no more."""
+    """The newest commands. Thread-safe; adding one is an append and no more.
+
+    Attributes
+    ----------
+    heard : callable or None
+        Gets text, source and seconds of each command that succeeded.
+    """
 
     def __init__(self) -> None:
         self._numbers = count(1)
+        self.heard: Callable[[str, str, float], None] | None = None
         self._own: deque[_Event] = deque(maxlen=limits.EVENT_LOG_ENTRIES)
         self._of_peers: deque[_Event] = deque(maxlen=limits.EVENT_LOG_ENTRIES)
 
@@ -97,6 +106,8 @@ class EventLog:
         if len(text) > limits.MAX_LOG_CHARS:
             text = _cut(text)
         ended = time.perf_counter()
+        if self.heard is not None and not code:
+            self.heard(text, source, ended - started)
         number = next(self._numbers)
         if source:
             event = (number, ended, ended - started, source, text, code, reason, "")
@@ -175,11 +186,14 @@ class Logs:
         Every command that was executed.
     errors : ErrorLog
         Every failure: of commands, services, and what peers sent.
+    file : LogFile or None
+        Gets a line of each failure; if it takes the level debug, of each command too.
     """
 
     def __init__(self) -> None:
         self.events = EventLog()
         self.errors = ErrorLog()
+        self.file: LogFile | None = None
 
     def failed(self, text: str, source: str, error: BaseException, started: float) -> None:
         """Note that a command failed; an error that a script hands on counts once.
@@ -210,6 +224,7 @@ class Logs:
             if told is None and cause.excerpt is not None:
                 told = cause  # names the script and the line
         entry = self.errors.add(text, source, error)
+        self._write("warning", "commands", "command failed", entry, text=text)
         if isinstance(error, EdgeLakeError):
             error.log_entry = entry
 
@@ -223,7 +238,26 @@ class Logs:
         source : str
             Address of the peer that caused it, empty for none.
         """
-        self.errors.add(where, source, error)
+        entry = self.errors.add(where, source, error)
+        self._write("warning" if source else "error", where, "failed", entry)
+
+    def note_commands(self) -> None:
+        """Write each command to the log file if it takes them, or not any more."""
+        file = self.file
+        takes = file is not None and file.takes("commands", LEVELS["debug"])
+        self.events.heard = self._command if takes else None
+
+    def _command(self, text: str, source: str, seconds: float) -> None:
+        if self.file is not None:
+            ms = seconds * 1000
+            self.file.write("debug", "commands", "command done", source=source, ms=ms, text=text)
+
+    def _write(self, level: str, service: str, event: str, entry: LogEntry, **fields: str) -> None:
+        if self.file is not None:
+            error = entry.reason
+            self.file.write(
+                level, service, event, source=entry.source, code=entry.code, error=error, **fields
+            )
 
 
 def _joined(entries: Iterable[LogEntry]) -> list[LogEntry]:

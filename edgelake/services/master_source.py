@@ -19,6 +19,7 @@ from edgelake.errors import (
     Overloaded,
     PeerError,
     PeerTimeout,
+    PolicyConflict,
 )
 from edgelake.interfaces import LedgerRows, LogPosition
 from edgelake.ledger import LocalLedger, Policy
@@ -198,7 +199,7 @@ class MasterSource:
                 return min((p for p in pauses if p is not None), default=None)
         # A ledger without a place in a log proves what it shows, and nothing else.
         self._outbox.void()
-        self._courier.send(tcp, turn, confirm=self._following.ours)
+        self._courier.send(tcp, self._without_contested(turn), confirm=self._following.ours)
         name = self._open_request(turn.delivered).replace(" ", "\t")
         request = f"event get_blockchain {name} {self._ledger.master_hash()} 0"
         sent = self._courier.ask(tcp, request, "the ledger request")
@@ -270,17 +271,20 @@ class MasterSource:
         """Take what the master's log says; return whether there was anything."""
         self._outbox.void(news.place.epoch)
         stored, dropped = self._outbox.stored_at(news.place), self._outbox.dropped_at(news.place)
+        carried = self._outbox.carried_at(news.place)
         self._bytes += len(news.ledger or b"") + sum(len(e.policy) for e in news.entries)
         try:
             with self._adopting:
-                adoption = self._following.adopt(news, dropped=dropped, stored=stored)
+                adoption = self._following.adopt(
+                    news, dropped=dropped, stored=stored, carried=carried
+                )
                 self._shown = self._opened + 1
         except LedgerInvalid as exc:
             self._refused(f"ledger of {self.master} not adopted: {exc}", exc.code)
             return False
         self._relay.moved(self._following.place(), news.entries)
         if adoption is None:
-            self._settle(dropped, stored)
+            self._settle(dropped, stored, carried)
         self._outbox.passed(news.place)
         if adoption is None:
             return False
@@ -288,12 +292,33 @@ class MasterSource:
             self._sync.loaded()
         return True
 
-    def _settle(self, dropped: Collection[str], stored: Collection[str]) -> None:
+    def _settle(
+        self, dropped: Collection[str], stored: Collection[str], carried: Collection[str]
+    ) -> None:
         """End what the ledger at hand shows to be done, although nothing of it changed."""
         policies, deletes = self._ledger.pending()
         gone = any(policy.id in stored for policy in policies)
-        if gone or any(d.id in dropped and d.id not in self._ledger for d in deletes):
-            self._ledger.settle(dropped=dropped, stored=stored)
+        done = [d for d in deletes if d.id in dropped]
+        if gone or any(d.id in carried or d.id not in self._ledger for d in done):
+            self._ledger.settle(dropped=dropped, stored=stored, carried=carried)
+
+    def _without_contested(self, turn: Turn) -> Turn:
+        """Return what is to be sent to a master that answers nothing.
+
+        It has another policy in the place of the others: that is its refusal.
+        """
+        kept: list[Policy] = []
+        for policy in turn.policies:
+            if not self._ledger.contested(policy):
+                kept.append(policy)
+                continue
+            reason = f"policy '{policy.id}' exists already, with other content"
+            if self._outbox.refuse(policy, reason, PolicyConflict.code):
+                self._refused(
+                    f"master {self.master} has another policy {policy.id}: {reason}",
+                    PolicyConflict.code,
+                )
+        return replace(turn, policies=tuple(kept))
 
     def _without_settled(self, turn: Turn) -> Turn:
         """Return what is to be sent yet, after what the master's log said.
@@ -360,6 +385,7 @@ class MasterSource:
                     content,
                     allow_empty=self._ledger.master_count == 0,
                     dropped=request.dropped,
+                    keep_other=True,
                 )
                 self._shown = request.number
                 self._relay.moved(self._following.place())

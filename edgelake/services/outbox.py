@@ -97,6 +97,7 @@ class Outbox:
         self._deletes: dict[str, _Sending] = {}
         self._stored: dict[str, LogPosition] = {}
         self._dropped: dict[str, LogPosition] = {}
+        self._carried: set[str] = set()  # those that found something to drop
         self._refused: dict[str, Refusal] = {}
 
     @property
@@ -126,6 +127,7 @@ class Outbox:
         self._deletes = {key: self._deletes[key] for key in deletes if key in self._deletes}
         self._stored = {key: at for key, at in self._stored.items() if key in waiting}
         self._dropped = {key: at for key in deletes if (at := self._dropped.get(key)) is not None}
+        self._carried &= self._dropped.keys()
         texts = {**dict.fromkeys(deletes, ""), **{policy.id: policy.text for policy in policies}}
         self._refused = {k: r for k, r in self._refused.items() if texts.get(k) == r.text}
         now_s = time.monotonic()
@@ -161,14 +163,24 @@ class Outbox:
         taken = before is not None and before.settle()
         self._deletes[change] = _Sending(self._number, result, taken, time.monotonic())
 
-    def acknowledge(self, change: Policy | str, place: LogPosition) -> None:
-        """Note that the master has a policy, or is without an id, at a place of its log."""
+    def acknowledge(
+        self, change: Policy | str, place: LogPosition, *, carried: bool = False
+    ) -> None:
+        """Note that the master has a policy, or is without an id, at a place of its log.
+
+        Parameters
+        ----------
+        carried : bool
+            The master had the id, and removed it.
+        """
         if isinstance(change, Policy):
             self._refused.pop(change.id, None)
             self._stored[change.id] = place
         else:
             self._refused.pop(change, None)
             self._dropped[change] = place
+            if carried:
+                self._carried.add(change)
 
     def refuse(self, change: Policy | str, reason: str, code: int) -> bool:
         """Note why the master did not take a change; return whether that is new."""
@@ -204,6 +216,10 @@ class Outbox:
     def dropped_at(self, place: LogPosition) -> frozenset[str]:
         """Return the deletes that the master had carried out at a place of its log."""
         return _reached(self._dropped, place)
+
+    def carried_at(self, place: LogPosition) -> frozenset[str]:
+        """Return the deletes by which the master had removed something at a place of its log."""
+        return self.dropped_at(place) & self._carried
 
     def passed(self, place: LogPosition) -> None:
         """Forget the acknowledged deletes that a ledger at a place has shown.

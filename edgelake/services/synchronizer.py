@@ -202,6 +202,7 @@ class Synchronizer(Service):
                     self._failures = 0
                     self._succeeded += 1
                     self._note_success()
+                _log.debug("a cycle succeeded")
             with self._wake:
                 self._calls += 1
                 self._wake.wait_for(
@@ -231,5 +232,5 @@ class Synchronizer(Service):
 
     def _tell(self, error: EdgeLakeError) -> None:
         """Tell the console and the error log what failed."""
-        _log.warning("%s: %s", self.name, format_error(error))
+        _log.warning("%s: %s", self.name, format_error(error), extra={"told": True})
         self.report(self.name, error)

@@ -36,8 +36,9 @@ from edgelake.storage.folders import (
 )
 from edgelake.storage.home import Home
 from edgelake.storage.journal import Journal
+from edgelake.storage.ledger_entries import LedgerRead
 from edgelake.storage.ledger_file import LedgerFile
-from edgelake.storage.ledger_log import LedgerRead, SequencedLedger
+from edgelake.storage.ledger_log import SequencedLedger
 from edgelake.storage.ledger_table import LedgerTable
 from edgelake.storage.postgres import PostgresDatabase
 from edgelake.storage.postgres_link import Server

@@ -92,6 +92,11 @@ class Home:
         """Folder of the operator's scripts."""
         return self.base / "scripts"
 
+    @property
+    def log_file(self) -> Path:
+        """The log file; older ones lie beside it."""
+        return self.base / "log" / "edgelake.log"
+
     def work_directories(self) -> tuple[Path, ...]:
         """Return every folder of the tree, parents before their children."""
         data = self.base / "data"

@@ -15,15 +15,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from edgelake import limits
 from edgelake.errors import DatabaseError, PolicyConflict, PolicyRowMissing
 from edgelake.interfaces import LogEntry, LogPosition, PolicyRow
 from edgelake.storage.engine import Database
-from edgelake.storage.ledger_table import LedgerTable
+from edgelake.storage.ledger_entries import LedgerEntries, LedgerRead
+from edgelake.storage.ledger_past import INDEX, stored_later, stored_once
 
-__all__ = ["LedgerRead", "SequencedLedger"]
+__all__ = ["SequencedLedger"]
 
 _CREATE = {
     "ledger_head": "CREATE TABLE ledger_head"
@@ -35,8 +35,6 @@ _CREATE = {
     "ledger_shown": "CREATE TABLE ledger_shown"
     " (policy_id varchar primary key, digest varchar not null)",
 }
-# Made with the table: a log without it is only slower to search.
-_INDEX = "CREATE INDEX ledger_log_policy_id ON ledger_log (policy_id)"
 _ROWS = "SELECT policy_id, policy, date, sequence_id FROM ledger ORDER BY date, sequence_id"
 _BEFORE = (
     "SELECT l.policy_id FROM ledger l JOIN ledger_shown s ON s.policy_id = l.policy_id"
@@ -51,33 +49,7 @@ _START = "0" * 32
 _READS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRead:
-    """The table as it was at one position.
-
-    Attributes
-    ----------
-    position : LogPosition or None
-        ``None`` if the database was too busy to bring the log up to date.
-    ids, lines : tuple of str
-        Policies in the order of the ledger.
-    faults : tuple of str
-        Why stored rows are left out.
-    scans : int
-        `SequencedLedger.scans` when it was read.
-    version : object
-        What `LedgerTable.version` says as long as the table is like that.
-    """
-
-    position: LogPosition | None
-    ids: tuple[str, ...]
-    lines: tuple[str, ...]
-    faults: tuple[str, ...]
-    scans: int
-    version: object
-
-
-class SequencedLedger(LedgerTable):
+class SequencedLedger(LedgerEntries):
     """The table ``ledger`` with a gap-free number for each change.
 
     Parameters
@@ -175,7 +147,7 @@ class SequencedLedger(LedgerTable):
         with self.explained(), self._change():
             ids = list(dict.fromkeys(policy_ids))
             for policy_id in ids:
-                if seen is not None and self._later(policy_id, *seen):
+                if seen is not None and stored_later(self._database, self._head, policy_id, *seen):
                     raise PolicyConflict(
                         f"policy '{policy_id}' was stored after it was deleted there",
                         hint="delete it again when this node shows it",
@@ -309,99 +281,11 @@ class SequencedLedger(LedgerTable):
         )
         return tuple(LogEntry(*row) for row in rows)
 
-    def entries(
-        self, epoch: str, seq: int, chain: str, *, count: int, size_chars: int
-    ) -> tuple[LogEntry, ...] | None:
-        """Return what follows an entry, oldest first.
-
-        Parameters
-        ----------
-        epoch, seq, chain
-            A position: of this log, or of any other.
-        count : int
-            Most entries.
-        size_chars : int
-            Most characters of policies, but at least one entry.
-
-        Returns
-        -------
-        tuple of LogEntry or None
-            ``None`` if this log does not go on from there.
-        """
-        head = self.position()
-        if epoch != head.epoch or not 0 < seq <= head.seq:
-            return None
-        known = self._database.query("SELECT chain FROM ledger_log WHERE seq = ?", (seq,))
-        if not known or known[0][0] != chain:
-            return None
-        rows = self._database.query(
-            "SELECT seq, op, policy_id, after_id, policy, chain FROM ledger_log"
-            " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-            (seq, head.seq, count),
-        )
-        found: list[LogEntry] = []
-        for row in rows:
-            size_chars -= len(row[4])
-            if found and size_chars < 0:
-                break
-            found.append(LogEntry(*row))
-        return tuple(found)
-
-    def latest(self, before: int, *, policy_id: str | None = None, count: int) -> list[LogEntry]:
-        """Return entries before a number, the newest first.
-
-        Parameters
-        ----------
-        before : int
-            0 begins with the last entry.
-        policy_id : str or None
-            Changes of this policy only.
-        count : int
-            Most entries.
-
-        Raises
-        ------
-        DatabaseError
-        """
-        head = self.position()
-        last = min(head.seq, before - 1) if before else head.seq
-        of_one = "" if policy_id is None else " AND policy_id = ?"
-        given = (last,) if policy_id is None else (last, policy_id)
-        rows = self._database.query(
-            "SELECT seq, op, policy_id, after_id, policy, chain FROM ledger_log"
-            f" WHERE seq <= ?{of_one} ORDER BY seq DESC LIMIT ?",
-            (*given, count),
-        )
-        return [LogEntry(*row) for row in rows]
-
     def held(self, policy_id: str, policy: str) -> bool:
-        """Return whether the log tells that exactly this policy was stored once.
-
-        Raises
-        ------
-        DatabaseError
-        """
-        found = self._database.query(
-            "SELECT 1 FROM ledger_log WHERE policy_id = ? AND op = 'put' AND policy = ? LIMIT 1",
-            (policy_id, policy),
-        )
-        return bool(found)
+        """Return whether the log tells that exactly this policy was stored once."""
+        return stored_once(self._database, policy_id, policy)
 
     # ---------------------------------------------------------------- parts
-
-    def _later(self, policy_id: str, epoch: str, seq: int) -> bool:
-        """Return whether a policy was stored after a place in the log, as far as that is known."""
-        head = self._head
-        if head is None or epoch != head.epoch or not 0 <= seq <= head.seq:
-            return True
-        found = self._database.query(
-            "SELECT max(seq) FROM ledger_log WHERE policy_id = ? AND op = 'put'", (policy_id,)
-        )
-        put = found[0][0] if found else None
-        if put is not None:
-            return bool(put > seq)
-        oldest = self._database.query("SELECT min(seq) FROM ledger_log")[0][0]
-        return oldest is not None and seq < oldest - 1
 
     @contextmanager
     def _change(self, wait_s: float | None = None) -> Iterator[None]:
@@ -452,7 +336,7 @@ class SequencedLedger(LedgerTable):
             if not self._database.has_table(table):
                 self._database.execute(statement)
                 if table == "ledger_log":
-                    self._database.execute(_INDEX)
+                    self._database.execute(INDEX)
         found = self._database.query("SELECT epoch, seq, chain FROM ledger_head WHERE id = 1")
         if found:
             self._head = LogPosition(*found[0])

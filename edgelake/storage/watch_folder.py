@@ -68,6 +68,11 @@ class WatchFolder:
             raise StorageError(f"cannot make folder '{folder}': {reason(exc)}") from exc
         return folder
 
+    def left(self) -> bool:
+        """Return whether rows were gathering when the process before this one ended."""
+        folders = (self._prep, self.watch / _INNER_PREP)
+        return any(True for folder in folders for _ in folder.glob("*.rows"))
+
     def waiting(self) -> tuple[int, int]:
         """Return how many bytes and files wait, as of at most a moment ago.
 
@@ -140,9 +145,10 @@ class WatchFolder:
 
         Raises
         ------
-        FileWriteFailed
+        StorageError
             It is where it was.
         """
+        self.make()
         target = self.watch / name
         try:
             with self._handing:

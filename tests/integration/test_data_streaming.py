@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import resource
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -202,20 +204,59 @@ def test_a_disk_that_fails_to_synchronise(
     assert files(node.home.prep_dir) == {BUFFER: b'{"v": 1}\n{"v": 3}\n'}
 
 
-def test_a_watch_folder_that_is_gone_loses_no_row(
+def test_a_watch_folder_that_is_none_loses_no_row(
     node: Node, call: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "ROW_BUFFER_BYTES", 18)
+    monkeypatch.setattr(limits, "ROW_BUFFER_LOOK_S", 60.0)
     put(call, {"v": 1})
     watch = node.home.watch_dir
     watch.rmdir()
+    watch.write_text("")
     assert put(call, {"v": 2}).status == 200
     assert rows_of(node.home.prep_dir) == ['{"v": 1}', '{"v": 2}']
     (entry,) = node.run("get error log where format = json").data
-    assert "cannot write" in entry["Text"]
-    watch.mkdir()
+    assert "cannot make folder" in entry["Text"]
+    watch.unlink()
     assert put(call, {"v": 3}).status == 200
     assert rows_of(watch) == ['{"v": 1}', '{"v": 2}', '{"v": 3}']
+
+
+def test_tables_beyond_the_buffers_that_cannot_be_handed_over(
+    node: Node, call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_ROW_BUFFERS", 1)
+    monkeypatch.setattr(limits, "ROW_BUFFER_LOOK_S", 60.0)
+    put(call, {"v": 1}, table="a")
+    node.home.watch_dir.rmdir()
+    node.home.watch_dir.write_text("")
+    reply = put(call, {"v": 1}, table="b")
+    assert (reply.status, reply.data["code"]) == (503, errors.Overloaded.code)
+    assert "rows for 1 tables gather" in reply.data["error"]
+    node.home.watch_dir.unlink()
+    assert put(call, {"v": 1}, table="b").status == 200
+    assert rows_of(node.home.prep_dir, node.home.watch_dir) == ['{"v": 1}'] * 2
+
+
+def test_a_watch_folder_on_another_disk(tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no other disk")
+    with tempfile.TemporaryDirectory(dir=other) as elsewhere:
+        watch = tmp_path / "EdgeLake" / "data" / "watch"
+        watch.parent.mkdir(parents=True)
+        watch.symlink_to(elsewhere)
+        inner = watch / ".prep"
+        inner.mkdir()
+        (inner / "plant1.pumps.0.0.rows").write_bytes(b'{"v": 0}\n')
+        with rest_node(tmp_path, tcp=False) as (node, call):
+            assert [row["cached_rows"] for row in _tables(node)] == [1]
+            put(call, {"v": 1})
+            put(call, {"v": 2}, mode="file")
+            assert rows_of(inner) == ['{"v": 0}', '{"v": 1}']
+            assert rows_of(watch) == ['{"v": 2}']
+        assert rows_of(inner) == []
+        assert rows_of(watch) == ['{"v": 0}', '{"v": 1}', '{"v": 2}']
 
 
 # -------------------------------------------------------------- taking over
@@ -272,6 +313,21 @@ def test_a_home_that_another_process_has(tmp_path: Path) -> None:
 
 
 # -------------------------------------------------------------------- figures
+
+
+def _tables(node: Node) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = node.run("get streaming where format = json").data
+    return found
+
+
+def test_tables_beyond_the_limit_are_told_together(
+    node: Node, call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_DATA_TABLES", 2)
+    for table in ("a", "b", "c", "d"):
+        put(call, {"v": 1}, table=table, mode="file")
+    found = {row["table"]: row["files"] for row in _tables(node)}
+    assert found == {"plant1.a": 1, "plant1.b": 1, "(others)": 2}
 
 
 def test_what_arrived_is_told(node: Node, call: Caller) -> None:

@@ -227,9 +227,6 @@ def test_messages_that_come_twice_and_out_of_order_change_nothing(network: Netwo
     assert stored(master).position().seq == 4
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a local policy ends when the master's ledger has its id, whatever it says"
-)
 @pytest.mark.parametrize("dropped", [True, False])
 def test_a_policy_in_whose_place_the_master_had_another_is_stored_or_refused(
     network: Network, dropped: bool, monkeypatch: pytest.MonkeyPatch

@@ -336,6 +336,38 @@ def test_the_number_of_clients_is_bounded(node: Node, monkeypatch: pytest.Monkey
         run(node, TOPIC, agent="other")
 
 
+def test_the_number_of_topics_is_bounded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_MSG_TOPICS", 2)
+    topics = [TOPIC.replace("t1", f"t{number}") for number in range(3)]
+    with pytest.raises(errors.BadArgument, match="at most 2 topics"):
+        run(node, *topics)
+    run(node, *topics[:2])
+
+
+def test_the_rows_of_messages_are_bounded(
+    node: Node, call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_ROWS", 3)
+    run(node, f"(name = t1 and policy = {policy(node)})")
+    readings = [{"value": 1}, {"value": 2}]
+    message = {"site": "plant1", "device": "d7", "readings": readings}
+    reply = post(call, message, message)
+    assert (reply.status, stored(node)) == (400, {})
+    assert "more than 3 rows" in reply.data["error"]
+    assert post(call, message).status == 200
+
+
+def test_what_was_stored_of_several_tables_is_told(
+    node: Node, call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(node, '(name = t1 and dbms = "bring [d]" and table = t and column.v.int = "bring [v]")')
+    node.run("set data limit 12")
+    reply = post(call, {"d": "a", "v": 1}, {"d": "b", "v": 2})
+    assert reply.status == 503
+    assert reply.data["error"].endswith("; rows of a.t are stored")
+    assert stored(node) == {"a.t": ['{"v": 1}']}
+
+
 FRONT = "run msg client where broker = rest and user-agent = a and topic ="
 
 

@@ -156,7 +156,14 @@ def test_the_ledger_in_numbers(node: Node, call: Caller) -> None:
     assert found['edgelake_ledger_role{role="master"}'] == 1
     assert found['edgelake_service_running{service="synchronizer"}'] == 1
     assert found["edgelake_sync_last_success_timestamp_seconds"] > 1.7e9
-    assert found["edgelake_ledger_file_bytes"] == node.home.ledger_file.stat().st_size
+    file = node.home.ledger_file
+    eventually(
+        lambda: (
+            file.exists()
+            and metrics(call)["edgelake_ledger_file_bytes"] == file.stat().st_size > 100
+        ),
+        "the file is written",
+    )
     epoch = node.run("get synchronizer where format = json").data["epoch"]
     assert found[f'edgelake_ledger_epoch_info{{epoch="{epoch}"}}'] == 1
 
@@ -236,3 +243,18 @@ def test_a_service_that_broke(node: Node, call: Caller) -> None:
     node._parts.services.find(type(node._parts.tcp())).fail("its socket is gone")
     reply = ready(call)
     assert (reply.status, reply.data["faults"]) == (503, {"tcp": "TCP failed"})
+
+
+# --------------------------------------------------------------------- users
+
+
+def test_metrics_are_for_users_and_health_is_for_everybody(node: Node, call: Caller) -> None:
+    node.run("set user where name = prometheus and level = read")
+    token = node.run("set user token where name = prometheus").text
+    (token,) = re.findall(r"edgelake_\S+", token)
+    assert call("GET", "/metrics").status == 401
+    assert call("GET", "/metrics", Authorization="Bearer edgelake_wrong").status == 401
+    reply = call("GET", "/metrics", Authorization=f"Bearer {token}")
+    assert (reply.status, "edgelake_ready 1.0" in reply.text) == (200, True)
+    for path in ("/healthz", "/readyz", "/openapi.json", "/docs"):
+        assert call("GET", path).status == 200

@@ -84,6 +84,7 @@ class ThreeNodes(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         for name, value in (
             ("RESEND_PAUSE_S", 0.0),
+            ("POSTPONED_RETRY_MAX_S", 0.0),
             ("REFUSED_RETRY_S", 0.0),
             ("SESSION_ASK_PAUSE_S", 0.0),
             ("SQLITE_BUSY_TIMEOUT_S", 0.0),
@@ -230,8 +231,8 @@ class ThreeNodes(RuleBasedStateMachine):
             self.model.put(body["id"], body["date"], body["name"])
         elif writes and words[:2] == ["blockchain", "drop"]:
             if words[2] == "confirm":
-                named = json.loads(letter.text[letter.text.index("{") :])
-                policy_id, seen = named["id"], named.get("sequence")
+                asked = json.loads(letter.text[letter.text.index("{") :])
+                policy_id, seen = asked["id"], asked.get("sequence")
             else:
                 policy_id, seen = words[words.index("id") + 2], None
             later = seen is not None and self.model.put_at.get(policy_id, 0) > seen
@@ -362,7 +363,10 @@ class ThreeNodes(RuleBasedStateMachine):
             self.patch.setattr(limits, "LEDGER_ANSWER_WAIT_S", 0.0)
             for number in (0, 1):
                 self.restart(number)
-        for _ in range(12):
+        for rounds in range(12):
+            if rounds == 6 and not self.model.states[-1]:
+                # Who does not know its place in the log takes no empty ledger for its own.
+                self.change_on_the_master("end", "2026-01-04", replace=False)
             while self.wire.letters:
                 self.deliver(0)
             for number, node in enumerate(self.nodes):
@@ -382,7 +386,7 @@ class ThreeNodes(RuleBasedStateMachine):
             assert [m for m in markers if m.master] == []
             hidden = {marker.id for marker in markers}
             assert self.shown(number) == [pair for pair in final if pair[0] not in hidden]
-            assert node.node._parts.ledger.master_hash() == want or not final
+            assert node.node._parts.ledger.master_hash() == want
             for policy_id, (version, since) in self.owed[number].items():
                 assert version in self.model.stored or any(
                     policy_id in state for state in self.model.states[since:]
@@ -392,4 +396,4 @@ class ThreeNodes(RuleBasedStateMachine):
 
 
 TestThreeNodes = ThreeNodes.TestCase
-TestThreeNodes.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestThreeNodes.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

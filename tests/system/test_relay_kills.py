@@ -49,7 +49,10 @@ def test_kills_of_the_relay_lose_nothing(start):
             )
             wanted.append(name)
         relay.kill()
-        assert set(wanted) <= set(shown(last)) | set(stored(master))
+        # The file of policies is written after the journal that has them.
+        eventually(
+            lambda: set(wanted) <= set(shown(last)) | set(stored(master)), "all of them somewhere"
+        )
         relay = start("relay")
         bring_up(relay, port)
         relay.ask(relaying)

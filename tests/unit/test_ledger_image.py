@@ -53,8 +53,14 @@ def test_a_local_policy_deleted_later_is_gone():
 
 
 def test_a_local_line_the_master_has_is_the_masters():
-    content = A + b'{"device": {"id": "a", "ledger": "local"}}\n'
+    content = A + A.replace(b"global", b"local")
     assert parse_ledger(content).local == ()
+
+
+def test_a_local_line_that_says_something_else_than_the_masters_stays_local():
+    content = A + b'{"device": {"id": "a", "ledger": "local"}}\n'
+    (found,) = parse_ledger(content).local
+    assert found.text == '{"device": {"id": "a", "ledger": "local"}}'
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,63 @@ class TestAdopt:
         assert names(restarted(ledger)) == ["m", "a", "b"]
 
 
+class TestContested:
+    """The master has other content under the id of a local policy."""
+
+    OTHER = b'{"device": {"id": "x", "name": "theirs", "date": "2026"}}\n'
+
+    @pytest.fixture
+    def contested(self, ledger: LocalLedger) -> LocalLedger:
+        for mine in ("before", "x", "behind"):
+            ledger.insert_local(
+                parse_policy(f'{{"device": {{"id": "{mine}", "name": "{mine}", "date": "2026"}}}}')
+            )
+        ledger.adopt(self.OTHER, keep_other=True)
+        return ledger
+
+    def test_the_masters_is_shown_and_the_local_one_waits(self, contested, path):
+        contested.write_file()
+        for ledger in (contested, ledger_at(path)):
+            assert names(ledger) == ["theirs", "before", "behind"]
+            assert (ledger.count, len(ledger.find())) == (3, 3)
+            assert [p.id for p in ledger.pending()[0]] == ["before", "x", "behind"]
+            assert [ledger.contested(p) for p in ledger.pending()[0]] == [False, True, False]
+
+    def test_it_is_shown_when_the_masters_is_gone(self, contested):
+        contested.find()
+        contested.adopt(master_file("m"), keep_other=True)
+        assert names(contested) == ["m", "before", "x", "behind"]
+        contested.adopt(self.OTHER, keep_other=True)
+        assert names(contested) == ["theirs", "before", "behind"]
+
+    def test_it_ends_when_the_master_has_what_it_says(self, contested):
+        same = self.OTHER.replace(b"theirs", b"x")
+        adoption = contested.adopt(same, keep_other=True)
+        assert adoption.confirmed == ("x",)
+        assert [p.id for p in contested.pending()[0]] == ["before", "behind"]
+
+    def test_it_ends_by_a_delete_here(self, contested):
+        contested.delete_local("x")
+        assert names(contested) == ["theirs", "before", "behind"]
+        assert [p.id for p in contested.pending()[0]] == ["before", "behind"]
+        contested.delete_local("x", MASTER)
+        assert (names(contested), contested.count) == (["before", "behind"], 2)
+
+    def test_without_being_asked_to_keep_it_the_id_counts(self, contested):
+        assert contested.adopt(self.OTHER + master_file("m")).confirmed == ("x",)
+
+
+def test_what_came_after_a_delete_that_was_carried_out_stays(ledger):
+    ledger.adopt(master_file("m", "n"))
+    first = ledger.find()[0]
+    ledger.delete_local(first.id, MASTER)
+    ledger.adopt(master_file("m", "n"), dropped=(first.id,))
+    assert names(ledger) == ["n"]
+    ledger.adopt(master_file("m", "n"), dropped=(first.id,), carried=(first.id,))
+    assert names(ledger) == ["m", "n"]
+    assert ledger.pending() == ((), ())
+
+
 class TestDelete:
     def test_a_policy_that_is_only_local_is_removed(self, ledger, path):
         a = ledger.insert_local(policy("a"))
