@@ -68,7 +68,13 @@ def _follow(node: Node, port: int, policies: int) -> dict[str, Any]:
     found = node.run("blockchain get * bring.count").text
     if int(found) != policies:
         raise RuntimeError(f"{found} policies came, not {policies}")
-    return {"seconds": seconds, "idle_bytes": idle, "peak_bytes": peak_bytes(os.getpid())}
+    peak = peak_bytes(os.getpid())
+    # The file in the form of existing nodes follows the journal.
+    while not node.home.ledger_file.exists():
+        if time.monotonic() > end:
+            raise RuntimeError(f"no ledger file in {DEADLINE_S:g} s")
+        time.sleep(_LOOK_S)
+    return {"seconds": seconds, "idle_bytes": idle, "peak_bytes": peak}
 
 
 def _wait(node: Node, policy_id: str) -> None:

@@ -133,8 +133,8 @@ class TestDeletes:
         stored = chain.master._parts.master_ledger()
         drop, swallowed = stored.drop_later, []
 
-        def swallow(ids, *, ignore=False, waits=False):
-            done = drop(ids, ignore=ignore, waits=waits)
+        def swallow(ids, **how):
+            done = drop(ids, **how)
             if len(swallowed) < 2:
                 swallowed.append(done.result(15))
                 raise RemoteError("somebody stumbled over the cable", 24)

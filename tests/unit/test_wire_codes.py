@@ -18,7 +18,8 @@ CLASSES = [
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_error_has_a_number_and_a_text(kind):
-    error = kind("text", 7) if kind is errors.RemoteError else kind("text")
+    given = {errors.TooManyCalls: {"retry_after_s": 7.0}}.get(kind, {})
+    error = kind("text", 7) if kind is errors.RemoteError else kind("text", **given)
     code = wire_code(error)
     assert 1 <= code <= 303
     if kind is not errors.RemoteError:
