@@ -19,7 +19,8 @@ __all__ = ["Row", "Written", "parse_rows", "row_text"]
 _BLANK = re.compile(r"[ \t\r\n]*+")
 _LINE_ENDS = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
 # Strings are taken whole, so that brackets in them do not count.
-_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+# A string that is not closed is one, too: nothing is looked at twice.
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[^\s"\[\]{},:]++', re.DOTALL)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_DIGITS = 400
@@ -156,6 +157,8 @@ class _Reader:
             raise MessageTooLarge(
                 f"the body holds more than {limits.MAX_ROWS} rows", hint="send it in parts"
             )
+        # Before it is read: the reader of JSON uses the stack of the machine for each level.
+        self._check_depth(start)
         try:
             value, end = _DECODER.raw_decode(self._text, start)
         except json.JSONDecodeError as exc:
@@ -192,8 +195,6 @@ class _Reader:
                 at = max(0, text.find(json.dumps(key, ensure_ascii=False)))
                 most = limits.MAX_COLUMN_NAME_CHARS
                 raise self._bad(start, at, f"a column has a name of 1 to {most} characters")
-        if text.count("{") + text.count("[") > limits.MAX_NESTING:
-            self._check_depth(start, text)
         half = _HALF.search(text)
         if half is not None:
             try:
@@ -201,15 +202,17 @@ class _Reader:
             except UnicodeEncodeError:
                 raise self._bad(start, half.start(), "half of a surrogate pair") from None
 
-    def _check_depth(self, start: int, text: str) -> None:
+    def _check_depth(self, start: int) -> None:
         depth = 0
-        for match in _STRUCTURE.finditer(text):
+        for match in _STRUCTURE.finditer(self._text, start):
             if match[0] in "[{":
                 depth += 1
                 if depth > limits.MAX_NESTING:
-                    raise self._bad(start, match.start(), _TOO_DEEP)
+                    raise self._bad(start, match.start() - start, _TOO_DEEP)
             elif match[0] in "]}":
                 depth -= 1
+                if depth <= 0:
+                    return
 
     def _place(self, start: int, fault: _Fault) -> int:
         """Return where in a row the part is that a fault names: a number, or a key once more."""

@@ -175,7 +175,7 @@ def test_many_callers_at_once(node: Node, call: Caller) -> None:
         ('{"": 1}', "row 1, character 2: a column has a name"),
         ('{"a": 1, "b": "\\ud800"}', "row 1, character 16: half of a surrogate pair"),
         ('{"a": ' + "[" * 64 + "]" * 64 + "}", "row 1, character 70: nested deeper than 64"),
-        ('{"a": ' + "[" * 90_000, "row 1, character 1: nested deeper than 64"),
+        ('{"a": ' + "[" * 90_000, "row 1, character 70: nested deeper than 64"),
         (b'{"a": "\xff"}', "the body is not UTF-8 from byte 8"),
         ('{"' + "k" * 256 + '": 1}', "row 1, character 2: a column has a name of 1 to 255"),
     ],

@@ -182,7 +182,10 @@ class TestOutbox:
         node, address = master
         follower = nodes("follower")
         listen(follower)
-        cluster = '{"cluster": {"name": "c", "company": "x", "id": "c1", "date": "2026", "status": "active"}}'
+        cluster = (
+            '{"cluster": {"name": "c", "company": "x", "id": "c1", "date": "2026",'
+            ' "status": "active"}}'
+        )
         follower.run(f"blockchain insert where policy = {cluster} and local = true")
         body = {"company": "x", "name": "o", "ip": "10.0.0.1", "port": 7, "cluster": "c1"}
         operator = json.dumps({"operator": {**body, "id": "o1"}})
