@@ -147,7 +147,7 @@ def test_the_console_answers_every_line_and_lives(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert b"Traceback" not in done.stdout + done.stderr
-    assert b"internal" not in done.stdout + done.stderr
+    assert b"internal error" not in done.stdout + done.stderr
     shown = done.stdout.decode().splitlines()
     assert "still here" in shown[-1]
     told = [line for line in shown if line.startswith("error ")]
