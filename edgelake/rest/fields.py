@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from edgelake import limits
 from edgelake.errors import BadJson, MissingOption, WrongValue
+from edgelake.rest.nesting import check_nesting
 from edgelake.rest.requests import body_of
 
 __all__ = ["Fields", "asked", "sent"]
@@ -91,6 +92,7 @@ async def sent(request: Request, *known: str) -> Fields:
     """
     body = await body_of(request, limits.MAX_CONSOLE_BODY_BYTES)
     try:
+        check_nesting(body.decode(errors="replace"))
         data = json.loads(body)
     except (ValueError, RecursionError) as exc:
         raise BadJson(f"the body is no JSON: {exc}", hint="send a JSON object") from exc

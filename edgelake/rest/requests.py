@@ -17,6 +17,7 @@ from starlette.requests import Request
 from edgelake import limits
 from edgelake.errors import BadJson, CommandSyntaxError, MessageTooLarge, WrongMethod, WrongValue
 from edgelake.language import Boolean, LogicalLines
+from edgelake.rest.nesting import check_nesting
 
 __all__ = ["Wanted", "body_of", "wanted"]
 
@@ -180,6 +181,7 @@ def _is_json(request: Request, text: str) -> bool:
 def _json(text: str) -> dict[str, Any]:
     if not text:
         return {}
+    check_nesting(text)
     try:
         data = json.loads(text)
     except RecursionError as exc:
