@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,10 @@ from eth_tester.exceptions import (
     TransactionNotFound,
 )
 from eth_utils import keccak
+
+sys.setrecursionlimit(1000)
+"""Python's own, as nodes run with it: the import of the EVM raises it to where hostile text
+overflows the stack of the machine."""
 
 CHAIN_ID = 131277322940537
 KEYS = [f"0x{number:064x}" for number in range(1, 11)]

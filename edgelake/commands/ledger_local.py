@@ -288,7 +288,7 @@ def _seed(context: Context, call: Call) -> Result:
     try:
         entries = json.loads(text) if text.strip() else []
         policies = [policy_of(entry) for entry in entries]
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, RecursionError) as exc:
         raise LedgerInvalid(f"{to} answered no policies: {exc}") from exc
     content = "".join(policy.text + "\n" for policy in policies if policy.ledger != "local")
     node.ledger.adopt(content.encode() or b"\n", str(to))

@@ -13,14 +13,12 @@ from typing import Any, NoReturn
 
 from edgelake import limits
 from edgelake.errors import BadJson, MessageTooLarge
+from edgelake.nesting import too_deep
 
 __all__ = ["Row", "Written", "parse_rows", "row_text"]
 
 _BLANK = re.compile(r"[ \t\r\n]*+")
 _LINE_ENDS = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
-# Strings are taken whole, so that brackets in them do not count.
-# A string that is not closed is one, too: nothing is looked at twice.
-_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[^\s"\[\]{},:]++', re.DOTALL)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_DIGITS = 400
@@ -157,8 +155,9 @@ class _Reader:
             raise MessageTooLarge(
                 f"the body holds more than {limits.MAX_ROWS} rows", hint="send it in parts"
             )
-        # Before it is read: the reader of JSON uses the stack of the machine for each level.
-        self._check_depth(start)
+        deep = too_deep(self._text, start)
+        if deep is not None:
+            raise self._bad(start, deep - start, _TOO_DEEP)
         try:
             value, end = _DECODER.raw_decode(self._text, start)
         except json.JSONDecodeError as exc:
@@ -201,18 +200,6 @@ class _Reader:
                 json.dumps(value, ensure_ascii=False).encode()
             except UnicodeEncodeError:
                 raise self._bad(start, half.start(), "half of a surrogate pair") from None
-
-    def _check_depth(self, start: int) -> None:
-        depth = 0
-        for match in _STRUCTURE.finditer(self._text, start):
-            if match[0] in "[{":
-                depth += 1
-                if depth > limits.MAX_NESTING:
-                    raise self._bad(start, match.start() - start, _TOO_DEEP)
-            elif match[0] in "]}":
-                depth -= 1
-                if depth <= 0:
-                    return
 
     def _place(self, start: int, fault: _Fault) -> int:
         """Return where in a row the part is that a fault names: a number, or a key once more."""

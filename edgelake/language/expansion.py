@@ -356,7 +356,7 @@ def _length(value: str) -> str:
     if value[:1] in ("{", "["):
         try:
             data: Any = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return str(len(value))
         return str(len(data))
     return str(len(value))

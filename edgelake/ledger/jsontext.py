@@ -15,6 +15,7 @@ import orjson
 
 from edgelake import limits
 from edgelake.errors import BadJson, PolicyInvalid
+from edgelake.nesting import too_deep
 
 __all__ = ["dump", "glance", "parse", "parse_shared"]
 
@@ -22,8 +23,6 @@ _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
 _INT_DIGITS = len(str(_INT_MAX))
 
-# Strings are taken whole, closed or not, so that the scan stays linear for any text.
-_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -119,18 +118,12 @@ def _check_size(text: str, column: int | None) -> None:
 def _check_nesting(text: str, column: int | None) -> None:
     if text.count("{") + text.count("[") <= limits.MAX_NESTING:
         return
-    depth = 0
-    for match in _STRUCTURE.finditer(text):
-        sign = match[0]
-        if sign in "[{":
-            depth += 1
-            if depth > limits.MAX_NESTING:
-                raise PolicyInvalid(
-                    f"policy is nested deeper than {limits.MAX_NESTING}",
-                    column=None if column is None else column + match.start(),
-                )
-        elif sign in "]}":
-            depth -= 1
+    place = too_deep(text)
+    if place is not None:
+        raise PolicyInvalid(
+            f"policy is nested deeper than {limits.MAX_NESTING}",
+            column=None if column is None else column + place,
+        )
 
 
 def _check_surrogates(value: Any, column: int | None) -> None:

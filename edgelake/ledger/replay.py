@@ -71,7 +71,7 @@ class Replay:
             return
         try:
             self._record(item)
-        except (ValueError, KeyError, TypeError, LedgerInvalid) as exc:
+        except (ValueError, KeyError, TypeError, RecursionError, LedgerInvalid) as exc:
             reason = f"a record cannot be used: {exc}"
             self._damage.append(Damage(0, reason, text=bytes(item.payload), journal=True))
             self.torn = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import re
 import socket
 import ssl
 import threading
@@ -16,13 +15,13 @@ from urllib.parse import urlsplit
 
 from edgelake import limits
 from edgelake.errors import PlatformError, WrongValue
+from edgelake.nesting import too_deep
 
 __all__ = ["JsonRpc", "RpcRefused", "block_hash", "quantity", "raw_bytes"]
 
 Request: TypeAlias = tuple[str, tuple[Any, ...]]
 
 # Strings are taken whole, closed or not, so that the scan stays linear for any text.
-_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _REVERT = "08c379a0"
 _STALE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 _MAX_IDLE = 4
@@ -228,8 +227,10 @@ class JsonRpc:
 
     def _decoded(self, content: bytes) -> Any:
         try:
-            _check_nesting(content)
-            return json.loads(content)
+            text = content.decode()
+            if too_deep(text) is not None:
+                raise ValueError("nested too deeply")
+            return json.loads(text)
         except (ValueError, RecursionError):
             raise self._fault("did not answer in JSON") from None
 
@@ -288,16 +289,6 @@ def block_hash(value: Any, what: str) -> str:
 
 def _request(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
-
-
-def _check_nesting(content: bytes) -> None:
-    """Refuse nests that are too deep: a program may have raised Python's own limit."""
-    depth = 0
-    for match in _STRUCTURE.finditer(content):
-        sign = match[0][:1]
-        depth += (sign in b"[{") - (sign in b"]}")
-        if depth > limits.MAX_NESTING:
-            raise ValueError("nested too deeply")
 
 
 def _basic(user: str, password: str) -> str:

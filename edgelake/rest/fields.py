@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,12 @@ from starlette.requests import Request
 
 from edgelake import limits
 from edgelake.errors import BadJson, MissingOption, WrongValue
-from edgelake.rest.nesting import check_nesting
+from edgelake.rest.objects import read_object
 from edgelake.rest.requests import body_of
 
 __all__ = ["Fields", "asked", "sent"]
 
+_HINT = 'write {"name": "value"}'
 _MOST = 2**53
 """Up to here every number is exact in a browser."""
 
@@ -92,10 +92,7 @@ async def sent(request: Request, *known: str) -> Fields:
     """
     body = await body_of(request, limits.MAX_CONSOLE_BODY_BYTES)
     try:
-        check_nesting(body.decode(errors="replace"))
-        data = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        raise BadJson(f"the body is no JSON: {exc}", hint="send a JSON object") from exc
-    if not isinstance(data, dict):
-        raise BadJson("the JSON of the body is no object", hint='write {"name": "value"}')
-    return Fields(data, known)
+        text = body.decode()
+    except UnicodeDecodeError as exc:
+        raise BadJson(f"the body is no JSON: {exc}", hint=_HINT) from exc
+    return Fields(read_object(text, hint=_HINT), known)

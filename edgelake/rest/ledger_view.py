@@ -212,6 +212,6 @@ def _change(entry: LogEntry) -> dict[str, Any]:
         try:
             ((kind, body),) = json.loads(entry.policy).items()
             name, date = _short(body.get("name")), _short(body.get("date"))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             pass  # another program wrote it: its id is all there is to say
     return {**found, "type": kind, "name": name, "date": date}

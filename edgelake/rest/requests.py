@@ -15,9 +15,9 @@ from urllib.parse import unquote_plus
 from starlette.requests import Request
 
 from edgelake import limits
-from edgelake.errors import BadJson, CommandSyntaxError, MessageTooLarge, WrongMethod, WrongValue
+from edgelake.errors import CommandSyntaxError, MessageTooLarge, WrongMethod, WrongValue
 from edgelake.language import Boolean, LogicalLines
-from edgelake.rest.nesting import check_nesting
+from edgelake.rest.objects import read_object
 
 __all__ = ["Wanted", "body_of", "wanted"]
 
@@ -181,17 +181,7 @@ def _is_json(request: Request, text: str) -> bool:
 def _json(text: str) -> dict[str, Any]:
     if not text:
         return {}
-    check_nesting(text)
-    try:
-        data = json.loads(text)
-    except RecursionError as exc:
-        raise BadJson("the JSON of the body is nested too deep") from exc
-    except ValueError as exc:
-        raise BadJson(f"the body is no JSON: {exc}") from exc
-    if not isinstance(data, dict):
-        raise BadJson(
-            "the JSON of the body is no object", hint='write {"command": "…", "variables": {…}}'
-        )
+    data = read_object(text, hint='write {"command": "…", "variables": {…}}')
     unknown = sorted(data.keys() - {*_PARAMETERS, "variables"})
     if unknown:
         raise WrongValue(

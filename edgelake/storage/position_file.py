@@ -19,7 +19,7 @@ def read_position(path: Path) -> tuple[LogPosition, str] | None:
     try:
         data = json.loads(read_file(path, _MAX_BYTES))
         epoch, seq, chain, ledger = (data[k] for k in ("epoch", "seq", "chain", "ledger"))
-    except (FileMissing, StorageError, ValueError, KeyError, TypeError):
+    except (FileMissing, StorageError, ValueError, KeyError, TypeError, RecursionError):
         # Without a position the ledger is compared with the master's, and nothing is lost.
         return None
     if not (isinstance(seq, int) and all(isinstance(t, str) for t in (epoch, chain, ledger))):

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "edgelake"
 
-GROUND = {"errors", "limits"}
+GROUND = {"errors", "limits", "nesting"}
 CRAFTS = {"wire", "data", "language", "ledger", "storage", "platforms"}
 SERVICES = CRAFTS | {"interfaces"} | GROUND
 COMMANDS = SERVICES | {"services"}
@@ -24,6 +24,7 @@ DOORS = PARTS | {"node", "client"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
+    "nesting": {"limits"},
     "interfaces": GROUND,
     "_native": GROUND,
     "wire": {"_native", "interfaces"} | GROUND,
