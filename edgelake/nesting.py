@@ -10,7 +10,7 @@ __all__ = ["too_deep"]
 
 # Strings are taken whole, so that brackets in them do not count.
 # A string that is not closed is one, too: nothing is looked at twice.
-_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.|(?!))*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def too_deep(text: str, start: int = 0) -> int | None:

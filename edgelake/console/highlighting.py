@@ -23,7 +23,7 @@ _REFERENCE = re.compile(r"(!!?|\$)([^\s\"'`{}\[\](),=+&<>!$:/;]++)")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[KMGT]B)?", re.IGNORECASE)
 _UNIT = re.compile(r"(?:second|minute|hour|day|week)s?|[KMGT]B|true|false", re.IGNORECASE)
 _JSON = re.compile(
-    r'(?P<key>"(?:[^"\\]|\\.)*+"(?=\s*:))|(?P<string>"(?:[^"\\]|\\.)*+"?)'
+    r'(?P<key>"(?:[^"\\]|\\.|(?!))*+"(?=\s*:))|(?P<string>"(?:[^"\\]|\\.|(?!))*+"?)'
     r"|(?P<reference>(?:!!?|\$)[^\s\"'`{}\[\](),=+&<>!$:/;]++)"
     r"|(?P<number>-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)|(?P<constant>true|false|null)",
     re.DOTALL,

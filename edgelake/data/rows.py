@@ -19,7 +19,7 @@ __all__ = ["Row", "Written", "parse_rows", "row_text"]
 
 _BLANK = re.compile(r"[ \t\r\n]*+")
 _LINE_ENDS = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[^\s"\[\]{},:]++', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.|(?!))*+"|[^\s"\[\]{},:]++', re.DOTALL)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_DIGITS = 400
 _HINT = 'write a JSON list of objects, or one object a line: {"name": value, …}'

@@ -51,7 +51,7 @@ _EXCLUSIVE = (
     ("count", "min"),
     ("count", "max"),
 )
-_MODIFIER = re.compile(r"\.(\w++)(\([^\s()]*+\))?+")
+_MODIFIER = re.compile(r"\.(\w++)(?:(\([^\s()]*+\))|(?!))?+")
 _NUMBERS = re.compile(r"\(\)|\(\d{1,4}(?:,\d{1,4})*\)")
 _STEP = re.compile(r"""\[(?:"([^"]*)"|'([^']*)'|([^\[\]]*))\]""")
 _CUT = re.compile(r"(.+)\((\w+)\((.*)\)\)")

@@ -45,7 +45,7 @@ __all__ = [
 
 # A string that nothing closes goes on to the end, so that it is looked for once.
 _JSON_PART = re.compile(
-    REFERENCE.pattern + r'|"[^"\\]*+(?:\\.[^"\\]*+)*+(?P<end>"|\\?\Z)', re.DOTALL
+    REFERENCE.pattern + r'|"[^"\\]*+(?:\\.[^"\\]*+|(?!))*+(?P<end>"|\\?\Z)', re.DOTALL
 )
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _JSON_DEPTH = 8

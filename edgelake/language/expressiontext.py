@@ -19,7 +19,7 @@ _Number: TypeAlias = int | float
 # What precedes a reference: nothing, a blank, or a sign that ends a word.
 _BEFORE = r"(?<![^\s=+<>(),\[\]{}|;:&\"'`*/%^~-])"
 _IN_EXPRESSION = re.compile(
-    rf"'[^'\\]*+(?:\\.[^'\\]*+)*+'|{DOUBLE_QUOTED}|#[^\n]*+"
+    rf"'[^'\\]*+(?:\\.[^'\\]*+|(?!))*+'|{DOUBLE_QUOTED}|#[^\n]*+"
     rf"|{_BEFORE}(?P<reference>(?:!!?|\$){NAME_CHARS})",
     re.DOTALL,
 )

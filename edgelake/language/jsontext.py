@@ -9,7 +9,7 @@ from edgelake.language.words import REFERENCE
 
 __all__ = ["tidy_json"]
 
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+|(?!))*+"|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
 _INDENT = "    "
 _OPENING = ("{", "[")
 _CLOSING = ("}", "]")

@@ -11,7 +11,7 @@ from edgelake.language.scan import parts
 __all__ = ["LogicalLines"]
 
 # What can hide a comment sign or a bracket: JSON strings, double quotes, quoted words.
-_STRING = r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|'
+_STRING = r'"[^"\\\n]*+(?:\\.[^"\\\n]*+|(?!))*+"|'
 _OTHER = (
     r"(?<!\S)'[^'\n]*+'"
     r"|(?<!\S)`[^`\n]*+`"

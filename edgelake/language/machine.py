@@ -211,7 +211,7 @@ class _Pattern:
                 tried.append(f"(?P<{terminal.name}>{regexp})")
         if self._ends:
             tried.append(r"\Z")
-        return re.compile(f"(?:{'|'.join(skipped)})*+(?:{'|'.join(tried)})").match
+        return re.compile(f"(?:{'|'.join(skipped)}|(?!))*+(?:{'|'.join(tried)})").match
 
 
 class _State:

@@ -15,12 +15,12 @@ __all__ = ["PLAIN_TEXT", "is_simple", "quoted_words"]
 
 # Words that begin with `bring` are left out: there are too many keywords among them.
 _WORD = r"(?!bring)[A-Za-z0-9_./:-]++"
-PLAIN_TEXT = re.compile(rf"{_WORD}(?: (?:=(?![^ ])|{_WORD}))*+")
+PLAIN_TEXT = re.compile(rf"{_WORD}(?: (?:=(?![^ ])|{_WORD})|(?!))*+")
 """A text of plain words and free-standing ``=`` alone: its words are what blanks separate."""
 
 _SIMPLE_WORD = re.compile(rf'=(?![^ ])|{_WORD}|"(?![!$])[^"]*+"|{SHALLOW_OBJECT}', re.DOTALL)
 _SIMPLE = re.compile(
-    rf"(?:{_SIMPLE_WORD.pattern})(?: (?:{_SIMPLE_WORD.pattern}))*+",
+    rf"(?:{_SIMPLE_WORD.pattern})(?: (?:{_SIMPLE_WORD.pattern})|(?!))*+",
     re.DOTALL,
 )
 

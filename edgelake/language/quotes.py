@@ -14,8 +14,8 @@ __all__ = ["double_quoted"]
 
 # What nothing closes goes on to the end, so that it is looked for once.
 _TOKEN = re.compile(
-    r""""[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)"""
-    r"""|'(?P<text>[^'\\]*+(?:\\.[^'\\]*+)*+)(?P<end>'|\\?\Z)"""
+    r""""[^"\\]*+(?:\\.[^"\\]*+|(?!))*+(?:"|\\?\Z)"""
+    r"""|'(?P<text>[^'\\]*+(?:\\.[^'\\]*+|(?!))*+)(?P<end>'|\\?\Z)"""
     r"""|(?<![\w!$.])(?P<word>True|False|None)(?![\w.])""",
     re.DOTALL,
 )

@@ -1,7 +1,9 @@
 """Walks over text that may be hostile: strings and brackets, in time that grows with its length.
 
 The patterns here and in the grammar are possessive: what they took they keep,
-so no text makes them try again.
+so no text makes them try again. Those of groups end with ``|(?!)``, which takes nothing and
+never holds: Python before 3.11.5 does not go back to where a repetition began that fails
+halfway (python/cpython#106052), but does so before it tries one more alternative.
 """
 
 from __future__ import annotations
@@ -21,11 +23,11 @@ _SKIPPED_DEPTH = 3
 
 def _balanced(depth: int) -> str:
     """Return the pattern of JSON with brackets inside brackets up to a depth."""
-    inside = r'[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+    inside = r'[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+|(?!))*+"'
     if depth:
         deeper = _balanced(depth - 1)
         inside += rf"|\{{{deeper}\}}|\[{deeper}\]"
-    return f"(?:{inside})*+"
+    return f"(?:{inside}|(?!))*+"
 
 
 # Most JSON is flat inside: one match takes it, a step of the loop only the few outer brackets.
@@ -36,7 +38,7 @@ SHALLOW_OBJECT = rf"\{{{_balanced(_SKIPPED_DEPTH)}\}}"
 """Pattern of what `json_end` takes for an object, if brackets in it are few; needs ``DOTALL``."""
 
 
-_QUOTED = r"""'[^']*+'|"[^"\\]*+(?:\\[\s\S][^"\\]*+)*+"|`[^`]*+`|\\[\s\S]"""
+_QUOTED = r"""'[^']*+'|"[^"\\]*+(?:\\[\s\S][^"\\]*+|(?!))*+"|`[^`]*+`|\\[\s\S]"""
 
 
 def _bracketed(depth: int) -> str:
@@ -44,7 +46,7 @@ def _bracketed(depth: int) -> str:
     inside = rf"""[^"'`\\(){{}}\[\]]++|{_QUOTED}"""
     if depth:
         inside += f"|{_bracketed(depth - 1)}"
-    return rf"[({{\[](?:{inside})*+[)}}\]]"
+    return rf"[({{\[](?:{inside}|(?!))*+[)}}\]]"
 
 
 _SOURCE_PIECE = (
@@ -52,7 +54,7 @@ _SOURCE_PIECE = (
     r"""|(?!(?<=\s)\#)[^\s&"'`\\(){}\[\]]++|["'`\\(){}\[\]]"""
 )
 _INNER_COMMENT = r"(?<=\s)#[^\n]*+(?=\n\s*+[^\s&])"
-SOURCE_TEXT = rf"(?![#&\s])(?:{_SOURCE_PIECE})(?:\s*+(?:{_INNER_COMMENT}|{_SOURCE_PIECE}))*+"
+SOURCE_TEXT = rf"(?![#&\s])(?:{_SOURCE_PIECE})(?:\s*+(?:{_INNER_COMMENT}|{_SOURCE_PIECE})|(?!))*+"
 """Pattern of text in another language, to be handed on as it is written.
 
 It ends before a comment that nothing follows, and before an ``&`` that stands outside quotes,

@@ -53,11 +53,11 @@ _BEFORE_CHARS = 16
 # Ends an unquoted value: the next option, behind whatever stands in quotes.
 _NEXT_OPTION = re.compile(
     r"""(?<![^\s=(,])(?:"[^"]*+"|'[^']*+'|`[^`]*+`)
-        |(?P<next>(?<!\s)\s++and\s++[\w.\-]++(?:\s++[\w.\-]++){0,2}+\s*+[=<>!])
+        |(?P<next>(?<!\s)\s++and\s++[\w.\-]++(?:\s++[\w.\-]++|(?!)){0,2}+\s*+[=<>!])
         |(?P<close>\)(?=[\s),=&]|\Z))""",
     re.VERBOSE,
 )
-_JSON_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+_JSON_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+|(?!))*+(?:"|\Z)', re.DOTALL)
 _JSON_SCALAR = re.compile(r"[^\s,}\]]++")
 _USER_INFO = re.compile(r"://[^\s/:@\"']*+:(?P<value>[^\s/@]++)@")
 _FRAGMENTS = re.compile(r"[^\s=<>()\[\]{},&\"'`+\\;|]++")

@@ -21,7 +21,7 @@ from edgelake.language.words import REFERENCE, reference_of, split_word
 
 __all__ = ["DOUBLE_QUOTED", "NAME_CHARS", "Source", "SourceValue", "parts"]
 
-DOUBLE_QUOTED = r'"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+)*+)"'
+DOUBLE_QUOTED = r'"(?P<quoted>[^"\\]*+(?:\\.[^"\\]*+|(?!))*+)"'
 """Pattern of a text in double quotes; what is between them is the group ``quoted``."""
 
 NAME_CHARS = r"[^\s\"'`{}\[\](),=+&<>!$:/;]++"

@@ -29,7 +29,9 @@ __all__ = ["Node", "leaves", "nested", "references", "tests"]
 
 Node: TypeAlias = Statement | Condition | Filtered | Item
 
-_JSON_PART = re.compile(REFERENCE.pattern + r'|"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_JSON_PART = re.compile(
+    REFERENCE.pattern + r'|"[^"\\]*+(?:\\.[^"\\]*+|(?!))*+(?:"|\\?\Z)', re.DOTALL
+)
 _KEY = re.compile(r"(?<=\[)" + REFERENCE.pattern)
 
 

@@ -38,7 +38,7 @@ _QUOTED = re.compile(r'"[^"]*+"(?=\s|$)')
 _RISKY = re.compile(r"[\s&]|^#")
 _RISKY_TEXT = re.compile(r"[\s&=<>+(){}\[\]]|^[#'`]|^(and|or|where|using|bring\b.*)$")
 _PLAIN_WORD = r"(?!(?:and|or|where|using)(?: |$)|bring\b)[\w./:-]++"
-_PLAIN_TEXT = re.compile(f"{_PLAIN_WORD}(?: {_PLAIN_WORD})*+", re.ASCII)
+_PLAIN_TEXT = re.compile(f"{_PLAIN_WORD}(?: {_PLAIN_WORD}|(?!))*+", re.ASCII)
 _OPERATOR = re.compile(r"[=!<>]=|[=<>+]")
 _WORD = re.compile(r"[^ \t\r\n]++")
 _WORD_WITH_TABS = re.compile(r"[^ \r\n]++")

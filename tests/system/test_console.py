@@ -18,6 +18,8 @@ from tests.system.conftest import binary
 from tests.system.test_ending import tell
 from tests.waiting import eventually
 
+EMPTY_PROMPT = re.compile(r"\nEL [^\n>]*>\s*\Z")
+
 
 class Terminal:
     """A terminal of 100 columns in which the console runs."""
@@ -36,6 +38,14 @@ class Terminal:
     def type(self, *keys: str) -> None:
         """Press keys; ``Enter``, ``Tab`` and the like by name."""
         self._tmux("send-keys", *keys)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C and wait for the next prompt.
+
+        What is typed before that is edited by the terminal, not by the console.
+        """
+        self.type("C-c")
+        eventually(lambda: EMPTY_PROMPT.search(self.screen()), "the next prompt")
 
     def paste(self, text: str) -> None:
         """Paste a text, marked as pasted, as terminals do."""
@@ -122,7 +132,9 @@ def test_a_block_over_several_lines(terminal):
 
 
 def test_interrupt_clears_the_line_and_end_of_file_ends_the_node(terminal):
-    terminal.type("something unfinished", "C-c")
+    terminal.type("something unfinished")
+    terminal.shows("EL > something unfinished")
+    terminal.interrupt()
     terminal.type("print fresh", "Enter")
     terminal.shows("\nfresh")
     terminal.type("C-d")
@@ -150,9 +162,7 @@ def test_what_was_typed_is_found_by_its_beginning_and_by_what_it_holds(terminal)
     terminal.answers("echo beta", "beta")
     terminal.type("pr", "Up")
     terminal.shows("EL > print alpha")
-    terminal.type("C-c")
-    # What is typed before the next prompt stands is edited by the terminal, not the console.
-    eventually(lambda: terminal.screen().rstrip().endswith("\nEL >"), "the next prompt")
+    terminal.interrupt()
     terminal.type("C-r", "stat")
     eventually(lambda: terminal.screen().count("EL > get status") == 2, "what was found")
     terminal.type("Enter")
@@ -172,7 +182,7 @@ def test_what_is_expected_stands_below_and_goes_when_it_is_entered(terminal):
     terminal.shows("bind: true or false (true: listen on")
     terminal.type("yes and ")
     terminal.shows("'yes' is not true or false; write true or false")
-    terminal.type("C-c")
+    terminal.interrupt()
     terminal.answers("print gone", "gone")
     assert "is not true or false" not in terminal.screen()
 
@@ -186,7 +196,7 @@ def test_json_goes_on_until_it_is_closed_and_an_interrupt_abandons_it(terminal):
     eventually(lambda: '"b": 1' in terminal.screen().split("get !x")[-1], "the value")
     terminal.type("<print never", "Enter")
     terminal.shows("EL > <print never\n   >")
-    terminal.type("C-c")
+    terminal.interrupt()
     terminal.answers("print after", "after")
     assert "\nnever" not in terminal.screen()
 
@@ -324,7 +334,8 @@ def test_the_prompt_tells_of_messages_that_wait(terminal):
     terminal.shows("EL > half a com")
     tell(address, b"hello")
     terminal.shows("EL +> half a com")
-    terminal.type("C-c", "get echo queue", "Enter")
+    terminal.interrupt()
+    terminal.type("get echo queue", "Enter")
     eventually(lambda: terminal.screen().rstrip().endswith("\nEL >"), "the plain prompt")
 
 

@@ -49,6 +49,23 @@ def test_top_level_is_as_agreed() -> None:
     assert found == TOP_LEVEL
 
 
+POSSESSIVE = re.compile(r"(?<!\\)\)(?:[*+?]|\{[\d,]*\})\+")
+
+
+@pytest.mark.parametrize("folder", ["edgelake", "grammar", "bench"])
+def test_no_pattern_meets_the_fault_of_early_pythons(folder: str) -> None:
+    """Possessive groups end with what lets Python before 3.11.5 step back."""
+    sources = [p for kind in ("*.py", "*.lark") for p in (ROOT / folder).rglob(kind)]
+    found = [
+        (path.name, line)
+        for path in sources
+        for line in path.read_text(encoding="utf-8").splitlines()
+        for match in POSSESSIVE.finditer(line)
+        if not line[: match.start()].endswith(("|(?!)", "|(?!)."))
+    ]
+    assert found == []
+
+
 def test_version_is_the_same_everywhere(project: dict[str, Any]) -> None:
     assert project["project"]["version"] == edgelake.__version__
     headings = re.findall(

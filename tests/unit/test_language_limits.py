@@ -129,7 +129,7 @@ def test_where_json_ends(text: str, end: int | None) -> None:
 
 
 def test_a_quote_that_nothing_closes_is_looked_for_once() -> None:
-    strings = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(?P<lone>")|(?P<open>\[)')
+    strings = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+|(?!))*+"|(?P<lone>")|(?P<open>\[)')
     rest = re.compile(r"(?P<open>\[)")
     tail = '\\"' * 1000 + "[ [ "
     found = [match[0] for match in parts(f'"a [" [ "{tail}', strings, rest)]
