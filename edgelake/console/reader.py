@@ -26,7 +26,7 @@ from edgelake.console.keys import Pasted, bindings
 from edgelake.console.output import Screen
 from edgelake.console.prompt import PromptState, continuation, prompt
 from edgelake.console.styles import STYLE
-from edgelake.console.terminal import colours_wanted
+from edgelake.console.terminal import colours_wanted, keys_kept
 from edgelake.editing.hints import hint
 from edgelake.errors import EdgeLakeError, StorageError
 from edgelake.language import LogicalLines
@@ -42,7 +42,6 @@ edgelake: 'help' lists the commands, 'exit node' or Ctrl-D ends the node.
 Tab completes, Up and Ctrl-R find what was typed, Alt-Enter adds a line."""
 _TOO_LONG = f"more than {limits.MAX_TYPED_CHARS:,} characters: Ctrl-C, and put it into a script"
 _UNNAMED = "edgelake"
-_REFRESH_S = 1.0
 _TAKEN_S = 0.5
 _REFRESH_S = 1.0  # the prompt tells of messages that came meanwhile
 
@@ -56,7 +55,7 @@ def run_console(node: Node, log: LogLines) -> None:
     session = _session(node, _history(node), pasted)
     output = Output(sys.stdout)
     output.write(_WELCOME)
-    with patch_stdout(raw=True):
+    with keys_kept(), patch_stdout(raw=True):
         reader = _Reader(node, session, pasted, output)
         node.show_notices(lambda notice: reader.tell(notice_text(notice)))
         node.ask_with(reader.ask)

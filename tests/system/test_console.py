@@ -131,6 +131,17 @@ def test_a_block_over_several_lines(terminal):
     terminal.shows("\none two")
 
 
+def test_keys_pressed_while_a_command_runs_wait_for_the_prompt(terminal, tmp_path):
+    """They are not shown before, and edit a line as at the prompt."""
+    gate = tmp_path / "gate"
+    wait = f"system until [ -e {gate} ]; do sleep 0.05; done"
+    terminal.type(wait, "Enter", "print first", "Enter")
+    terminal.type("print secone", "BSpace", "d", "C-a", "x", "C-a", "C-d")
+    gate.touch()
+    terminal.shows("\nEL > print first\nfirst\nEL > print second")
+    assert terminal.screen().count("print second") == 1
+
+
 def test_interrupt_clears_the_line_and_end_of_file_ends_the_node(terminal):
     terminal.type("something unfinished")
     terminal.shows("EL > something unfinished")

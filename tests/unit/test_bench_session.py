@@ -119,8 +119,14 @@ class StandIn:
         self.requests = 0
         self.left = 0
         self.acknowledged = 0
+        self._alone = threading.Lock()
 
     def __call__(self, peer: socket.socket) -> None:
+        # A client that was left connects again, at once: what is kept here is of one connection.
+        with self._alone:
+            self._serve(peer)
+
+    def _serve(self, peer: socket.socket) -> None:
         port = peer.getsockname()[1]
         self.peer, self.received, self.sent = peer, 0, 0
         first = self.read_message()
