@@ -64,7 +64,7 @@ format: dev  ## format the Python sources
 bench: dev  ## measure against bare C loops, about a quarter of an hour (QUICK=1: a minute)
 	$(RUN)/python -m bench $(if $(QUICK),--quick)
 
-bench-report: dev  ## measure, and write docs/performance*.md (ONLY=ledger; FROM=results.json: without measuring)
+bench-report: dev  ## measure, and write docs/performance*.md (ONLY=ledger or rest; FROM=results.json: without measuring)
 	$(RUN)/python -m bench.performance $(if $(FROM),--from $(FROM)) $(if $(ONLY),--only $(ONLY))
 
 cli: .venv/installed  ## compile the native command line into .venv/bin

@@ -20,12 +20,14 @@ from bench.ledger.goals import LEDGER_GOALS
 from bench.machine import describe_machine
 from bench.part import Part, Settings
 from bench.progress import show_progress
+from bench.rest.goals import REST_GOALS
 
 PARTS = {
     "server": "bench.server_part:ServerPart",
     "micro": "bench.micro:MicroPart",
     "costs": "bench.costs:CostsPart",
     "ledger": "bench.ledger.part:LedgerPart",
+    "rest": "bench.rest.part:RestPart",
 }
 """Name of each part, and where it is; a part is imported when it runs."""
 
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in ["server"] if options.scenario else options.only or PARTS:
         part = _load_part(name, *[options.scenario] * bool(options.scenario))
         results[name] = _run_part(name, part, settings, console, failures)
-    results["goals"] = check_goals(results, (*GOALS, *LEDGER_GOALS))
+    results["goals"] = check_goals(results, (*GOALS, *LEDGER_GOALS, *REST_GOALS))
     chosen = bool(options.only or options.scenario)
     report.show_goals(
         console, [goal for goal in results["goals"] if not chosen or goal["value"] is not None]

@@ -16,6 +16,7 @@ from bench.ledger.page import write_ledger_page
 from bench.markdown import goals_section, machine_section, plot_section, table
 from bench.plots import draw_plots
 from bench.report import COLUMNS, figure, measured_fields, notes
+from bench.rest.page import write_rest_page
 from bench.style import LABELS
 from bench.tables import si_time
 
@@ -34,7 +35,8 @@ What one run of the benchmark found, written by `make bench-report`. A figure
 alone says little, so each is divided by a floor: the least that a C program
 without any checks needs for the same bytes, measured in the same minutes, in
 turns. [bench/README.md](../bench/README.md) says what is measured and how to
-read the ratios. The ledger has [a page of its own](performance-ledger.md).
+read the ratios. The [ledger](performance-ledger.md) and [REST](performance-rest.md) have pages of
+their own.
 
     make bench-report                                       # measure, and write this page
     make bench-report FROM=build/bench/results.json         # write it from an earlier run
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="measure coarser figures")
     parser.add_argument(
-        "--only", choices=["ledger"], help="measure this part, and write its page alone"
+        "--only", choices=["ledger", "rest"], help="measure this part, and write its page alone"
     )
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page goes")
     options = parser.parse_args(arguments)
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         only = [f"--only={options.only}"] if options.only else []
         status = runner.main([f"--json={source}", *only, *["--quick"] * options.quick])
     results = json.loads(source.read_text())
-    pages = [write_ledger_page(results, options.docs)]
+    pages = [write(results, options.docs) for write in (write_ledger_page, write_rest_page)]
     if options.only is None:
         pages.append(write_report(results, options.docs))
     for page in filter(None, pages):
