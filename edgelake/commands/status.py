@@ -33,6 +33,7 @@ _NOT_DECLARED = "Not declared"
         ),
     ),
     permission=Permission.READ,
+    quick=True,
     examples=("get status", "get status where format = json"),
     related=("get processes", "get connections"),
 )

@@ -170,6 +170,9 @@ class Command:
         Level that a user needs who said who he is, by REST; ``None``: that of a peer.
     slow : bool
         It may hold its thread for long: few of its kind run for peers at a time.
+    quick : bool
+        It reads memory alone, waits for nothing, and is done in a small part of a millisecond:
+        who serves many needs no thread of a pool for it.
     """
 
     name: str
@@ -184,6 +187,7 @@ class Command:
     permission: Permission = Permission.NEVER
     user_permission: Permission | None = None
     slow: bool = False
+    quick: bool = False
     details: str = ""
     related: tuple[str, ...] = ()
     group: str = ""
@@ -309,6 +313,7 @@ class CommandSet:
         permission: Permission = Permission.NEVER,
         user_permission: Permission | None = None,
         slow: bool = False,
+        quick: bool = False,
         details: str = "",
         related: tuple[str, ...] = (),
         keyword: str = "where",
@@ -337,6 +342,7 @@ class CommandSet:
                     permission=permission,
                     user_permission=user_permission,
                     slow=slow,
+                    quick=quick,
                     details=details,
                     related=related,
                     group=self.group,

@@ -38,6 +38,7 @@ __all__ = ["NodeReply", "Runner"]
 
 T = TypeVar("T")
 
+_MOST_QUICK_CHARS = 200
 _NETWORK = "(operator, query, master, publisher)"
 
 
@@ -123,6 +124,9 @@ class Runner:
         EdgeLakeError
             One failed; those after it did not run.
         """
+        if not wanted.variables and all(map(self._quick, wanted.commands)):
+            # Handing it to a thread and taking the answer back would cost several times as much.
+            return self._run(wanted, origin)
         return await self.in_pool(lambda: self._run(wanted, origin))
 
     async def there(self, wanted: Wanted, origin: Origin) -> list[NodeReply]:
@@ -140,6 +144,12 @@ class Runner:
             return [self._reply(asked, index, limit_s) for index in range(len(asked.nodes))]
 
     # -------------------------------------------------------------- here
+
+    def _quick(self, command: str) -> bool:
+        if len(command) > _MOST_QUICK_CHARS:
+            return False
+        found = self._interpreter.registry.get(command.partition(" where ")[0])
+        return found is not None and found.quick
 
     def _run(self, wanted: Wanted, origin: Origin) -> list[Result]:
         given = None

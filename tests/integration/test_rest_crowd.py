@@ -206,11 +206,14 @@ def test_more_calls_than_may_wait(
 ) -> None:
     _, call = served
     monkeypatch.setattr(limits, "MAX_REST_WAITING", 0)
-    reply = call.get("get status")
+    reply = call.get("get processes")
     assert (reply.status, reply.data["code"]) == (503, 108)
     assert reply.headers["retry-after"] == "1"
-    monkeypatch.setattr(limits, "MAX_REST_WAITING", 1)
+    # What needs no thread does not wait for one, but obeys all else.
     assert call.get("get status").status == 200
+    assert call.get("get status where format = nosuch").status == 400
+    monkeypatch.setattr(limits, "MAX_REST_WAITING", 1)
+    assert call.get("get processes").status == 200
 
 
 def test_the_node_ends_while_callers_stall(tmp_path: Path) -> None:
