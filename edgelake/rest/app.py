@@ -29,7 +29,7 @@ from edgelake.rest.openapi import openapi_routes
 from edgelake.rest.operations import AnyRoute, DescribedRoute, allowed_by
 from edgelake.rest.problems import problem
 from edgelake.rest.replies import of_nodes, of_results
-from edgelake.rest.requests import body_of, wanted
+from edgelake.rest.requests import agent_of, body_of, wanted
 from edgelake.rest.running import Runner
 from edgelake.services.rest import RestService, WebApp
 
@@ -152,9 +152,8 @@ class _Door:
         )
 
     def _count(self, request: Request, response: Response, fault: str, seconds: float) -> None:
-        agent = request.headers.get("user-agent", "")
-        name = request.headers.get("anylog-agent") or agent
-        caller = name.partition("/")[0].strip()[:_CALLER_CHARS].lower() or "unknown"
+        name = agent_of(request).partition("/")[0].strip()
+        caller = name[:_CALLER_CHARS].lower() or "unknown"
         client = request.client
         address = f"{client.host}:{client.port}" if client else ""
         self._service.calls.note(

@@ -13,6 +13,7 @@ FAULTS = (400, 401, 403, 404, 405, 408, 409, 413, 421, 422, 429, 431, 501, 502, 
 
 _HTML = "text/html"
 _COMMAND: Schema = {**TEXT, "maxLength": limits.MAX_REST_HEAD_BYTES}
+_AGENT: Schema = {**TEXT, "description": "how the program that calls names itself"}
 _SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": limits.MAX_REST_TIMEOUT_S}
 _VARIABLES: Schema = {
     "type": "object",
@@ -26,7 +27,8 @@ _GIVEN = (
     Parameter("command", "the command, as at the console", _COMMAND, example="get status"),
     Parameter(
         "destination",
-        "nodes that are to run it: `ip:port`, a list, policies in parentheses, or `network`",
+        "nodes that are to run it: `ip:port`, a list, policies in parentheses, `network`, or"
+        " `local` for this one",
         TEXT,
     ),
     Parameter("timeout", "seconds to wait for their replies; 0 for no limit", _SECONDS),
@@ -52,6 +54,7 @@ _BODY: Schema = {
         "timeout": _SECONDS,
         "subset": BOOLEAN,
         "variables": _VARIABLES,
+        "AnyLog-Agent": _AGENT,
     },
     "required": ["command"],
     "additionalProperties": False,

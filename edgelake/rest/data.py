@@ -21,7 +21,7 @@ from edgelake.errors import (
     WrongValue,
 )
 from edgelake.interfaces import Permission
-from edgelake.rest.requests import body_of
+from edgelake.rest.requests import agent_of, body_of
 from edgelake.rest.running import Runner
 
 __all__ = ["DataDoor"]
@@ -75,13 +75,13 @@ class DataDoor:
             return command.strip() == _MESSAGES
         query: bytes = request.scope.get("query_string", b"")
         return b"command=" not in query.lower() and self._node.msg_clients.for_agent(
-            request.headers.get("user-agent", "")
+            agent_of(request)
         )
 
     async def post(self, request: Request, origin: Origin) -> Response:
         """Store what a client of messages makes of a body, and answer when it is on the disk."""
         self._permit(origin)
-        agent = request.headers.get("user-agent", "")
+        agent = agent_of(request)
         topic = request.headers.get("topic", "").strip()
         body = await body_of(request)
         zipped = _zipped(request)

@@ -14,19 +14,35 @@ from edgelake.interfaces import Result
 from edgelake.rest.problems import problem_data, status_of
 from edgelake.rest.running import NodeReply
 
-__all__ = ["of_nodes", "of_results"]
+__all__ = ["of_nodes", "of_results", "written"]
 
 
 def of_results(results: Sequence[Result], *, prefers_json: bool) -> Response:
     """Return the answers of commands that ran here: JSON if they are, or if it is wanted."""
     spoken = [result for result in results if result.text or result.data is not None]
-    if len(spoken) == 1 and spoken[0].json:
-        return Response(spoken[0].text.encode(errors="replace"), media_type="application/json")
-    if prefers_json:
+    if prefers_json and not (len(spoken) == 1 and spoken[0].json):
         data = [result.text if result.data is None else result.data for result in spoken]
         return _json(data[0] if len(data) == 1 else data or None)
-    text = "\n".join(result.text for result in spoken if result.text)
-    return _text(text)
+    answers = [written(result) for result in spoken]
+    if len(answers) == 1:
+        (text, is_json) = answers[0]
+        if is_json:
+            return Response(text.encode(errors="replace"), media_type="application/json")
+        if not text and spoken[0].data == []:
+            # Policies, and there are none.
+            return _json([])
+    return _text("\n".join(text for text, _ in answers if text))
+
+
+def written(result: Result) -> tuple[str, bool]:
+    """Return the text of an answer, and whether it is JSON.
+
+    Peers get policies in Python's notation; who calls by HTTP reads JSON.
+    """
+    data, text = result.data, result.text
+    if isinstance(data, list | dict) and result.shown is None and text[:1] in ("[", "{"):
+        return (text if result.json else json_text(data)), True
+    return text, result.json
 
 
 def of_nodes(replies: Sequence[NodeReply], *, subset: bool, prefers_json: bool) -> Response:

@@ -15,17 +15,26 @@ from urllib.parse import unquote_plus
 from starlette.requests import Request
 
 from edgelake import limits
-from edgelake.errors import CommandSyntaxError, MessageTooLarge, WrongMethod, WrongValue
+from edgelake.errors import (
+    CommandSyntaxError,
+    MessageTooLarge,
+    OptionNotAvailable,
+    WrongMethod,
+    WrongValue,
+)
 from edgelake.language import Boolean, LogicalLines
 from edgelake.rest.objects import read_object
 
-__all__ = ["Wanted", "body_of", "wanted"]
+__all__ = ["Wanted", "agent_of", "body_of", "wanted"]
 
 _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 _ASSIGNMENT = re.compile(r"\s*!?(?P<name>[A-Za-z_][\w.-]*)\s*=(?!=)\s*(?P<value>.*)", re.DOTALL)
 _INFORMS = re.compile(r"(?:get|help|sql|blockchain\s+get)(?:\s|$)")
 _ONLY_BY_GET = re.compile(r"(?:get|help)(?:\s|$)")
 _PARAMETERS = ("command", "destination", "timeout", "subset")
+_AGENTS = ("anylog-agent", "user-agent")
+_AGENT = "edgelake.agent"
+_HERE = "local"
 _PAIR = re.compile(r"[?&]")
 _PATIENCE = 4
 
@@ -57,6 +66,17 @@ class Wanted:
     timeout_s: float | None = None
     subset: bool = False
     json: bool = False
+
+
+def agent_of(request: Request) -> str:
+    """Return how the program that calls names itself.
+
+    A page in a browser may not choose its ``User-Agent``, so its own header counts more, and so
+    does what a JSON body or the query string said: see `wanted`.
+    """
+    headers = request.headers
+    said: str = request.scope.get(_AGENT, "")
+    return headers.get("anylog-agent") or said or headers.get("user-agent", "")
 
 
 async def body_of(request: Request, most: int | None = None) -> bytes:
@@ -99,12 +119,18 @@ def wanted(request: Request, body: bytes) -> Wanted | None:
         The command does not go with the method.
     """
     given = _given(request)
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise OptionNotAvailable(
+            "a form is not taken", hint="send text or JSON as the body, and rows by PUT"
+        )
     text = _text(body)
     fields: Mapping[str, Any] = {}
     if _is_json(request, text):
         fields = _json(text)
         text = ""
-    said = {key: given.get(key) or fields.get(key) for key in _PARAMETERS}
+    said = {key: given.get(key) or fields.get(key) for key in (*_PARAMETERS, *_AGENTS)}
+    request.scope[_AGENT] = next((_one(key, said[key]) for key in _AGENTS if said[key]), "")
+    destination = _one("destination", said["destination"])
     lines = list(_lines(text))
     command = _one("command", said["command"])
     variables = _variables(fields.get("variables"))
@@ -129,7 +155,7 @@ def wanted(request: Request, body: bytes) -> Wanted | None:
         _check_method(request.method, one, free=bool(fields) or not command)
     return Wanted(
         commands=tuple(commands),
-        destination=_one("destination", said["destination"]),
+        destination="" if destination == _HERE else destination,
         variables=variables,
         timeout_s=_seconds(said["timeout"]),
         subset=_truth(said["subset"]),
@@ -148,7 +174,7 @@ def _given(request: Request) -> dict[str, str]:
     for pair in _PAIR.split(query):
         name, equals, value = pair.partition("=")
         key = unquote_plus(name).strip().lower()
-        if equals and key in _PARAMETERS:
+        if equals and key in (*_PARAMETERS, *_AGENTS):
             found[key] = unquote_plus(value).strip()
     for key in _PARAMETERS:
         if (value := request.headers.get(key)) is not None:
@@ -182,7 +208,9 @@ def _json(text: str) -> dict[str, Any]:
     if not text:
         return {}
     data = read_object(text, hint='write {"command": "…", "variables": {…}}')
-    unknown = sorted(data.keys() - {*_PARAMETERS, "variables"})
+    # Names of headers are the same in any case of letters, and these are such names.
+    data = {key.lower() if key.lower() in _AGENTS else key: value for key, value in data.items()}
+    unknown = sorted(data.keys() - {*_PARAMETERS, *_AGENTS, "variables"})
     if unknown:
         raise WrongValue(
             f"unknown key '{unknown[0]}' in the body",

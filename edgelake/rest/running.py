@@ -140,7 +140,7 @@ class Runner:
         asked = await self.in_pool(lambda: self._ask(wanted, origin))
         limit_s = self._limit_s(wanted)
         with asked:
-            await self._complete(asked, min(asked.timeout_s, limit_s) if limit_s else None)
+            await self._complete(asked, self._patience_s(asked, wanted))
             return [self._reply(asked, index, limit_s) for index in range(len(asked.nodes))]
 
     # -------------------------------------------------------------- here
@@ -187,8 +187,7 @@ class Runner:
         nodes = resolve(context, call)
         if wanted.destination == "network":
             nodes = self._without_own(nodes)
-        limit_s = self._limit_s(wanted)
-        return ask(context, nodes, request, limit_s or None)
+        return ask(context, nodes, request, wanted.timeout_s or None)
 
     def _permit(self, request: str, origin: Origin) -> None:
         """Refuse a command that the caller may not run here; one that is unknown is for admins."""
@@ -220,6 +219,13 @@ class Runner:
 
     def _limit_s(self, wanted: Wanted) -> float:
         return self._service.options.timeout_s if wanted.timeout_s is None else wanted.timeout_s
+
+    def _patience_s(self, asked: Asked, wanted: Wanted) -> float | None:
+        """Return how long to wait; of a command that may say nothing only a failure is heard."""
+        limit_s = self._limit_s(wanted) or None
+        if asked.always or wanted.timeout_s:
+            return limit_s
+        return min(asked.timeout_s, limit_s or asked.timeout_s)
 
     async def _complete(self, asked: Asked, limit_s: float | None) -> None:
         """Wait until all nodes have answered or the time is up."""

@@ -22,6 +22,7 @@ from edgelake.language.diagnostics import format_error_block
 from edgelake.rest.desk import Desk
 from edgelake.rest.fields import sent
 from edgelake.rest.problems import failure, problem_data
+from edgelake.rest.replies import written
 from edgelake.rest.requests import Wanted
 from edgelake.rest.running import NodeReply
 
@@ -96,10 +97,7 @@ async def run(desk: Desk, request: Request) -> dict[str, Any] | Response:
 
 def _answer(result: Result) -> dict[str, Any]:
     shown, data = result.shown, result.data
-    text, is_json = result.text, result.json
-    # Peers get policies in Python's notation; a person rather reads JSON.
-    if isinstance(data, list | dict) and shown is None and text[:1] in ("[", "{"):
-        text, is_json = json_text(data), True
+    text, is_json = written(result)
     return {
         "text": console_text(text),
         "json": is_json,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["HttpServer"]
 
 _log = logging.getLogger(__name__)
+_HEAD_FRAME_BYTES = len(b"GET  HTTP/1.1\r\n\r\n")
+_FIELD_FRAME_BYTES = len(b": \r\n")
 _REASONS = {
     400: "Bad Request",
     408: "Request Timeout",
@@ -161,6 +163,7 @@ class _BoundedHttp(HttpToolsProtocol):
         self._timer: TimerHandle | None = None
         self._reader: TimerHandle | None = None
         self._head_bytes = 0
+        self._parsed_bytes = 0
         self._in_head = True
         super().connection_made(transport)  # type: ignore[arg-type]
         self._certified = _common_name(transport)
@@ -193,6 +196,7 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._parsed_bytes = _HEAD_FRAME_BYTES
         if self._timer is None:
             self._await_request()
         super().on_message_begin()
@@ -201,14 +205,14 @@ class _BoundedHttp(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        if len(self.url) > limits.MAX_REST_HEAD_BYTES:
-            self._too_large()
+        self._parse(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) >= limits.MAX_REST_HEADERS:
             self._too_large()
             return
         super().on_header(name, value)
+        self._parse(len(name) + len(value) + _FIELD_FRAME_BYTES)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -254,6 +258,12 @@ class _BoundedHttp(HttpToolsProtocol):
         self._reader = None
         self._count("slow_reader")
         self.transport.abort()
+
+    def _parse(self, size_bytes: int) -> None:
+        """Count a part of the head: a whole one may come at once, and is no smaller for that."""
+        self._parsed_bytes += size_bytes
+        if self._parsed_bytes > limits.MAX_REST_HEAD_BYTES:
+            self._too_large()
 
     def _too_large(self) -> None:
         if not self.transport.is_closing():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgelake import Node, errors, limits
-from tests.http_calls import HOST, Caller, rest_node, rest_port, tcp_place
+from tests.http_calls import HOST, Caller, rest_node, rest_port
 from tests.integration.test_ledger_log import make_master, names, push
 from tests.waiting import eventually
 
@@ -39,13 +38,6 @@ def call(served: tuple[Node, Caller]) -> Caller:
 @pytest.fixture
 def node(served: tuple[Node, Caller]) -> Node:
     return served[0]
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """A node that takes connections and answers nothing."""
-    with socket.create_server((HOST, 0)) as listening:
-        yield f"{HOST}:{listening.getsockname()[1]}"
 
 
 # ------------------------------------------------------------------ commands
@@ -115,6 +107,33 @@ def test_an_object_as_variable_is_json(call: Caller) -> None:
     assert json.loads(call("POST", body=body).body) == {"a": [1, None]}
 
 
+def test_policies_are_json(node: Node, call: Caller) -> None:
+    for name in ("d1", "O'Brien"):
+        policy = json.dumps({"device": {"id": name, "up": True, "of": None}})
+        node.run(f"blockchain insert where policy = {policy} and local = true")
+    found = call.get("blockchain get device where id = O'Brien").data
+    assert found == node.run("blockchain get device where id = O'Brien").data
+    assert [policy["device"]["id"] for policy in call.post("blockchain read *").data] == [
+        "d1",
+        "O'Brien",
+    ]
+    assert call.get("blockchain get nosuch").data == []
+    assert call.get("blockchain get nosuch bring [*][id]").data == []
+    brought = call.get("blockchain get device bring.json [*][id]").data
+    assert brought == node.run("blockchain get device bring.json [*][id]").data
+    table = call.get("blockchain get device bring.table [*][id]")
+    assert table.headers["content-type"].startswith("text/plain")
+    # Two answers are no JSON together.
+    both = call("POST", body="blockchain get device where id = d1\nget status")
+    assert json.loads(both.text.rpartition("\n")[0])[0]["device"]["up"] is True
+
+
+def test_a_form_is_not_taken(steady: Caller) -> None:
+    kind = "multipart/form-data; boundary=x"
+    reply = steady("POST", body="--x\r\n\r\nset a = 1\r\n--x--", Content_Type=kind)
+    assert (reply.status, reply.data["code"]) == (400, 282)
+
+
 def test_a_silent_command_is_an_empty_answer(node: Node, call: Caller) -> None:
     node.run("set remote permission = admin")
     assert call.post("set word = 1").body == b""
@@ -128,13 +147,13 @@ def test_a_change_of_the_masters_ledger_is_stored_when_the_call_ends(
     node.run("create table ledger where dbms = blockchain")
     policy = '{"device": {"id": "d1", "name": "d1", "date": "2026"}}'
     assert call.post(f"blockchain push {policy}").body == b""
-    assert _rows(node) == [(policy,)]
+    assert stored(node) == [(policy,)]
     assert call.post(f"blockchain push {policy}").status == 409
     told = call.post(f"blockchain push confirm {policy}").text.split(" ")
     assert (told[0], told[1], told[-1]) == ("stored", "1", "d1")
     told = call.post('blockchain drop confirm {"id": "d1"}').text.split(" ")
     assert (told[0], told[1], told[-1]) == ("dropped", "2", "d1")
-    assert _rows(node) == []
+    assert stored(node) == []
     # A database that is busy is the caller's answer, too.
     monkeypatch.setattr(limits, "SQLITE_BUSY_TIMEOUT_S", 0.2)
     with closing(sqlite3.connect(_database(node), isolation_level=None)) as other:
@@ -156,7 +175,7 @@ def test_a_change_by_a_relay_ends_with_the_masters_word(
         eventually(lambda: names(node) == ["a"], "the first ledger")
         policy = '{"device": {"id": "d1", "name": "d1", "date": "2026"}}'
         assert call.post(f"blockchain push {policy}").body == b""
-        assert (policy,) in _rows(master)
+        assert (policy,) in stored(master)
         told = call.post('blockchain drop confirm {"id": "d1"}').text.split(" ")
         assert (told[0], told[1], told[-1]) == ("dropped", "3", "d1")
         reply = call.post("blockchain drop policy where id = d1", Accept="application/json")
@@ -167,7 +186,7 @@ def _database(node: Node) -> Path:
     return node._parts.databases.get("blockchain").path
 
 
-def _rows(node: Node) -> list[tuple[str]]:
+def stored(node: Node) -> list[tuple[str]]:
     """Return the policies of the table, as another program sees them."""
     with closing(sqlite3.connect(_database(node))) as other:
         return other.execute("SELECT policy FROM ledger").fetchall()
@@ -200,6 +219,8 @@ def test_text_of_policies_in_utf_8(node: Node, call: Caller) -> None:
         ("POST", {}, '{"command": 5}', 400, 175, "'command' is no text"),
         ("POST", {}, '{"comand": "get status"}', 400, 175, "comand"),
         ("POST", {}, '{"command": "get status"', 400, 6, "no JSON"),
+        ("POST", {}, '{"command": "get status", "AnyLog-Agent": 5}', 400, 175, "anylog-agent"),
+        ("POST", {}, '{"AnyLog-Agent": "AnyLog/1.23"}', 400, 2, "missing command"),
         ("POST", {"content-type": "application/json"}, "[1]", 400, 6, "no object"),
         ("POST", {}, '{"command": "get !x", "variables": 5}', 400, 175, "'variables'"),
         ("POST", {}, '{"command": "get !x", "variables": {"a b": 1}}', 400, 175, "a b"),
@@ -291,109 +312,6 @@ def test_a_page_of_another_site_calls_nothing(node: Node, call: Caller) -> None:
     assert call.get("get status", Origin=own, Sec_Fetch_Site="same-origin").status == 200
 
 
-# -------------------------------------------------------------- destinations
-
-
-@pytest.fixture
-def others(tmp_path: Path) -> Iterator[list[str]]:
-    """Two more nodes."""
-    with Node(tmp_path / "b", name="bee") as bee, Node(tmp_path / "c", name="sea") as sea:
-        for one in (bee, sea):
-            one.run(
-                f"run tcp server where external_ip = {HOST} and external_port = 0 and bind = true"
-            )
-        yield [tcp_place(bee), tcp_place(sea)]
-
-
-def test_a_command_for_another_node(call: Caller, others: list[str]) -> None:
-    assert call.get("get status", destination=others[0]).text == f"bee@{others[0]} running"
-    found = call.get("get status where format = json", destination=others[0]).data
-    assert found["status"] == "running"
-
-
-def test_replies_of_several_nodes_are_merged(call: Caller, others: list[str]) -> None:
-    reply = call.get("get status", destination=", ".join(others))
-    assert reply.text == (
-        f"[From Node {others[0]}]\n\nbee@{others[0]} running\n\n"
-        f"[From Node {others[1]}]\n\nsea@{others[1]} running"
-    )
-    found = call.get("get status where format = json", destination=f"({', '.join(others)})").data
-    assert [one["node"] for one in found] == others
-    assert {one["reply"]["status"] for one in found} == {"running"}
-
-
-def test_nodes_that_policies_name(node: Node, call: Caller, others: list[str]) -> None:
-    for place, kind in zip(others, ("query", "publisher"), strict=True):
-        ip, port = place.split(":")
-        policy = {kind: {"name": f"n{port}", "ip": ip, "port": int(port), "company": "acme"}}
-        node.run(f"blockchain insert where policy = {json.dumps(policy)} and local = true")
-    asked = call.get("get status", destination="(query where company = acme)")
-    assert asked.text == f"bee@{others[0]} running"
-    everybody = call.get("get status", destination="network", Accept="application/json").data
-    assert [one["node"] for one in everybody] == others
-
-
-def test_a_node_that_does_not_listen(call: Caller, others: list[str]) -> None:
-    with socket.create_server((HOST, 0)) as listening:
-        gone = f"{HOST}:{listening.getsockname()[1]}"
-    alone = call.get("get status", destination=gone)
-    assert (alone.status, alone.data["code"]) == (502, 208)
-    both = call.get("get status", destination=f"{others[0]}, {gone}")
-    assert both.status == 502
-    assert [("reply" in one, "error" in one) for one in both.data["replies"]] == [
-        (True, False),
-        (False, True),
-    ]
-    some = call.get("get status", destination=f"{others[0]}, {gone}", subset="true")
-    assert some.status == 200
-    assert f"bee@{others[0]} running" in some.text
-
-
-def test_a_node_that_does_not_answer(call: Caller, silent: str) -> None:
-    reply = call.get("get status", destination=silent, timeout="0.2")
-    assert (reply.status, reply.data["code"]) == (504, 8)
-
-
-def test_silent_nodes_hold_up_nobody(node: Node, call: Caller, silent: str) -> None:
-    replies: list[int] = []
-
-    def ask() -> None:
-        replies.append(call.get("get status", destination=silent, timeout="20").status)
-
-    threads = [threading.Thread(target=ask) for _ in range(4 * limits.DEFAULT_REST_THREADS)]
-    for thread in threads:
-        thread.start()
-    jobs = node._parts.jobs  # how many wait
-    eventually(lambda: len(jobs._slots) == len(threads), "all wait for the silent node")
-    assert call.get("get status").status == 200
-    assert replies == []
-    node.run("exit rest")
-    for thread in threads:
-        thread.join(20)
-    assert not any(thread.is_alive() for thread in threads)
-
-
-def test_what_a_caller_may_not_do_here_he_may_not_have_done(
-    call: Caller, others: list[str]
-) -> None:
-    assert call.post("set a = 5", destination=others[0]).status == 403
-    assert call.post("nosuch command", destination=others[0]).status == 403
-    assert call.post("system ls", destination=others[0]).status == 403
-
-
-def test_what_another_node_refuses_is_told(node: Node, call: Caller, others: list[str]) -> None:
-    node.run("set remote permission = admin")
-    reply = call.post("set a = 5", destination=others[0])
-    assert (reply.status, reply.data["code"]) == (502, 212)
-    assert others[0] in reply.data["error"]
-
-
-def test_no_destination_without_a_tcp_server(tmp_path: Path, silent: str) -> None:
-    with rest_node(tmp_path / "home", tcp=False) as (_, call):
-        reply = call.get("get status", destination=silent)
-        assert (reply.status, reply.data["code"]) == (503, 135)
-
-
 # ------------------------------------------------------------------ the rest
 
 
@@ -401,12 +319,18 @@ def test_calls_are_counted(node: Node, call: Caller) -> None:
     call.get("get status", User_Agent="AnyLog/1.23")
     call.get("get nosuch", User_Agent="AnyLog/1.23")
     call.get("get status", User_Agent="curl/8", AnyLog_Agent="grafana/2")
+    # Who cannot choose his headers says it where the command is.
+    for key in ("AnyLog-Agent", "User-Agent", "anylog-agent"):
+        call("POST", body=json.dumps({"command": "get status", key: "Wall/3"}), User_Agent="curl/8")
+    call("GET", "/?AnyLog-Agent=Wall/3?command=get%20status", User_Agent="Mozilla/5.0")
     records = node.run("get rest calls where format = json").data
     assert [
         (r["caller"], r["call"], r["processed"], r["errors"], r["last_error"]) for r in records
     ] == [
         ("anylog", "GET", 2, 1, "unknown command 'get nosuch'"),
         ("grafana", "GET", 1, 0, None),
+        ("wall", "GET", 1, 0, None),
+        ("wall", "POST", 3, 0, None),
     ]
     assert "anylog" in node.run("get rest calls").text
 
@@ -438,14 +362,6 @@ def test_what_is_shown_without_a_server(tmp_path: Path) -> None:
         }
         assert node.run("get rest calls where format = json").data == []
         assert node.run("get rest pool where format = json").data["threads"] == 0
-
-
-def test_the_timeout_is_set(node: Node, silent: str, call: Caller) -> None:
-    node.run("set rest timeout 1")
-    assert node.run("get rest server info where format = json").data["timeout_s"] == 1.0
-    assert "1 seconds" in call.get("get status", destination=silent).data["error"]
-    node.run("set rest timeout 2 minutes")
-    assert node.run("get rest server info where format = json").data["timeout_s"] == 120.0
 
 
 def test_the_timeout_is_remembered_for_the_next_server(tmp_path: Path) -> None:

@@ -124,6 +124,19 @@ def test_a_head_that_is_too_large(served: tuple[Node, Caller], field: bytes) -> 
     assert b" 200 " in answer_to(call.port, fits)
 
 
+def test_a_head_that_is_too_large_and_comes_at_once(served: tuple[Node, Caller]) -> None:
+    """The system may hand over all of it together, and its end, too."""
+    node, call = served
+    for size, status in ((1, b" 200 "), (2, b" 431 ")):
+        room = limits.MAX_REST_HEAD_BYTES - len(CALL) - len(b"x-long: \r\n") - 1
+        head = CALL[:-2] + b"x-long: " + b"a" * (room + size) + b"\r\n\r\n"
+        with socket.create_connection((HOST, call.port), 20) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(head))
+            line.sendall(head)
+            assert status in whole(line), len(head)
+    assert figures(node)["large_head"] == 1
+
+
 def test_an_address_that_is_too_large(served: tuple[Node, Caller]) -> None:
     _, call = served
     path = b"/" + b"a" * (limits.MAX_REST_HEAD_BYTES + 1)
