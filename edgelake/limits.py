@@ -686,6 +686,12 @@ MAX_REST_CONNECTIONS: Final = 4096
 MAX_REST_CONNECTIONS_OF_ADDRESS: Final = MAX_REST_CONNECTIONS // 2
 """Open connections of one address: nobody alone can keep the others out."""
 
+MAX_REST_HANDSHAKES: Final = 2048
+"""Connections of the REST server that have not agreed on keys yet; new ones above it are closed."""
+
+MAX_REST_HANDSHAKES_OF_ADDRESS: Final = MAX_REST_HANDSHAKES // 2
+"""The same of one address."""
+
 MAX_REST_HEAD_BYTES: Final = 64 * 1024
 """Request line and header fields of a REST call: a command of the longest kind fits."""
 
@@ -706,7 +712,8 @@ MAX_REST_VARIABLES: Final = 100
 """Variables that the body of a REST call gives a value."""
 
 REST_REQUEST_S: Final = 20.0
-"""Longest time from the first byte of a REST call, or its connection, to its last."""
+"""Longest time from the first byte of a REST call, or its connection, to its last; with TLS
+also that until keys are agreed on."""
 
 REST_TAKE_S: Final = 20.0
 """Longest time in which a caller takes nothing of an answer that waits for it."""

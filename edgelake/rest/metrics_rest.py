@@ -8,7 +8,7 @@ from edgelake.services.rest_calls import DURATION_BOUNDS_S
 
 __all__ = ["REST_METRICS"]
 
-_REFUSALS = ("slow_request", "slow_reader", "large_head", "bad_request", "no_room")
+_REFUSALS = ("slow_request", "slow_reader", "large_head", "bad_request", "no_room", "no_handshake")
 
 
 def _refusals(now: Reading) -> dict[tuple[str, ...], float | None]:

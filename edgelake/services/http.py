@@ -24,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from edgelake import limits
 from edgelake.errors import ConfigurationError, ServiceError
 from edgelake.services.rest import CERTIFICATE
+from edgelake.services.tls_listener import TlsListener
 
 if TYPE_CHECKING:
     from edgelake.services.rest import TlsFiles, WebApp
@@ -69,9 +70,13 @@ class HttpServer:
         self._listening = listening
         self._failed = failed
         self._refused: dict[str, int] = {}
+        self._handshakes: TlsListener | None = None
+        context = None if tls is None else _context(tls)
+        if context is not None:
+            self._listening = self._handshakes = TlsListener(listening, self._count)
         config = uvicorn.Config(
             app,
-            http=_bounded_by(self._refused),
+            http=_bounded_by(self._refused, self._handshakes),
             ws="none",
             loop="asyncio",
             lifespan="on",
@@ -82,7 +87,7 @@ class HttpServer:
             timeout_keep_alive=limits.REST_KEEP_ALIVE_S,
             timeout_graceful_shutdown=limits.REST_FINISH_S,
             backlog=limits.REST_BACKLOG,
-            ssl_context_factory=None if tls is None else lambda config, usual: _context(tls),
+            ssl_context_factory=None if context is None else lambda config, usual: context,
         )
         config.load()
         self._server = _Server(config)
@@ -101,6 +106,7 @@ class HttpServer:
         if not self._server.ready.wait(limits.START_TIMEOUT_S) or not self._server.started:
             self._ending = True
             self._server.should_exit = True
+            self._listening.close()
             raise ServiceError(f"the REST server did not start: {self._server.trouble or 'late'}")
 
     def stop(self, timeout_s: float) -> bool:
@@ -116,22 +122,38 @@ class HttpServer:
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
-        return len(self._server.server_state.connections)
+        """How many connections are open, those that have not agreed on keys yet included."""
+        beginning = self._handshakes.handshakes if self._handshakes is not None else 0
+        return len(self._server.server_state.connections) + beginning
 
     def refusals(self) -> dict[str, int]:
         """Return how many connections were closed for which reason."""
         return dict(self._refused)
 
+    def _count(self, reason: str) -> None:
+        self._refused[reason] = self._refused.get(reason, 0) + 1
+
     def _run(self) -> None:
         try:
-            asyncio.run(self._server.serve(sockets=[self._listening]))
+            with asyncio.Runner(loop_factory=_Loop) as runner:
+                runner.run(self._server.serve(sockets=[self._listening]))
         except BaseException as exc:  # the thread's last word
             self._server.trouble = str(exc) or type(exc).__name__
             _log.exception("the REST server ended")
         self._server.ready.set()
         if not self._ending:
             self._failed(f"the REST server ended: {self._server.trouble or 'for no known reason'}")
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop whose servers bound how long TLS takes to begin, and to end."""
+
+    async def create_server(self, *args: Any, **options: Any) -> Any:
+        """Return a server."""
+        if options.get("ssl") is not None:
+            options["ssl_handshake_timeout"] = limits.REST_REQUEST_S
+            options["ssl_shutdown_timeout"] = limits.REST_TAKE_S
+        return await super().create_server(*args, **options)
 
 
 class _Server(uvicorn.Server):
@@ -147,9 +169,9 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
 
-def _bounded_by(refused: dict[str, int]) -> type[asyncio.Protocol]:
+def _bounded_by(refused: dict[str, int], handshakes: TlsListener | None) -> type[asyncio.Protocol]:
     """Return the protocol of a server that counts here whom it closed, and why."""
-    own = {"refused": refused, "addresses": Counter()}
+    own = {"refused": refused, "handshakes": handshakes, "addresses": Counter()}
     return type("BoundedHttp", (_BoundedHttp,), own)
 
 
@@ -157,15 +179,21 @@ class _BoundedHttp(HttpToolsProtocol):
     """HTTP/1.1 with bounds on what is not a whole request yet, and on answers not taken."""
 
     refused: dict[str, int]
+    handshakes: TlsListener | None
     addresses: Counter[str]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self.handshakes is not None:
+            self.handshakes.agreed(transport.get_extra_info("peername"))
         self._timer: TimerHandle | None = None
         self._reader: TimerHandle | None = None
         self._head_bytes = 0
         self._parsed_bytes = 0
         self._in_head = True
         super().connection_made(transport)  # type: ignore[arg-type]
+        # Whatever of an answer nobody takes is noticed, be it the end of it. (With 0 asyncio's
+        # TLS never writes again.)
+        self.transport.set_write_buffer_limits(1)
         self._certified = _common_name(transport)
         self._address = self.client[0] if self.client else ""
         self.addresses[self._address] += 1
@@ -290,6 +318,8 @@ class _BoundedHttp(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+        # Who takes nothing, or does not agree to end TLS, would hold it.
+        self.loop.call_later(limits.REST_FINISH_S, self.transport.abort)
 
     def _count(self, reason: str) -> None:
         self.refused[reason] = self.refused.get(reason, 0) + 1

@@ -199,6 +199,28 @@ def test_who_takes_no_answer_is_dropped(
     assert call.get("get status").status == 200
 
 
+def test_who_takes_all_but_the_last_of_an_answer_is_dropped(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of some answers hardly anything is left when the system takes no more."""
+    node, call = served
+    monkeypatch.setattr(limits, "REST_TAKE_S", 0.3)
+    node.run("set remote permission = admin")
+    service = node._parts.services.find(RestService)
+    assert service is not None
+    assert service._server is not None
+    service._server._listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)
+    with contextlib.ExitStack() as stack:
+        for size in range(2**16, 2**19, 2**14):
+            node.run(f"long = {'x' * size}")
+            line = stack.enter_context(socket.socket())
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            line.connect((HOST, call.port))
+            line.sendall(CALL.replace(b"get status", b"get !long"))
+        eventually(lambda: figures(node)["connections"] == 0, "all are dropped")
+    assert figures(node)["slow_reader"] > 4
+
+
 def test_more_connections_than_there_may_be(
     served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,17 +1,21 @@
-"""HTTPS: certificates of the server and of its callers."""
+"""HTTPS: certificates of the server and of its callers, and callers who never agree on keys."""
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edgelake import Node, errors
-from tests.http_calls import HOST, Caller, bearer, rest_port
+from edgelake import Node, errors, limits
+from tests.http_calls import HOST, PATIENCE_S, Caller, bearer, rest_port
+from tests.waiting import eventually
 
 TLS = "ssl = true and ca_org = kestrel and server_org = fen01"
 SUBJECTS = {"ops": "/O=kestrel/CN=ops", "both": "/O=kestrel/CN=ops/CN=other"}
@@ -143,3 +147,114 @@ def test_a_certificate_says_which_user_calls(node: Node, keys: Path) -> None:
     assert named.get("get status", Authorization="Bearer wrong").status == 401
     node.run("delete user where name = ops")
     assert named.get("get status").status == 401
+
+
+# -------------------------------------------------------------- slow callers
+
+# A record of TLS that says it has 512 bytes, and the beginning of a ClientHello in it.
+HELLO = bytes.fromhex("1603010200010001fc0303")
+
+
+def info(node: Node) -> dict[str, Any]:
+    found: dict[str, Any] = node.run("get rest server info where format = json").data
+    return found
+
+
+def test_who_never_agrees_on_keys_is_closed(
+    node: Node, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the time that a plain caller has, and not the minute of asyncio."""
+    monkeypatch.setattr(limits, "REST_REQUEST_S", 2.0)
+    port = start(node)
+    call = Caller(port, context(keys, "caller"))
+    with ExitStack() as stack:
+        lines = [
+            stack.enter_context(socket.create_connection((HOST, port), PATIENCE_S))
+            for _ in range(100)
+        ]
+        for number, line in enumerate(lines):
+            line.sendall((b"", HELLO[:1], HELLO)[number % 3])
+        # They hold up nobody, and each is closed by the server.
+        assert call.get("get status").status == 200
+        assert {line.recv(1) for line in lines} == {b""}
+    assert info(node)["no_handshake"] == 100
+    eventually(lambda: info(node)["connections"] == 0, "all are gone")
+    assert call.get("get status").status == 200
+
+
+def test_who_sends_on_and_on_is_closed(
+    node: Node, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte by byte: the time is that of the whole handshake, not since the last byte."""
+    monkeypatch.setattr(limits, "REST_REQUEST_S", 0.5)
+    with socket.create_connection((HOST, start(node)), PATIENCE_S) as line:
+        line.settimeout(0.05)
+        for byte in HELLO + bytes(1000):
+            try:
+                line.sendall(bytes([byte]))
+                assert line.recv(1) == b""
+                break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("it may send for ever")
+    assert info(node)["no_handshake"] == 1
+
+
+def test_a_request_that_is_never_whole(
+    node: Node, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are agreed on, and then nothing comes, nor any word that TLS ends."""
+    monkeypatch.setattr(limits, "REST_REQUEST_S", 0.5)
+    monkeypatch.setattr(limits, "REST_FINISH_S", 0)
+    port = start(node)
+    with ExitStack() as stack:
+        plain = stack.enter_context(socket.create_connection((HOST, port), PATIENCE_S))
+        named = {"server_hostname": HOST, "suppress_ragged_eofs": True}
+        line = stack.enter_context(context(keys, "caller").wrap_socket(plain, **named))
+        line.sendall(b"GET / HTTP/1.1\r\n")
+        assert line.recv(4096).startswith(b"HTTP/1.1 408 ")
+        eventually(lambda: info(node)["connections"] == 0, "it is gone, whatever the caller does")
+    assert info(node)["slow_request"] == 1
+
+
+def test_more_handshakes_than_there_may_be(
+    node: Node, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_REST_HANDSHAKES", 6)
+    monkeypatch.setattr(limits, "MAX_REST_HANDSHAKES_OF_ADDRESS", 4)
+    port = start(node)
+    with ExitStack() as stack:
+        made = [
+            stack.enter_context(
+                socket.create_connection((HOST, port), PATIENCE_S, source_address=(source, 0))
+            )
+            for source in (HOST,) * 4 + ("127.0.0.2",) * 2
+        ]
+        eventually(lambda: info(node)["connections"] == len(made), "as many as there may be")
+        for source in (HOST, "127.0.0.2", "127.0.0.3"):
+            with socket.create_connection((HOST, port), PATIENCE_S, (source, 0)) as one_more:
+                assert one_more.recv(1) == b""
+        assert info(node)["no_room"] == 3
+        made.pop().close()
+        eventually(lambda: info(node)["connections"] == len(made), "one has gone")
+        made.append(socket.create_connection((HOST, port), PATIENCE_S, ("127.0.0.3", 0)))
+        stack.enter_context(made[-1])
+        eventually(lambda: info(node)["connections"] == len(made), "there is room for another")
+    eventually(lambda: info(node)["connections"] == 0, "all are gone")
+    assert Caller(port, context(keys, "caller")).get("get status").status == 200
+
+
+def test_the_node_ends_while_callers_have_not_agreed(tmp_path: Path, keys: Path) -> None:
+    with ExitStack() as stack:
+        with Node(tmp_path / "home") as node:
+            node.run(f"pem_dir = {keys}")
+            port = start(node)
+            for sent in (b"", HELLO):
+                line = stack.enter_context(socket.create_connection((HOST, port), PATIENCE_S))
+                line.sendall(sent)
+            eventually(lambda: info(node)["connections"] == 2, "both are there")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((HOST, port), PATIENCE_S)
