@@ -708,6 +708,9 @@ may have under way (`MAX_REST_CALLS_OF_ADDRESS`)."""
 MAX_REST_CALLERS: Final = 200
 """Programs that ``get rest calls`` tells apart; the rest is counted together."""
 
+MAX_REST_ERROR_CHARS: Final = 200
+"""Of what failed last that `get rest calls` keeps for each caller."""
+
 MAX_REST_VARIABLES: Final = 100
 """Variables that the body of a REST call gives a value."""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from edgelake import limits
 from edgelake.commands.context import Context, NodeParts
 from edgelake.commands.rendering import FORMAT, answer
+from edgelake.commands.rest_tables import calls_table, info_table, pool_line, pool_table
 from edgelake.commands.sites import Site
 from edgelake.errors import ConfigurationError, MissingOption, WrongValue
-from edgelake.interfaces import Permission, Result, Table
+from edgelake.interfaces import Permission, Result
 from edgelake.language import (
     Argument,
     Boolean,
@@ -29,6 +31,8 @@ from edgelake.wire import Endpoint
 __all__ = ["commands"]
 
 commands = CommandSet(group="rest", topics=("rest", "servers"))
+
+_ABSENT = "The REST server is not running"
 
 
 @commands.command(
@@ -137,32 +141,31 @@ def _run_rest_server(context: Context, call: Call) -> Result:
 def _get_rest_server_info(context: Context, call: Call) -> Result:
     service = context.node.services.find(RestService)
     if service is None:
-        data: dict[str, object] = {"status": "not running"}
-    else:
-        options = service.options
-        tls = options.tls
-        anonymous = context.node.anonymous_level()
-        data = {
-            "status": "running",
-            "url": service.url,
-            "external": str(options.external),
-            "internal": str(options.internal),
-            "bind": str(service.bound),
-            "ssl": tls is not None,
-            "certificate": str(tls.certificate) if tls else None,
-            "key": str(tls.key) if tls else None,
-            "authority": str(tls.authority) if tls else None,
-            "threads": options.threads,
-            "timeout_s": options.timeout_s,
-            "rate": options.rate,
-            "cors": ", ".join(options.sites) or None,
-            "hosts": ", ".join(options.hosts) or None,
-            "users": len(context.node.users),
-            "anonymous": anonymous.name.lower() if anonymous else "none",
-            "uptime_s": round(service.uptime_s(), 1),
-            **service.figures(),
-        }
-    return answer(data, Table(("Attribute", "Value"), list(data.items())), call.options)
+        return answer({"status": "not running"}, _ABSENT, call.options)
+    options = service.options
+    tls = options.tls
+    anonymous = context.node.anonymous_level()
+    data = {
+        "status": "running",
+        "url": service.url,
+        "external": str(options.external),
+        "internal": str(options.internal),
+        "bind": str(service.bound),
+        "ssl": tls is not None,
+        "certificate": str(tls.certificate) if tls else None,
+        "key": str(tls.key) if tls else None,
+        "authority": str(tls.authority) if tls else None,
+        "threads": options.threads,
+        "timeout_s": options.timeout_s,
+        "rate": options.rate,
+        "cors": ", ".join(options.sites) or None,
+        "hosts": ", ".join(options.hosts) or None,
+        "users": len(context.node.users),
+        "anonymous": anonymous.name.lower() if anonymous else "none",
+        "uptime_s": round(service.uptime_s(), 1),
+        **service.figures(),
+    }
+    return answer(data, info_table(data), call.options)
 
 
 @commands.command(
@@ -180,21 +183,10 @@ def _get_rest_server_info(context: Context, call: Call) -> Result:
 )
 def _get_rest_calls(context: Context, call: Call) -> Result:
     service = context.node.services.find(RestService)
-    records = [record.data() for record in service.calls.records()] if service else []
-    columns = (
-        "Caller",
-        "Call",
-        "Processed",
-        "Errors",
-        "Last Error",
-        "First Call",
-        "Last Call",
-        "Last Caller",
-        "Last User",
-    )
-    return answer(
-        records, Table(columns, [tuple(record.values()) for record in records]), call.options
-    )
+    if service is None:
+        return answer([], _ABSENT, call.options)
+    records = [record.data() for record in service.calls.records()]
+    return answer(records, calls_table(records) if records else "Nobody has called", call.options)
 
 
 @commands.command(
@@ -203,20 +195,30 @@ def _get_rest_calls(context: Context, call: Call) -> Result:
     where=Where.OPTIONAL,
     options=(
         FORMAT,
-        Option("details", Boolean(), default=False, help="accepted; the table is the same"),
+        Option("details", Boolean(), default=False, help="one row per thread"),
     ),
     permission=Permission.READ,
+    details=(
+        "In brackets 1 for each thread that is busy, in parentheses the calls that wait for one.\n"
+        "JSON has all."
+    ),
     examples=("get rest pool", "get rest pool where format = json"),
     related=("run rest server",),
 )
 def _get_rest_pool(context: Context, call: Call) -> Result:
     service = context.node.services.find(RestService)
     figures = service.figures() if service else {}
+    threads = service.options.threads if service else 0
     data = {
-        "threads": service.options.threads if service else 0,
+        "threads": threads,
         **{key: figures.get(key, 0) for key in ("running", "waiting", "connections", "calls")},
+        "details": [asdict(one) for one in service.calls.threads(threads)] if service else [],
     }
-    return answer(data, Table(("Figure", "Value"), list(data.items())), call.options)
+    if service is None:
+        return answer(data, _ABSENT, call.options)
+    return answer(
+        data, pool_table(data) if call.options["details"] else pool_line(data), call.options
+    )
 
 
 @commands.command(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from edgelake.rest.metric_types import Buckets, Metric, buckets_of
 from edgelake.rest.reading import Reading
+from edgelake.services.rest import REFUSALS
 from edgelake.services.rest_calls import DURATION_BOUNDS_S
 
 __all__ = ["REST_METRICS"]
 
-_REFUSALS = ("slow_request", "slow_reader", "large_head", "bad_request", "no_room", "no_handshake")
-
 
 def _refusals(now: Reading) -> dict[tuple[str, ...], float | None]:
     figures = now.rest.figures()
-    return {(reason,): figures.get(reason, 0) for reason in _REFUSALS}
+    return {(reason,): figures[reason] for reason in REFUSALS}
 
 
 def _durations(now: Reading) -> Buckets:

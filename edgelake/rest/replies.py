@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from edgelake.commands.rendering import json_text
-from edgelake.errors import NoReply, PeerError
+from edgelake.errors import EdgeLakeError, NoReply, PeerError
 from edgelake.interfaces import Result
-from edgelake.rest.problems import problem_data, status_of
+from edgelake.rest.problems import JsonReply, problem_data, status_of
 from edgelake.rest.running import NodeReply
 
 __all__ = ["of_nodes", "of_results", "written"]
@@ -72,13 +72,19 @@ def _failed(replies: Sequence[NodeReply], faults: Sequence[NodeReply]) -> Respon
     late = all(isinstance(reply.error, NoReply) for reply in faults)
     if len(replies) == 1:
         status = status_of(first) if isinstance(first, PeerError) else 502
-        return JSONResponse(problem_data(first), status)
+        return _told(first, problem_data(first), status)
     more = f", and {len(faults) - 1} more nodes failed" if len(faults) > 1 else ""
     body = problem_data(first)
     body["error"] = f"{first.message}{more}"
     body["hint"] = body["hint"] or "header 'subset: true' takes the replies that came"
     body["replies"] = [_data(reply) for reply in replies]
-    return JSONResponse(body, 504 if late else 502)
+    return _told(first, body, 504 if late else 502)
+
+
+def _told(error: EdgeLakeError, body: dict[str, Any], status: int) -> Response:
+    reply = JsonReply(body, status)
+    reply.fault = error.message
+    return reply
 
 
 def _data(reply: NodeReply) -> dict[str, Any]:

@@ -106,7 +106,8 @@ class Runner:
 
         def work() -> T:
             loop.call_soon_threadsafe(begun)
-            return call()
+            with calls.in_thread():
+                return call()
 
         try:
             return await loop.run_in_executor(self._service.pool, work)

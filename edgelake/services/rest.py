@@ -20,7 +20,7 @@ from edgelake.wire import Endpoint
 if TYPE_CHECKING:
     from edgelake.services.http import HttpServer
 
-__all__ = ["CERTIFICATE", "RestOptions", "RestService", "TlsFiles", "WebApp"]
+__all__ = ["CERTIFICATE", "REFUSALS", "RestOptions", "RestService", "TlsFiles", "WebApp"]
 
 WebApp: TypeAlias = Callable[
     [
@@ -35,6 +35,17 @@ WebApp: TypeAlias = Callable[
 
 CERTIFICATE = "edgelake.certificate"
 """Key of a call's scope: the one common name in the certificate of who calls."""
+
+
+REFUSALS = {
+    "slow_request": "a request was not whole in time",
+    "slow_reader": "an answer was not taken",
+    "large_head": "the head of a request was too large",
+    "bad_request": "what came was no HTTP",
+    "no_room": "there were too many connections",
+    "no_handshake": "TLS was not agreed on",
+}
+"""Why connections were closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +242,7 @@ class RestService(Service):
         return {
             "connections": server.connections if server else 0,
             **self.calls.totals(),
+            **dict.fromkeys(REFUSALS, 0),
             **(server.refusals() if server else {}),
         }
 

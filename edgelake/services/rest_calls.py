@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -65,6 +67,14 @@ class CallRecord:
         }
 
 
+@dataclass(slots=True)
+class PoolThread:
+    """What one thread that runs commands does, and did."""
+
+    busy: bool = False
+    calls: int = 0
+
+
 class RestCalls:
     """Counts of calls by caller and method. Thread-safe.
 
@@ -80,6 +90,7 @@ class RestCalls:
         self._by_status: dict[tuple[str, int], int] = {}
         self._durations = [0] * (len(DURATION_BOUNDS_S) + 1)
         self._duration_sum_s = 0.0
+        self._threads: dict[str, PoolThread] = {}
         self.waiting = 0
         self.running = 0
 
@@ -126,7 +137,26 @@ class RestCalls:
             record.last_user = user or record.last_user
             if status >= 400:
                 record.errors += 1
-                record.last_error = error
+                record.last_error = _short(error)
+
+    @contextmanager
+    def in_thread(self) -> Iterator[None]:
+        """Count that a thread of the pool has something to do, for as long as it has."""
+        name = threading.current_thread().name
+        with self._lock:
+            thread = self._threads.setdefault(name, PoolThread())
+            thread.calls += 1
+            thread.busy = True
+        try:
+            yield
+        finally:
+            thread.busy = False
+
+    def threads(self, number: int) -> list[PoolThread]:
+        """Return what each thread of the pool did; those that were not needed yet come last."""
+        with self._lock:
+            found = [replace(thread) for thread in self._threads.values()]
+        return found + [PoolThread() for _ in range(number - len(found))]
 
     def records(self) -> list[CallRecord]:
         """Return all records, ordered by caller and method."""
@@ -161,3 +191,10 @@ class RestCalls:
         if record is None:
             record = self._records[key] = CallRecord(*key)
         return record
+
+
+def _short(error: str) -> str:
+    """Return an error as it is kept: one line, and not as long as a caller may make it."""
+    line = " ".join(error.split())
+    most = limits.MAX_REST_ERROR_CHARS
+    return line if len(line) <= most else f"{line[: most - 1]}…"
