@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
@@ -15,6 +16,7 @@ from edgelake.errors import (
     CommandSyntaxError,
     EdgeLakeError,
     FileMissing,
+    NotRunning,
     ServiceError,
     WrongMethod,
 )
@@ -104,6 +106,10 @@ class _Door:
             except ClientDisconnect:
                 # Nobody is there to read it.
                 response, fault = Response(status_code=499), "the caller went away"
+            except asyncio.CancelledError:
+                # The server has waited long enough; who waits for an answer still gets one.
+                exc = NotRunning("the REST server stops", hint="ask again when it runs")
+                response, fault = problem(exc), exc.message
             except EdgeLakeError as exc:
                 response, fault = problem(exc), exc.message
                 if isinstance(exc, WrongMethod):

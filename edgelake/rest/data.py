@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
+from collections.abc import Iterator
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -51,6 +53,15 @@ class DataDoor:
 
     async def put(self, request: Request, origin: Origin) -> Response:
         """Store the rows of a body, and answer when they are on the disk."""
+        with self._counting("put"):
+            return await self._rows(request, origin)
+
+    async def post(self, request: Request, origin: Origin) -> Response:
+        """Store what a client of messages makes of a body, and answer when it is on the disk."""
+        with self._counting("post"):
+            return await self._messages(request, origin)
+
+    async def _rows(self, request: Request, origin: Origin) -> Response:
         self._permit(origin)
         name = _name(request)
         streaming = _mode(request) == "streaming"
@@ -78,8 +89,7 @@ class DataDoor:
             agent_of(request)
         )
 
-    async def post(self, request: Request, origin: Origin) -> Response:
-        """Store what a client of messages makes of a body, and answer when it is on the disk."""
+    async def _messages(self, request: Request, origin: Origin) -> Response:
         self._permit(origin)
         agent = agent_of(request)
         topic = request.headers.get("topic", "").strip()
@@ -96,6 +106,15 @@ class DataDoor:
 
         await self._runner.in_pool(store)
         return _done("0")
+
+    @contextlib.contextmanager
+    def _counting(self, door: str) -> Iterator[None]:
+        """Count why data is refused."""
+        try:
+            yield
+        except EdgeLakeError as exc:
+            self._node.arrivals.refusals.note(door, exc)
+            raise
 
     def _permit(self, origin: Origin) -> None:
         if self._node.level_of(origin) < Permission.METADATA:

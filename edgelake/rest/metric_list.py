@@ -6,6 +6,7 @@ import platform
 
 from edgelake import __version__
 from edgelake.rest.metric_types import Metric
+from edgelake.rest.metrics_data import DATA_METRICS
 from edgelake.rest.metrics_ledger import LEDGER_METRICS
 from edgelake.rest.metrics_rest import REST_METRICS
 from edgelake.rest.metrics_tcp import TCP_METRICS
@@ -64,6 +65,7 @@ METRICS: tuple[Metric, ...] = (
     *_NODE,
     *TCP_METRICS,
     *LEDGER_METRICS,
+    *DATA_METRICS,
     *REST_METRICS,
 )
 """Every metric, besides those of the process that prometheus_client knows by itself."""

@@ -126,13 +126,13 @@ TCP_METRICS = (
     Metric(
         "edgelake_tcp_queue_messages",
         "gauge",
-        "Whole messages that nobody has taken yet.",
+        "Whole messages that wait for a handler.",
         _server("queued_messages"),
     ),
     Metric(
         "edgelake_tcp_queue_bytes",
         "gauge",
-        "Bytes of these messages.",
+        "Bytes of those among them that no thread has received.",
         _server("queued_bytes"),
     ),
     Metric(

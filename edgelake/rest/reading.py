@@ -116,6 +116,15 @@ class Reading:
             return self.node.ledger.path.stat().st_size
         return 0
 
+    # -------------------------------------------------------------- data
+
+    @cached_property
+    def gathering(self) -> tuple[int, int, float]:
+        """Streamed rows that gather, their bytes, and seconds since the first came."""
+        found = self.node.arrivals.buffered().values()
+        oldest_s = max((age_s for rows, _, age_s in found if rows), default=0.0)
+        return sum(rows for rows, _, _ in found), sum(size for _, size, _ in found), oldest_s
+
     # ----------------------------------------------------------- process
 
     @cached_property

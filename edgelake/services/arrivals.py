@@ -10,11 +10,12 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edgelake import limits
 from edgelake.data import DataName
 from edgelake.errors import EdgeLakeError, NotRunning, Overloaded
+from edgelake.services.data_refusals import DataRefusals
 from edgelake.storage import Home, RowBuffer, WatchFolder
 
 __all__ = ["Arrivals", "TableFigures"]
@@ -70,6 +71,8 @@ class Arrivals:
     Attributes
     ----------
     folder : WatchFolder
+    refusals : DataRefusals
+        Counted by who takes data from callers.
     """
 
     def __init__(self, home: Home, report: Callable[[str, EdgeLakeError], None]) -> None:
@@ -80,6 +83,8 @@ class Arrivals:
         self._lock = threading.Lock()
         self._slots: dict[DataName, _Slot] = {}
         self._figures: dict[str, TableFigures] = {}
+        self._totals = TableFigures("*")
+        self.refusals = DataRefusals()
         self._begun = False
         self._ended = threading.Event()
         self._timer: threading.Thread | None = None
@@ -153,9 +158,9 @@ class Arrivals:
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
         new = self.folder.put(name.file(md5), data)
         with self._lock:
-            figures = self._figures_of(name)
-            figures.files += new
-            figures.file_rows += len(rows) if new else 0
+            for figures in (self._figures_of(name), self._totals):
+                figures.files += new
+                figures.file_rows += len(rows) if new else 0
         return md5, new
 
     def stream(self, name: DataName, rows: Sequence[str]) -> None:
@@ -176,9 +181,9 @@ class Arrivals:
         while not buffer.append(lines):
             buffer = self._buffer(name)
         with self._lock:
-            figures = self._figures_of(name)
-            figures.calls += 1
-            figures.rows += len(rows)
+            for figures in (self._figures_of(name), self._totals):
+                figures.calls += 1
+                figures.rows += len(rows)
         if buffer.size_bytes >= limits.ROW_BUFFER_BYTES:
             self._flush_slot(name)
 
@@ -200,6 +205,11 @@ class Arrivals:
         """Return what arrived for each table, by name."""
         with self._lock:
             return [self._figures[key] for key in sorted(self._figures)]
+
+    def totals(self) -> TableFigures:
+        """Return what arrived for all tables."""
+        with self._lock:
+            return replace(self._totals)
 
     def buffered(self) -> dict[str, tuple[int, int, float]]:
         """Return of each table with buffers their rows, bytes, and seconds since the first."""
@@ -292,9 +302,9 @@ class Arrivals:
             # These rows are others than those of the same text that wait there: they wait, too.
             return False
         with self._lock:
-            figures = self._figures_of(name)
-            figures.flushed += 1
-            figures.flushed_rows += buffer.rows
+            for figures in (self._figures_of(name), self._totals):
+                figures.flushed += 1
+                figures.flushed_rows += buffer.rows
         return True
 
     def _look(self) -> None:

@@ -120,6 +120,7 @@ class MsgClients:
         self._lock = threading.Lock()
         self._clients: dict[int, MsgClient] = {}
         self._last = 0
+        self._stored = self._refused = 0
 
     def add(self, agent: str, topics: Sequence[Topic]) -> MsgClient:
         """Return a new client.
@@ -211,11 +212,23 @@ class MsgClients:
             self._store_all(groups)
         except EdgeLakeError as exc:
             client.note(count, 0, exc.message)
+            self._count(0, count)
             raise
         client.note(count, rows)
+        self._count(count, 0)
         return rows
 
+    def totals(self) -> tuple[int, int]:
+        """Return how many messages were stored and refused, by clients that ended, too."""
+        with self._lock:
+            return self._stored, self._refused
+
     # ------------------------------------------------------------------- parts
+
+    def _count(self, stored: int, refused: int) -> None:
+        with self._lock:
+            self._stored += stored
+            self._refused += refused
 
     def _store_all(self, groups: dict[DataName, list[str]]) -> None:
         stored: list[str] = []

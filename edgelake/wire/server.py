@@ -293,6 +293,8 @@ class MessageServer:
     def statistics(self) -> dict[str, int]:
         """Return counters of the native server and of the handlers."""
         native = self._native.statistics()
+        # Those that a thread received with others wait for a handler, too.
+        native["queued_messages"] += len(self._ready)
         with self._lock:
             return {**native, "handled": sum(self._handled), **self._counters}
 

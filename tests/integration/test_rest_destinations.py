@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgelake import Node, limits
+from edgelake import Node, errors, limits
 from tests.http_calls import HOST, Caller, rest_node, tcp_place
 from tests.integration.test_ledger_log import make_master
 from tests.integration.test_rest import stored
@@ -113,6 +113,21 @@ def test_a_node_that_does_not_listen(call: Caller, others: list[str]) -> None:
     some = call.get("get status", destination=f"{others[0]}, {gone}", subset="true")
     assert some.status == 200
     assert f"bee@{others[0]} running" in some.text
+
+
+def test_a_call_under_way_when_the_server_stops(node: Node, call: Caller, silent: str) -> None:
+    replies = []
+    ask = threading.Thread(
+        target=lambda: replies.append(call.get("get status", destination=silent))
+    )
+    ask.start()
+    jobs = node._parts.jobs
+    eventually(lambda: len(jobs._slots) == 1, "it waits for the silent node")
+    node.run("exit rest")
+    ask.join()
+    (reply,) = replies
+    assert (reply.status, reply.data["code"]) == (503, errors.NotRunning.code)
+    assert "stops" in reply.data["error"]
 
 
 def test_a_node_that_does_not_answer(call: Caller, silent: str) -> None:

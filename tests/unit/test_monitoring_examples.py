@@ -103,7 +103,7 @@ def test_the_dashboard_is_whole() -> None:
 
 def test_every_part_of_the_node_is_shown() -> None:
     asked = " ".join(expressions())
-    for part in ("tcp", "sync", "ledger", "relay", "rest"):
+    for part in ("tcp", "sync", "ledger", "relay", "data", "rest"):
         assert f"edgelake_{part}_" in asked
 
 
