@@ -234,10 +234,13 @@ class ServiceRegistry:
         deadline = time.monotonic() + timeout_s
         with self._lock:
             services = list(reversed(self._running.values()))
-            self._running.clear()
         finished = True
         for service in services:
             done = service.stop(max(0.1, deadline - time.monotonic()))
+            # Those started before it were there for it until its end.
+            with self._lock:
+                if self._running.get(service.name) is service:
+                    del self._running[service.name]
             self._told(service.name, "stopped", "" if done else "not everything was finished")
             finished = done and finished
         return finished

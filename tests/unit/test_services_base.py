@@ -111,6 +111,19 @@ def test_stop_all_in_reverse_order():
     assert order == ["fan", "lamp"]
 
 
+def test_what_was_started_before_is_there_until_its_turn_comes():
+    registry = ServiceRegistry(Lamp, Fan)
+    found: list[tuple[bool, bool]] = []
+    for service in (Lamp(), Fan()):
+        service._stop = lambda timeout_s: (
+            found.append((registry.runs("lamp"), registry.runs("fan"))) or True
+        )
+        registry.start(service)
+    assert registry.stop_all()
+    assert found == [(True, True), (True, False)]
+    assert not registry.runs("lamp")
+
+
 def test_only_one_of_many_starts_wins():
     registry = ServiceRegistry(Lamp)
     gate = threading.Barrier(8)
