@@ -54,7 +54,7 @@ DATA_METRICS = (
     Metric(
         "edgelake_data_refused_calls_total",
         "counter",
-        "Calls with data of which nothing was stored, by PUT or POST, and why.",
+        "Calls with data that were refused, by PUT or POST, and why.",
         _refused,
         ("door", "reason"),
     ),

@@ -30,10 +30,7 @@ REASONS = {
 
 
 class DataRefusals:
-    """Counts calls whose data was refused: all of it, as a call is stored whole or not at all.
-
-    Thread-safe.
-    """
+    """Counts calls whose data was refused. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
