@@ -15,6 +15,7 @@ from typing import Any
 from edgelake import limits
 from edgelake.errors import FileMissing, StorageError
 from edgelake.interfaces import Permission
+from edgelake.nesting import too_deep
 from edgelake.storage.atomic import read_file, replace_file
 
 __all__ = ["PasswordHash", "TokenHash", "User", "UserFile"]
@@ -122,7 +123,10 @@ class UserFile:
         except FileMissing:
             return []
         try:
-            return _users(json.loads(data))
+            text = data.decode()
+            if too_deep(text) is not None:
+                raise ValueError("its JSON is nested too deep")
+            return _users(json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
             raise StorageError(
                 f"the file of the users is damaged: {self.path}: {_why(exc)}",
