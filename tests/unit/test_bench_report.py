@@ -23,6 +23,7 @@ from bench.load import Hold, Load, LoadResult
 from bench.part import Settings
 from bench.plots import PLOTS, draw_plots
 from bench.progress import show_progress
+from bench.rest.goals import REST_GOALS
 from bench.tables import new_table
 
 MOST_BYTES = 150_000
@@ -277,7 +278,7 @@ def test_parts_are_run_shown_and_written(
     assert found["broken"] == {"failed": ["out of luck"]}
     assert found["later"] is None
     assert found["command"] == "python -m bench --quick --rounds 3 --seconds 0.2 --threads 2"
-    assert len(found["goals"]) == len(GOALS) + len(LEDGER_GOALS)
+    assert len(found["goals"]) == len(GOALS) + len(LEDGER_GOALS) + len(REST_GOALS)
 
 
 def test_plain_lines_of_progress_are_few() -> None:
