@@ -392,6 +392,9 @@ MAX_LEDGER_HISTORY_ENTRIES: Final = 10_000
 MAX_LEDGER_HISTORY_CHARS: Final = 8 * 1024 * 1024
 """Characters of policies in these changes."""
 
+MAX_LEDGER_RECENT_CHANGES: Final = 10_000
+"""Ids of changed policies that a node remembers, so that its table need not be compared whole."""
+
 LEDGER_FILE_DELAY_S: Final = 0.25
 """Longest time after a change before ``blockchain.json`` shows it."""
 
