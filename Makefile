@@ -18,6 +18,7 @@ RUNS ?= -1
 ROUNDS ?= 1
 SECONDS ?= 60
 KILLS ?= 300
+LOCKED ?= 30
 
 .PHONY: help dev run demo test explore lint format bench bench-report cli docs pictures sanitize sanitize-threads fuzz faults build clean
 
@@ -93,8 +94,8 @@ sanitize-threads: dev  ## run the tests of servers, senders and sessions under t
 fuzz: dev  ## run the fuzz targets, each RUNS=n times or for SECONDS=n (needs Clang)
 	$(RUN)/python -m tests.fuzz --runs $(RUNS) --seconds $(SECONDS)
 
-faults: dev  ## kill nodes KILLS=n times, at as many system calls, and break their files in every way
-	KILLS=$(KILLS) $(RUN)/python -m pytest -m faults -o timeout=3600 tests/faults
+faults: dev  ## kill nodes KILLS=n times and at as many system calls, break files, lock a database LOCKED=n s
+	KILLS=$(KILLS) LOCKED=$(LOCKED) $(RUN)/python -m pytest -m faults -o timeout=3600 tests/faults
 
 build: dev  ## make the sdist, and the wheel from it, in dist/
 	rm -rf dist

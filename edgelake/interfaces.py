@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -281,7 +281,7 @@ class PolicyRow:
 
 @dataclass(frozen=True, slots=True)
 class RowChanges:
-    """How many rows one `LedgerRows.replace_all` touched."""
+    """How many rows one `LedgerRows.replace_all` or `LedgerRows.update` touched."""
 
     inserted: int = 0
     updated: int = 0
@@ -366,6 +366,13 @@ class LedgerRows(Protocol):
 
     def replace_all(self, rows: Sequence[PolicyRow], host: str) -> RowChanges:
         """Make the table hold exactly these policies, and return what that took."""
+
+    def update(self, changed: Mapping[str, PolicyRow | None], host: str) -> RowChanges | None:
+        """Give some policies the rows they shall have, ``None`` for no row.
+
+        Returns ``None``, and changes nothing, if the table is not as this or `replace_all`
+        left it.
+        """
 
 
 @dataclass(frozen=True, slots=True)

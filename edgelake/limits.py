@@ -392,6 +392,9 @@ MAX_LEDGER_HISTORY_ENTRIES: Final = 10_000
 MAX_LEDGER_HISTORY_CHARS: Final = 8 * 1024 * 1024
 """Characters of policies in these changes."""
 
+MAX_LEDGER_RECENT_CHANGES: Final = 10_000
+"""Ids of changed policies that a node remembers, so that its table need not be compared whole."""
+
 LEDGER_FILE_DELAY_S: Final = 0.25
 """Longest time after a change before ``blockchain.json`` shows it."""
 
@@ -500,6 +503,13 @@ LEDGER_NEWS_WAIT_S: Final = 1.0
 
 LEDGER_ANSWER_WAIT_S: Final = 10.0
 """Wait for each later one."""
+
+LEDGER_SESSION_WAIT_S: Final = 0.5
+"""Time in which the session by which an answer will come has to be known; else it has ended."""
+
+MAX_MUTE_LEDGER_ANSWERS: Final = 4
+"""How often in a row a master that kept a log closes without a word before it is taken for an
+existing node; until then that is a failure."""
 
 LEDGER_BUSY_PAUSE_S: Final = 0.5
 """Least pause of a follower whose master had no room for the whole ledger; at most twice that."""

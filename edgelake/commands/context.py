@@ -270,20 +270,25 @@ class NodeParts:
                 tcp.ledger_unchanged("")
         return snapshot
 
+    def _ledger_spoilt(self) -> None:
+        if not self.relay.on:
+            self._unchanged_no_more()
+
     def _ledger_changed(self) -> None:
         if not self.relay.on:
             master = next(iter(self._masters.values()), None)
-            self._tell_followers(master.rows.head if master else None)
+            self.followers.tell(master.rows.head if master else None)
 
     def _relay_moved(self, place: LogPosition | None) -> None:
         if self.relay.on:
-            self._tell_followers(place)
+            self._unchanged_no_more()
+            self.followers.tell(place)
 
-    def _tell_followers(self, place: LogPosition | None) -> None:
+    def _unchanged_no_more(self) -> None:
+        """Have polls by a hash looked up again: what was known of the ledger is over."""
         tcp = self.services.find(TcpService)
         if tcp is not None:
             tcp.ledger_unchanged("")
-        self.followers.tell(place)
 
     def master_ledger(self) -> MasterLedger:
         """Return the ledger this node keeps in its own table.
@@ -303,6 +308,7 @@ class NodeParts:
             master = self._masters.get(id(database))
             if master is None:
                 master = MasterLedger(table)
+                master.fence(self._ledger_spoilt)
                 master.watch(self._ledger_changed)
                 self._masters = {id(database): master}
             return master

@@ -275,13 +275,17 @@ def _seed(context: Context, call: Call) -> Result:
     node = context.node
     to = Endpoint(call.arguments["node"].host, call.arguments["node"].port)
     ready_ledger(node)
-    with ask(context, [to], "blockchain get * bring.json", None) as asked:
-        asked.job.wait(asked.timeout_s)
+    # A long ledger takes its time, and so does an address where nobody is.
+    with ask(context, [to], "blockchain get * bring.json", limits.REPLY_TIMEOUT_S) as asked:
+        asked.job.wait(asked.timeout_s, context.watch)
         failure, found = asked.job.failures.get(0), asked.job.answers.get(0)
     if failure is not None:
         raise as_peer_error(failure)
     if found is None:
-        raise NoReply(f"no answer from {to}")
+        raise NoReply(
+            f"{to} did not answer within {asked.timeout_s:g} s",
+            hint="existing nodes without policies do not; name one that has a ledger",
+        )
     if found.error and found.error != CONTROL_NO_DATA:
         raise remote_error(found)
     text = found.text

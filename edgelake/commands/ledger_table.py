@@ -17,7 +17,7 @@ from edgelake.errors import (
     PolicyInvalid,
     PolicyRowMissing,
 )
-from edgelake.interfaces import Permission, Result
+from edgelake.interfaces import LogPosition, Permission, Result
 from edgelake.language import (
     Argument,
     Call,
@@ -109,7 +109,11 @@ def _drop_by_host(context: Context, call: Call) -> Result:
         Argument("policy", Json(), help="the new policy, of the same type"),
     ),
     permission=Permission.METADATA,
-    details="The new policy is checked like any other. It is an error if there is none to replace.",
+    details=(
+        "The new policy is checked like any other. It is an error if there is none to replace.\n"
+        "A node that asks by a session is told when it is stored, the number of the log and the\n"
+        "log: replaced 18 5b0c… ecd08d24…; at the master's own console, nothing is said."
+    ),
     examples=('blockchain replace policy ecd08d24 with {"device": {"name": "d2"}}',),
     related=("blockchain push", "blockchain drop policy"),
 )
@@ -126,7 +130,14 @@ def _replace(context: Context, call: Call) -> Result:
     policy = complete(policy_of({given.type: body}), datetime.now(UTC))
     host = node.host_of(context.origin)
     replaced = node.master_ledger().replace_later(policy, host, waits=not context.defers)
-    return context.when(replaced, lambda _: Result())
+
+    def told(place: LogPosition) -> Result:
+        data = {"id": policy.id, "epoch": place.epoch, "sequence": place.seq}
+        text = f"replaced {place.seq} {place.epoch} {policy.id}"
+        # Existing nodes expect no word, and ask on connections of their own.
+        return Result(data, text if context.origin.session else "")
+
+    return context.when(replaced, told)
 
 
 # -------------------------------------------------------------------- pull

@@ -112,7 +112,10 @@ class CommandRegistry:
     def _absent_names(self) -> _Absent:
         if self._absent is None:
             known = (tuple(name.split(" ")) for name in self._network())
-            names = frozenset(name for name in known if name not in self._commands)
+            # The beginning of one that is declared is not finished, and not absent.
+            names = frozenset(
+                name for name in known if name not in self._commands and not self.is_family(name)
+            )
             begun = frozenset(name[:n] for name in names for n in range(1, len(name)))
             longest = max(map(len, names), default=0)
             self._absent = _Absent(names, begun, max(longest, self._longest))

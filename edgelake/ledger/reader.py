@@ -163,6 +163,17 @@ class LedgerReader:
         """A number that differs after every change of what the ledger holds."""
         return self._keeper.current().version
 
+    def changed_since(self, version: int) -> tuple[int, dict[str, Policy | None]] | None:
+        """Return the version now, and what is visible under each id that changed since another.
+
+        Policies are as they are stored, in the order of their last changes; ``None`` for an
+        id under which nothing is visible. Returns ``None`` if that is not known any more.
+        """
+        state = self._keeper.current()
+        with self._keeper.mutex:
+            found = state.changed_since(version)
+            return None if found is None else (state.version, found)
+
     def master_hash(self) -> str:
         """Return the MD5 of the bytes the master sent, ``0`` if there are none.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
+from edgelake import limits
 from edgelake.errors import LedgerInvalid
 from edgelake.interfaces import LogEntry, LogPosition
 from edgelake.ledger.damage import Damage
@@ -68,6 +70,8 @@ class LedgerState:
         # Ids whose policies changed since the view was made, with their places in it.
         self._touched: dict[str, int | None] = {}
         self._file_hash = ("", 0)
+        self._recent: deque[tuple[int, str]] = deque()
+        self._known_since = self.version
 
     # ---------------------------------------------------------------- reading
 
@@ -153,6 +157,26 @@ class LedgerState:
         """Return whether a local policy is visible, and not the master's with its id."""
         return policy_id not in self.deletes and policy_id not in self.master.found
 
+    def changed_since(self, version: int) -> dict[str, Policy | None] | None:
+        """Return what is visible under each id that changed since a version.
+
+        Policies are as they are stored; ``None`` stands for nothing that is visible.
+        Returns ``None`` if that is not known any more; see
+        `limits.MAX_LEDGER_RECENT_CHANGES`.
+        """
+        if not self._known_since <= version <= self.version:
+            return None
+        found: dict[str, Policy | None] = {}
+        for changed_at, key in reversed(self._recent):
+            if changed_at <= version:
+                break
+            if key not in found:
+                shown = None if key in self.deletes else self.master.found.get(key)
+                if shown is None and key not in self.deletes:
+                    shown = self.local.get(key)
+                found[key] = shown
+        return dict(reversed(found.items()))
+
     def lines(self) -> list[str]:
         """Return the local lines of the file."""
         return [policy.text for policy in self.local.values()] + [
@@ -206,9 +230,11 @@ class LedgerState:
             if policy is not None:
                 del self._places[key]
                 self.local_size -= len(policy.text) + 1
+        put: list[str] = []
         for line in change.put:
             policy = policy_of_line(line)
             if policy is not None:
+                put.append(policy.id)
                 self.local_size += len(policy.text) + 1
                 self._touch(policy.id)
                 self.local[policy.id] = policy
@@ -228,6 +254,18 @@ class LedgerState:
                 self.history = History(change.place)
         if change.shown:
             self.version = next(_VERSIONS)
+            self._note(change, put)
+
+    def _note(self, change: Change, put: Sequence[str]) -> None:
+        """Keep in mind which ids a change was about."""
+        ids = [entry.policy_id for entry in change.entries]
+        ids += change.ended
+        ids += put
+        ids += [marker.id for marker in change.marked]
+        ids += change.unmarked
+        self._recent.extend((self.version, key) for key in ids)
+        while len(self._recent) > limits.MAX_LEDGER_RECENT_CHANGES:
+            self._known_since = self._recent.popleft()[0]
 
     def _touch(self, policy_id: str) -> None:
         """Note where a policy is in the view, before it is changed."""

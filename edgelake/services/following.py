@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
 from edgelake import limits
-from edgelake.errors import LedgerInvalid, Overloaded, PeerTimeout
+from edgelake.errors import LedgerInvalid, Overloaded, PeerClosed, PeerTimeout
 from edgelake.interfaces import LogPosition
 from edgelake.ledger import Adoption, LocalLedger
 from edgelake.services.jobs import Answer, Jobs, PendingJob
@@ -54,6 +54,7 @@ class Following:
         self._doubtful = False
         self._next_try_s = 0.0
         self._short_s: float | None = None
+        self._mute = 0
 
     def place(self) -> LogPosition | None:
         """Return the place that the ledger at hand is at, ``None`` if that is not known."""
@@ -83,13 +84,20 @@ class Following:
         # A number of a job can be guessed; who answers must have read the question.
         token = secrets.token_hex(12)
         command = f"event get_ledger_after {asked.epoch} {asked.seq} {asked.chain} {known} {token}"
-        with self._jobs.open() as job:
-            sent = tcp.request(self._master, command, job.header(0), attempts=1, asks=True)
-            answer = self._answer(sent, job)
+        try:
+            answer, keeps = self._put(tcp, command, limits.LEDGER_SESSION_WAIT_S)
+        except PeerClosed:
+            # It ended, or made room for others: a new connection tells.
+            answer, keeps = self._put(tcp, command, limits.LEDGER_ANSWER_WAIT_S)
         if answer is not None and answer.error == Overloaded.code:
             raise Overloaded(f"master {self._master} sends as many ledgers as it can")
+        if answer is None and self.ours and not keeps and not self._stopping():
+            self._mute += 1
+            if self._mute < limits.MAX_MUTE_LEDGER_ANSWERS:
+                # Whoever stands before it, or it as it ended: it kept a log until now.
+                raise PeerClosed(f"master {self._master} closed the connection without a word")
+        self._mute = 0
         if answer is None or answer.error:
-            keeps = sent.done() and sent.exception() is None and sent.result()
             pause = limits.LEDGER_ANSWER_WAIT_S if keeps else limits.SESSION_ASK_PAUSE_S
             self._next_try_s = time.monotonic() + pause
             self.ours = False
@@ -170,14 +178,38 @@ class Following:
         self._doubtful, self._short_s = True, None
         return True
 
-    def _answer(self, sent: Future[bool], job: PendingJob) -> Answer | None:
+    def _put(self, tcp: TcpService, command: str, patience_s: float) -> tuple[Answer | None, bool]:
+        """Ask the master once; return the answer, and whether it is known to keep connections.
+
+        Parameters
+        ----------
+        patience_s : float
+            How long no session may be found by which the answer could come.
+
+        Raises
+        ------
+        PeerError
+            It cannot be reached, or has not answered in time.
+        PeerClosed
+            The connection ended before the answer came.
+        """
+        with self._jobs.open() as job:
+            sent = tcp.request(self._master, command, job.header(0), attempts=1, asks=True)
+            way = _Way(lambda: tcp.session_to(self._master), sent, patience_s)
+            answer = self._answer(sent, job, way)
+            return answer, sent.done() and sent.exception() is None and sent.result()
+
+    def _answer(self, sent: Future[bool], job: PendingJob, way: _Way) -> Answer | None:
         """Wait for the answer; end early when it is known that there will be none."""
         begin_s = time.monotonic()
         while not self._stopping():
-            job.wait(_STEP_S)
+            gone = way.ended()
+            job.wait(0 if gone else _STEP_S)
             found = job.answers.get(0)
             if found is not None:
                 return found
+            if gone:
+                raise PeerClosed(f"master {self._master} closed the connection and did not answer")
             if sent.done() and not sent.result():
                 return None
             # Who keeps connections is of our kind; a whole ledger may take its time.
@@ -188,3 +220,28 @@ class Following:
                     raise PeerTimeout(f"master {self._master} did not answer in {patience_s:g} s")
                 return None
         return None
+
+
+class _Way:
+    """The session by which an answer has to come, if the question went by one."""
+
+    def __init__(self, look: Callable[[], int], sent: Future[bool], patience_s: float) -> None:
+        self._look = look
+        self._sent = sent
+        self._patience_s = patience_s
+        self._taken_s: float | None = None
+        self._session = 0
+
+    def ended(self) -> bool:
+        """Return whether it is not there any more."""
+        sent = self._sent
+        if not sent.done() or sent.exception() is not None or not sent.result():
+            return False
+        found, now_s = self._look(), time.monotonic()
+        if self._taken_s is None:
+            self._taken_s = now_s
+        if self._session == 0:
+            # One that was just made is listed in a moment, or has ended already.
+            self._session = found
+            return found == 0 and now_s - self._taken_s > self._patience_s
+        return found != self._session

@@ -59,15 +59,23 @@ class LedgerWriter:
     rows : SequencedLedger
     stored : callable
         Called after each commit, before anybody is told of its changes; must not block.
+    answered : callable
+        Called when those who asked for the changes have been told; must not block.
 
     Notes
     -----
     Thread-safe. Changes are stored in the order in which they are handed over.
     """
 
-    def __init__(self, rows: SequencedLedger, stored: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        rows: SequencedLedger,
+        stored: Callable[[], None],
+        answered: Callable[[], None],
+    ) -> None:
         self.rows = rows
         self._stored = stored
+        self._answered = answered
         self._queue = GroupCommit(self._carry_out)
         self._state: MasterState | None = None
 
@@ -188,6 +196,8 @@ class LedgerWriter:
                 change.done.set_exception(outcome)
             else:
                 change.done.set_result(outcome)
+        # Who asked for a change waits for its own answer, not for those of a thousand others.
+        self._answered()
 
     def _together(self, changes: Sequence[Change]) -> list[Any]:
         """Return what became of each change of one transaction: its outcome, or why not.

@@ -35,7 +35,8 @@ class MasterLedger:
     Attributes
     ----------
     changes : int
-        Differs after a change made through this object, before its watchers are called.
+        Differs after a change made through this object, before its fences and watchers
+        are called.
 
     Notes
     -----
@@ -49,7 +50,7 @@ class MasterLedger:
         self.rows = rows
         self.changes = 0
         self._lock = threading.Lock()
-        self._writer = LedgerWriter(rows, self._announce)
+        self._writer = LedgerWriter(rows, self._stored_here, self._announce)
         self._version: object = None
         self._lines: LedgerLines | None = None
         self._scans = 0
@@ -57,10 +58,23 @@ class MasterLedger:
         self._position: LogPosition | None = None
         self._told: LogPosition | None = None
         self._quarantine: tuple[str, ...] = ()
+        self._fences: list[Callable[[], None]] = []
         self._watchers: list[Callable[[], None]] = []
+        self._unannounced = False
+
+    def fence(self, spoilt: Callable[[], None]) -> None:
+        """Call ``spoilt`` after each change, before anybody is told of it; it must not block.
+
+        For what must not be said any more once a change is acknowledged: that the ledger
+        is as it was.
+        """
+        self._fences.append(spoilt)
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` after each change made through this object; it must not block."""
+        """Call ``changed`` after each change, when who asked for it is answered.
+
+        It must not block.
+        """
         self._watchers.append(changed)
 
     def unwatch(self, changed: Callable[[], None]) -> None:
@@ -341,20 +355,32 @@ class MasterLedger:
             return False
         return True
 
-    def _announce(self) -> None:
-        """Tell of changes made here."""
+    def _stored_here(self) -> None:
+        """Note changes made here; on the thread that stores them."""
         head = self.rows.head
         if head != self._told:
             self._told = head
+            self._unannounced = True
+            self._spoil()
+
+    def _announce(self) -> None:
+        """Tell of changes made here, after they were acknowledged; on the same thread."""
+        if self._unannounced:
+            self._unannounced = False
             self._tell()
 
     def _moved(self, position: LogPosition) -> None:
         """Tell of changes that another program made."""
         before, self._told = self._told, position
         if before is not None and before != position:
+            self._spoil()
             self._tell()
 
-    def _tell(self) -> None:
+    def _spoil(self) -> None:
         self.changes += 1
+        for spoilt in tuple(self._fences):
+            spoilt()
+
+    def _tell(self) -> None:
         for changed in tuple(self._watchers):
             changed()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,7 +81,7 @@ class _Sending:
 
 
 class Outbox:
-    """Remembers what was sent when, and what became of it; used by one thread.
+    """Remembers what was sent when, and what became of it; changed by one thread.
 
     Notes
     -----
@@ -103,17 +103,29 @@ class Outbox:
     @property
     def refused(self) -> tuple[Refusal, ...]:
         """What the master will not have."""
-        return tuple(r for r in self._refused.values() if not is_temporary(r.code))
+        return tuple(r for r in list(self._refused.values()) if not is_temporary(r.code))
 
     @property
     def postponed(self) -> tuple[Refusal, ...]:
         """What the master could not take when it was sent last."""
-        return tuple(r for r in self._refused.values() if is_temporary(r.code))
+        return tuple(r for r in list(self._refused.values()) if is_temporary(r.code))
 
     @property
-    def acknowledged(self) -> int:
-        """How many policies the master has stored, and has not shown yet."""
-        return len(self._stored)
+    def acknowledged(self) -> tuple[str, ...]:
+        """The policies that the master has stored; they go when a turn finds them shown."""
+        return tuple(self._stored)
+
+    def figures(self, policies: Sequence[Policy], deletes: Iterable[str]) -> dict[str, Any]:
+        """Return what is said of changes that wait, as JSON data; from any thread.
+
+        Of what waits no more nothing is said, although the next turn has yet to forget it.
+        """
+        texts = {**dict.fromkeys(deletes, ""), **{policy.id: policy.text for policy in policies}}
+        return {
+            "acknowledged": sum(texts.get(key, "") != "" for key in self.acknowledged),
+            "refused": [r.data() for r in self.refused if texts.get(r.id) == r.text],
+            "postponed": [r.data() for r in self.postponed if texts.get(r.id) == r.text],
+        }
 
     def next(self, policies: Sequence[Policy], deletes: Sequence[str]) -> Turn:
         """Return what to send now of all that waits."""

@@ -50,9 +50,27 @@ class TableProjection:
         # Before a master was heard there is nothing that the table should be like.
         if version == self._version or not self._ledger.heard:
             return
-        rows = [policy.row() for policy in self._ledger.find()]
+        if self._version and self._brought_on(table):
+            return
+        rows = [policy.row() for policy in self._ledger]
         if not rows and not self._filled and self._ledger.master_count == 0:
             return
         table.replace_all(rows, self._host)
         self._version = version
         self._filled = self._filled or bool(rows)
+
+    def _brought_on(self, table: LedgerRows) -> bool:
+        """Change the rows of what changed since the last time; return whether that is enough.
+
+        It is not after a change of the table by anybody else: all of it is looked at then.
+        """
+        found = self._ledger.changed_since(self._version)
+        if found is None:
+            return False
+        version, changed = found
+        rows = {key: policy.row() if policy else None for key, policy in changed.items()}
+        if table.update(rows, self._host) is None:
+            return False
+        self._version = version
+        self._filled = self._filled or self._ledger.count > 0
+        return True

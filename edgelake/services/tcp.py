@@ -227,6 +227,11 @@ class TcpService(Service):
             asks=asks or (large and job is not None and job.number != 0),
         )
 
+    def session_to(self, to: Endpoint) -> int:
+        """Return the session that leads to a node, 0 if there is none or the service stops."""
+        sender = self._sender
+        return sender.session_to(to) if sender is not None else 0
+
     def send_file(
         self, to: Endpoint, name: str, content: bytes, flag: FileFlag, job: Job
     ) -> Future[bool]:

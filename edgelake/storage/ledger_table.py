@@ -6,7 +6,7 @@ the other's database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from edgelake.errors import PolicyConflict, PolicyRowMissing, TableMissing
@@ -56,6 +56,7 @@ class LedgerTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._left: object = None  # token of the table as `replace_all` or `update` left it
         database.guard("ledger")
 
     def create(self) -> None:
@@ -194,26 +195,79 @@ class LedgerTable:
                     "SELECT policy_id, policy_type, company_name, status, policy FROM ledger"
                 )
             }
-            gone = [(policy_id,) for policy_id in stored.keys() - wanted.keys()]
-            new = [row for key, row in wanted.items() if key not in stored]
-            other = [
-                row
-                for key, row in wanted.items()
-                if stored.get(key, _columns(row)) != _columns(row)
-            ]
-            self._database.execute_many("DELETE FROM ledger WHERE policy_id = ?", gone)
-            self._database.execute_many(
-                _UPDATE,
-                [
-                    (
-                        *(r.policy_type, r.company, self._database.timestamp(r.date), host),
-                        *(r.status, r.policy, r.policy_id),
-                    )
-                    for r in other
-                ],
-            )
-            self._database.execute_many(_INSERT, [self._values(row, host) for row in new])
-        return RowChanges(inserted=len(new), updated=len(other), deleted=len(gone))
+            gone = stored.keys() - wanted.keys()
+            changes, left = self._made_equal(stored, wanted, gone, host)
+        self._left = left
+        return changes
+
+    def update(self, changed: Mapping[str, PolicyRow | None], host: str) -> RowChanges | None:
+        """Give some policies the rows they shall have, in one transaction; see `replace_all`.
+
+        Costs what is changed, and not what the table holds.
+
+        Parameters
+        ----------
+        changed : mapping of str to PolicyRow or None
+            Of each id that may differ its row, ``None`` for no row.
+        host : str
+
+        Returns
+        -------
+        RowChanges or None
+            ``None``, and nothing is changed: the table is not, or is not known to be, as
+            `replace_all` or this method left it.
+
+        Raises
+        ------
+        DatabaseError
+            The table is as it was.
+        """
+        if self._left is None:
+            return None
+        sql = (
+            "SELECT policy_id, policy_type, company_name, status, policy FROM ledger"
+            " WHERE policy_id = ?"
+        )
+        with self.explained(), self._database.transaction():
+            if self._database.version() != self._left:
+                return None
+            stored = {
+                found[0]: found[1:]
+                for key in changed
+                for found in self._database.query(sql, (key,))
+            }
+            wanted = {key: row for key, row in changed.items() if row is not None}
+            changes, left = self._made_equal(stored, wanted, stored.keys() - wanted.keys(), host)
+        self._left = left
+        return changes
+
+    def _made_equal(
+        self,
+        stored: Mapping[str, tuple[object, ...]],
+        wanted: Mapping[str, PolicyRow],
+        gone: Collection[str],
+        host: str,
+    ) -> tuple[RowChanges, object]:
+        """Make stored rows what is wanted; return what that took, and the table's token then."""
+        new = [row for key, row in wanted.items() if key not in stored]
+        other = [
+            row for key, row in wanted.items() if stored.get(key, _columns(row)) != _columns(row)
+        ]
+        database = self._database
+        database.execute_many("DELETE FROM ledger WHERE policy_id = ?", [(key,) for key in gone])
+        database.execute_many(
+            _UPDATE,
+            [
+                (
+                    *(r.policy_type, r.company, database.timestamp(r.date), host),
+                    *(r.status, r.policy, r.policy_id),
+                )
+                for r in other
+            ],
+        )
+        database.execute_many(_INSERT, [self._values(row, host) for row in new])
+        changes = RowChanges(inserted=len(new), updated=len(other), deleted=len(gone))
+        return changes, database.version()
 
     @contextmanager
     def explained(self) -> Iterator[None]:

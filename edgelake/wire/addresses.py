@@ -138,6 +138,12 @@ class Resolver:
         job.add_done_callback(lambda job: self._given_up(host, done) if job.cancelled() else None)
         return done
 
+    def known(self, host: str) -> str | None:
+        """Return what a name was found to be the last time, ``None`` if that is not known."""
+        with self._lock:
+            entry = self._cache.get(host)
+        return None if entry is None else entry[1]
+
     def close(self) -> None:
         """Give up the names that wait; a look-up under way ends by itself, unheard."""
         with self._lock:

@@ -191,6 +191,16 @@ class MessageSender:
             outcome.set_exception(exc)
         return outcome
 
+    def session_to(self, to: Endpoint) -> int:
+        """Return the number of the session by which messages for a node travel, 0 for none.
+
+        An answer that was to come by a session that is not there any more will most likely
+        never come. Waits for nothing: of a host name nobody has looked up nothing is known.
+        """
+        to = self._route(to) if self._route else to
+        ip = numeric_ip(to.host) or self._resolver.known(to.host)
+        return self._native.session_to(ip, to.port) if ip is not None else 0
+
     def statistics(self) -> dict[str, int]:
         """Return the native counters: sent, failed, retries, pending and more."""
         return self._native.statistics()

@@ -174,3 +174,36 @@ def test_threads_share_one_store(rows: LedgerRows):
     assert sorted(rows.read()) == sorted(
         f"{n}-{s}" for n in range(workers) for s in range(0, each, 2)
     )
+
+
+@given(before=ROWS, after=ROWS)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_an_update_makes_of_the_named_rows_what_they_shall_be(rows: LedgerRows, before, after):
+    rows.replace_all(before, HOST)
+    old = {found.policy_id: found for found in before}
+    new = {found.policy_id: found for found in after}
+    changed = {key: new.get(key) for key in ("a", "e'", "F", "no row")}
+    changes = rows.update(changed, HOST)
+    assert changes is not None
+    assert changes.inserted == sum(key in new and key not in old for key in changed)
+    assert changes.deleted == sum(key in old and key not in new for key in changed)
+    expected = {key: found for key, found in old.items() if key not in changed}
+    expected |= {key: found for key, found in changed.items() if found is not None}
+    assert sorted(rows.read()) == sorted(found.policy for found in expected.values())
+    assert rows.update(changed, HOST) == RowChanges()
+    assert rows.replace_all(list(expected.values()), HOST) == RowChanges()
+
+
+def test_an_update_of_a_table_that_somebody_changed_does_nothing(rows: LedgerRows):
+    assert rows.update({"a": row("a", text="a")}, HOST) is None
+    rows.replace_all([row("a", text="a")], HOST)
+    assert rows.update({"b": row("b", text="b")}, HOST) == RowChanges(inserted=1)
+    assert rows.insert(row("x", text="x"), HOST)
+    assert rows.update({"a": None}, HOST) is None
+    assert rows.read() == ["a", "b", "x"]
+    rows.replace_all([row("b", text="b")], HOST)
+    assert rows.update({"b": None}, HOST) == RowChanges(deleted=1)

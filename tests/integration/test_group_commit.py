@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.insert_load import insert_rate
-from edgelake import Node, limits
+from edgelake import Client, Node, limits
 from edgelake.errors import DatabaseError, EdgeLakeError, Overloaded, PolicyNotUnique
 from edgelake.ledger import parse_policy
 from edgelake.services.master import MasterLedger, fault_of
@@ -115,6 +115,22 @@ class TestMessages:
         # One that came first, and the others together.
         assert len(commits.sizes) <= 3
         assert max(commits.sizes) >= 150
+
+    def test_who_inserts_is_answered_before_others_are_told(self, master):
+        node, address = master
+        answered = threading.Event()
+        fences: list[bool] = []
+        told: list[bool] = []
+        ledger = node._parts.master_ledger()
+        # Nobody may be told any more that nothing changed, once it is acknowledged.
+        ledger.fence(lambda: fences.append(answered.is_set()))
+        ledger.watch(lambda: told.append(answered.wait(10)))
+        with Client(address) as client:
+            answer = client.request(f"blockchain push confirm {device('a')}")
+            assert answer.startswith("stored 1 ")
+            answered.set()
+        eventually(lambda: len(told) == 1, "the others are told")
+        assert (fences, told) == ([False], [True])
 
     def test_clients_that_only_wait_for_acknowledgements(self, master):
         node, address = master

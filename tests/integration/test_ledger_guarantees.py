@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from edgelake import Client, Node
+from edgelake import Client, Node, limits
 from edgelake.errors import (
     CommandError,
     EdgeLakeError,
+    PeerRefused,
     PolicyConflict,
     PolicyInvalid,
     PolicyNotUnique,
@@ -341,6 +342,27 @@ def test_a_node_begins_with_the_ledger_of_another(master: Node, tmp_path: Path) 
         assert lines(new)[:2] == lines(master)
         new.run(f"blockchain seed from {address}")
         assert ids(new) == ["a", "b", "mine"]
+
+
+def test_who_gives_no_ledger_to_begin_with_is_told_why(node: Node) -> None:
+    listen(node)
+    with pytest.raises(PeerRefused, match="refused the connection"):
+        node.run("blockchain seed from 127.0.0.1:1")
+    assert ids(node) == []
+
+
+def test_a_ledger_to_begin_with_may_take_its_time(
+    master: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = listen(master)
+    master.run("run blockchain sync where source = dbms and time = 1 second and dest = file")
+    master.run('blockchain push {"device": {"id": "a"}}')
+    eventually(lambda: ids(master) == ["a"], "the policy on the master")
+    monkeypatch.setattr(limits, "SILENT_REPLY_WAIT_S", 0.0)
+    with Node(tmp_path / "new") as new:
+        listen(new)
+        new.run(f"blockchain seed from {address}")
+        assert ids(new) == ["a"]
 
 
 def test_a_node_goes_over_to_another_master(pair, tmp_path: Path) -> None:

@@ -115,8 +115,8 @@ class TestFollowing:
         follower = nodes("one")
         answer = Following._answer
 
-        def late(self, sent, job):
-            found = answer(self, sent, job)
+        def late(self, *question):
+            found = answer(self, *question)
             if names(node_ledger(node)) == ["a"]:
                 # The master tells of it before the follower has read what it asked for.
                 push(node, "b")
@@ -240,6 +240,46 @@ class TestFollowing:
         assert len(asked) <= 200
         assert len(answer.text) <= 200
         assert json.loads(answer.text)["kind"] == "none"
+
+    def test_a_table_that_follows_is_changed_where_the_ledger_is(self, master, nodes, monkeypatch):
+        node, address = master
+        for name in ("a", "b"):
+            push(node, name)
+        follower = nodes("follower")
+        follower.run("connect dbms blockchain where type = sqlite")
+        follower.run("create table ledger where dbms = blockchain")
+        table = follower._parts.master_ledger().rows
+        whole: list[int] = []
+        replace = table.replace_all
+
+        def counted(rows, host):
+            whole.append(len(rows))
+            return replace(rows, host)
+
+        monkeypatch.setattr(table, "replace_all", counted)
+
+        def shown() -> list[str]:
+            path = follower._parts.databases.get("blockchain").path
+            with closing(sqlite3.connect(path)) as other:
+                return [row[0] for row in other.execute("SELECT policy_id FROM ledger ORDER BY 1")]
+
+        follow(follower, address, dest=" and dest = dbms")
+        eventually(lambda: shown() == ["a", "b"], "the first ledger")
+        push(node, "c")
+        eventually(lambda: shown() == ["a", "b", "c"], "a new row")
+        node.run("blockchain drop policy where id = a")
+        eventually(lambda: shown() == ["b", "c"], "a row that goes")
+        follower.run('blockchain insert where policy = {"device": {"id": "l"}} and local = true')
+        follower.run("run blockchain sync")
+        eventually(lambda: shown() == ["b", "c", "l"], "a local one")
+        assert whole == [2]
+        # What another program did is found with the next change, and made good.
+        path = follower._parts.databases.get("blockchain").path
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute("DELETE FROM ledger WHERE policy_id = 'b'")
+        push(node, "d")
+        eventually(lambda: shown() == ["b", "c", "d", "l"], "the whole table")
+        assert whole == [2, 4]
 
     def test_hints_that_are_none_cost_one_question(self, master, nodes):
         node, address = master

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgelake import Node, limits
+from edgelake import Client, Node, limits
 from edgelake.errors import (
     LedgerFull,
     NoReply,
@@ -367,3 +367,16 @@ def _texts(node: Node) -> list[str]:
         "SELECT policy FROM ledger_log ORDER BY seq"
     )
     return [text for (text,) in rows]
+
+
+def test_who_has_a_policy_replaced_is_told_when_it_is_stored(tmp_path: Path) -> None:
+    node, address = make_master(tmp_path / "replacing")
+    with node, Client(address) as client:
+        node.run('blockchain push {"device": {"id": "a", "name": "first"}}')
+        word = 'blockchain replace policy {} with {{"device": {{"name": "second"}}}}'
+        said = client.request(word.format("a")).split()
+        assert (said[0], said[1], said[3]) == ("replaced", "2", "a")
+        with pytest.raises(RemoteError, match="nosuch"):
+            client.request(word.format("nosuch"))
+        # At the master itself nothing is said, as ever.
+        assert node.run(word.format("a")).text == ""

@@ -131,6 +131,8 @@ class History(RuleBasedStateMachine):
         self.master = ""
         self.local: list[str] = []
         self.deleted: dict[str, str | None] = {}
+        self.copied = 0
+        self.copy: dict[str, Policy] = {}
 
     def ids_of_master(self):
         return [policy.id for policy in parse_ledger(self.master.encode(), strict=True).policies]
@@ -225,6 +227,21 @@ class History(RuleBasedStateMachine):
         self.ledger.write_file()
         if self.file.data is not None:
             assert self.file.data == self.ledger.content()
+
+    @rule()
+    def a_copy_is_brought_on_by_what_changed(self):
+        found = self.ledger.changed_since(self.copied)
+        if found is None:
+            self.copied, self.copy = self.ledger.version, {p.id: p for p in self.ledger}
+            return
+        self.copied, changed = found
+        for key, policy in changed.items():
+            if policy is None:
+                self.copy.pop(key, None)
+            else:
+                self.copy[key] = policy
+        assert self.copied == self.ledger.version
+        assert self.copy == {policy.id: policy for policy in self.ledger}
 
     @invariant()
     def promises_hold(self):

@@ -134,3 +134,20 @@ def test_an_acknowledged_delete_is_done_when_the_ledger_has_come_so_far(clock):
     box.void("other")
     clock[0] += 60
     assert box.next([], ["a"]).deletes == ("a",)
+
+
+def test_nothing_is_said_of_what_waits_no_more(clock):
+    box = Outbox()
+    box.refuse(policy("a"), "busy", 24)
+    box.refuse(policy("b"), "not unique", 180)
+    box.refuse("c", "busy", 24)
+    box.acknowledge(policy("d"), LogPosition("e", 1, "c"))
+    told = box.figures([policy("a"), policy("b"), policy("d")], ["c"])
+    assert [found["id"] for found in told["postponed"]] == ["a", "c"]
+    assert [found["id"] for found in told["refused"]] == ["b"]
+    assert told["acknowledged"] == 1
+    # The ledger has come, and no turn was taken since.
+    nothing = {"acknowledged": 0, "refused": [], "postponed": []}
+    assert box.figures([], []) == nothing
+    # Another policy under an id is not what was refused.
+    assert box.figures([], ["a", "b", "d"]) == nothing

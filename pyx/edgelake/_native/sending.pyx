@@ -3,13 +3,14 @@
 import os
 
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from edgelake._native.delivery cimport Delivery, delivery_close
 from edgelake._native.message cimport Message
 from edgelake._native.outbox cimport *
+from edgelake._native.peers cimport peers_session
 from edgelake._native.posix cimport AF_INET, getpid, inet_pton
 from edgelake._native.posting cimport post
 from edgelake._native.system cimport as_ns
@@ -198,6 +199,28 @@ cdef class Sending:
             status = outbox_room(self.outbox, causing, length)
         if status != ADDED:
             self._refuse(status, "", 0, cause)
+
+    def session_to(self, str ip not None, port):
+        """Return the number of the session by which messages for an address travel, 0 for none.
+
+        Raises
+        ------
+        LocalProtocolError
+            The address is none.
+        """
+        cdef uint32_t number = 0
+        cdef uint16_t to
+        cdef uint64_t found = 0
+        if inet_pton(AF_INET, ip.encode(errors="replace"), &number) != 1:
+            raise LocalProtocolError(f"destination {ip!r} is no IPv4 address in numbers")
+        if not 1 <= port <= 65535:
+            raise LocalProtocolError(f"port {port} is not in 1..65535")
+        to = port
+        self._check_process()
+        if self.delivery.shared != NULL:
+            with nogil:
+                found = peers_session(&self.delivery.shared.peers, number, to)
+        return found
 
     cdef object _refuse(self, int status, str ip, object port, str cause):
         cdef Outbox* outbox = self.outbox
