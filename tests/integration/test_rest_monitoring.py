@@ -179,7 +179,7 @@ def test_metrics_while_every_thread_is_busy(tmp_path: Path) -> None:
     with rest_node(tmp_path / "home", threads=1) as (node, call):
         over = threading.Event()
         node._parts.services.find(RestService).pool.submit(over.wait)
-        waiting = threading.Thread(target=call.get, args=("get status",))
+        waiting = threading.Thread(target=call.get, args=("get processes",))
         waiting.start()
         try:
             eventually(

@@ -99,7 +99,7 @@ def test_a_caller_cannot_fill_the_table(node: Node, call: Caller) -> None:
 def test_the_pool_tells_how_busy_its_threads_are(node: Node, call: Caller) -> None:
     assert node.run("get rest pool").text == "REST Pool with 3 threads: [0, 0, 0] (0)"
     for _ in range(3):
-        call.get("get status")
+        call.get("get processes")
     found = data(node, "get rest pool")
     assert (found["threads"], found["running"], found["waiting"]) == (3, 0, 0)
     assert sum(one["calls"] for one in found["details"]) == 3
