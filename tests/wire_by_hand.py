@@ -148,6 +148,10 @@ class _Sender:
     def require_room(self, peer_ip: str, size: int) -> None:
         """There is always room."""
 
+    def session_to(self, to: Endpoint) -> int:
+        """Return a session that never ends: answers are late, and come."""
+        return 1
+
 
 class _Line(TcpService):
     """The TCP service of a node whose messages are carried by hand."""

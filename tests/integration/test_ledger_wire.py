@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from edgelake import Node, limits
-from edgelake.errors import EdgeLakeError
+from edgelake.errors import EdgeLakeError, PeerClosed
 from edgelake.services.master import MasterLedger
 from edgelake.wire import Endpoint
 from tests.integration.test_ledger_log import figures, follow, make_master, push
@@ -115,6 +115,9 @@ def test_messages_of_the_master_before_change_nothing_after_a_switch(network: Ne
         question.sent.set_result(False)
 
     network.wire.ask = as_an_old_one
+    for _ in range(limits.MAX_MUTE_LEDGER_ANSWERS - 1):
+        with pytest.raises(PeerClosed):
+            follower.source.cycle()
     follower.source.cycle()
     for letter in [*network.wire.letters]:
         late += network.wire.hand_over(letter)
