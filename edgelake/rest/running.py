@@ -125,8 +125,9 @@ class Runner:
         EdgeLakeError
             One failed; those after it did not run.
         """
-        if not wanted.variables and all(map(self._quick, wanted.commands)):
+        if not wanted.variables and len(wanted.commands) == 1 and self._quick(wanted.commands[0]):
             # Handing it to a thread and taking the answer back would cost several times as much.
+            # Of many in one body each would be quick, and all of them hold every other caller.
             return self._run(wanted, origin)
         return await self.in_pool(lambda: self._run(wanted, origin))
 

@@ -247,6 +247,7 @@ def test_more_calls_than_may_wait(
     # What needs no thread does not wait for one, but obeys all else.
     assert call.get("get status").status == 200
     assert call.get("get status where format = nosuch").status == 400
+    assert call("POST", body="get status\nget status", content_type="text/plain").status == 503
     monkeypatch.setattr(limits, "MAX_REST_WAITING", 1)
     assert call.get("get processes").status == 200
 
