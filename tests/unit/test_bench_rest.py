@@ -102,12 +102,17 @@ def test_without_wrk_the_package_is_named(
 @pytest.mark.parametrize("name", [*TROUBLES][1:])
 def test_trouble_is_there_and_goes_again(servers: Servers, name: str) -> None:
     call = Caller(servers.node.port)
+    own = 0
 
-    def open_now() -> int:
+    def now(figure: str) -> int:
+        nonlocal own
+        own += 1
         reply = call.get("get rest server info where format = json")
-        return int(reply.data["connections"])
+        return int(reply.data[figure])
 
-    eventually(lambda: open_now() == 1, "nobody but us")
+    eventually(lambda: now("connections") == 1, "nobody but us")
+    before = now("calls") - own
     with TROUBLES[name](servers.node.port):
-        eventually(lambda: open_now() > 50, "the others")
-    eventually(lambda: open_now() == 1, "nobody but us")
+        eventually(lambda: now("connections") > 50, "the others")
+        assert now("calls") - own == before, "one of the others was answered"
+    eventually(lambda: now("connections") == 1, "nobody but us")
