@@ -109,10 +109,12 @@ class Sites:
         elif name.count(":") == 1:
             name = name.partition(":")[0]
         name = name.rstrip(".")
+        if name in self._hosts:
+            return True
         try:
             ip_address(name)
         except ValueError:
-            return name in self._hosts
+            return False
         # An address is no name that somebody could lead elsewhere.
         return True
 
