@@ -1,7 +1,7 @@
 # A node that follows a master, and that others follow in its place:
 # process examples/relay.al with two values in variables, for example
 #   edgelake --serve -c "set own_port = 32248" -c "set master_node = 127.0.0.1:32048" process examples/relay.al
-# A follower of it is any node whose connection is the address of this one; see docs/ledger.md.
+# A follower of it is any node whose connection is the address of this one; see docs/ledger-details.md.
 
 create work directories
 

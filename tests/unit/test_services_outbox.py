@@ -53,7 +53,7 @@ def test_numbers_without_a_meaning_of_their_own():
 
 
 def test_the_page_names_the_numbers_that_mean_not_now():
-    page = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "ledger-details.md").read_text()
     (row,) = (line for line in page.splitlines() if line.startswith("| not now: "))
     numbers = {int(number) for number in row.split("|")[2].split(",")}
     assert numbers == {code for code in range(1, 1000) if is_temporary(code)}
