@@ -114,6 +114,13 @@ class _Door:
                 response, fault = problem(exc), exc.message
                 if isinstance(exc, WrongMethod):
                     response.headers["allow"] = allowed_by(request)
+            except asyncio.CancelledError:
+                # The server ends, and waits for nobody any longer.
+                ended = NotRunning(
+                    "the REST server ended before the command did",
+                    hint="look whether it was carried out before you send it again",
+                )
+                response, fault = problem(ended), ended.message
             except Exception as exc:
                 _log.exception("a REST call failed")
                 found = ServiceError(f"internal error: {exc!r}")
@@ -153,9 +160,8 @@ class _Door:
 
     async def nowhere(self, request: Request) -> Response:
         """Answer a call to a path that nothing lies under."""
-        raise FileMissing(
-            f"nothing lies under '{request.url.path[:80]}'", hint="commands are sent to /"
-        )
+        path = request.scope["path"][:80]
+        raise FileMissing(f"nothing lies under '{path}'", hint="commands are sent to /")
 
     def _count(self, request: Request, response: Response, fault: str, seconds: float) -> None:
         name = agent_of(request).partition("/")[0].strip()
@@ -175,7 +181,7 @@ class _Door:
         if log is not None:
             log.rest_call(
                 request.method,
-                request.url.path,
+                request.scope["path"],
                 address,
                 caller,
                 response.status_code,

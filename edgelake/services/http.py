@@ -34,6 +34,21 @@ __all__ = ["HttpServer"]
 _log = logging.getLogger(__name__)
 _HEAD_FRAME_BYTES = len(b"GET  HTTP/1.1\r\n\r\n")
 _FIELD_FRAME_BYTES = len(b": \r\n")
+
+
+class _ToOurs(logging.Handler):
+    """Has the library's errors in the log file, and off the node's terminal.
+
+    Its warnings are about what callers send: they are counted, see `HttpServer.refusals`.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR:
+            _log.handle(record)
+
+
+logging.getLogger("uvicorn").addHandler(_ToOurs())
+
 _REASONS = {
     400: "Bad Request",
     408: "Request Timeout",
@@ -216,10 +231,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > limits.MAX_REST_HEAD_BYTES:
+        if self._head_bytes > limits.MAX_REST_HEAD_BYTES and not self.transport.is_closing():
             self._too_large()
 
     def on_message_begin(self) -> None:
@@ -236,6 +250,9 @@ class _BoundedHttp(HttpToolsProtocol):
         self._parse(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            # A field behind the body: who was judged by his head does not change it.
+            return
         if len(self.headers) >= limits.MAX_REST_HEADERS:
             self._too_large()
             return
@@ -248,7 +265,12 @@ class _BoundedHttp(HttpToolsProtocol):
         if not self.transport.is_closing():
             super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        """Begin to count what is no body: the next line, or the fields behind the last one."""
+        self._head_bytes = 0
+
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         if self.cycle is not None and not self.transport.is_closing():
             super().on_body(body)
 
@@ -307,8 +329,8 @@ class _BoundedHttp(HttpToolsProtocol):
         """Answer what never became a request, and close."""
         self._count(reason)
         self._stop_timer()
-        # Somebody in the middle of an answer would take this for a part of it.
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._is_answering():
+            # Who is in the middle of an answer would take this for a part of it.
             self.transport.abort()
             return
         body = json.dumps({"code": ServiceError.code, "error": error, "hint": hint}).encode()
@@ -320,6 +342,13 @@ class _BoundedHttp(HttpToolsProtocol):
         self.transport.close()
         # Who takes nothing, or does not agree to end TLS, would hold it.
         self.loop.call_later(limits.REST_FINISH_S, self.transport.abort)
+
+    def _is_answering(self) -> bool:
+        """Return whether an answer is under way, or is owed for a whole request."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        return cycle.response_started or not cycle.more_body or bool(self.pipeline)
 
     def _count(self, reason: str) -> None:
         self.refused[reason] = self.refused.get(reason, 0) + 1

@@ -18,6 +18,7 @@ from tests.http_calls import HOST, Caller, rest_node
 from tests.waiting import eventually
 
 CALL = b"GET / HTTP/1.1\r\nhost: localhost\r\ncommand: get status\r\nconnection: close\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
@@ -91,8 +92,7 @@ def test_a_request_that_is_never_whole(
     monkeypatch.setattr(limits, "REST_REQUEST_S", 0.3)
     body = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nset"
     for sent in (b"", CALL[:1], CALL[:-2], body):
-        said = answer_to(call.port, sent)
-        assert b" 408 " in said.split(b"\r\n", 1)[0] or sent is body, sent
+        assert b" 408 " in answer_to(call.port, sent).split(b"\r\n", 1)[0], sent
     assert figures(node)["slow_request"] == 4
     assert call.get("get status").status == 200
 
@@ -170,6 +170,31 @@ def test_what_is_no_http(served: tuple[Node, Caller], sent: bytes) -> None:
     assert b'"hint"' in said
     assert figures(node)["bad_request"] == 1
     assert call.get("get status").status == 200
+
+
+def test_a_body_whose_parts_are_no_parts(served: tuple[Node, Caller]) -> None:
+    node, call = served
+    assert answer_to(call.port, CHUNKED + b"zz\r\n").startswith(b"HTTP/1.1 400 ")
+    assert figures(node)["bad_request"] == 1
+
+
+def test_fields_behind_a_body_say_nothing(served: tuple[Node, Caller]) -> None:
+    _, call = served
+    fields = b"host: evil.example\r\ndestination: 127.0.0.1:1\r\n"
+    fields += b"x: 1\r\n" * limits.MAX_REST_HEADERS
+    said = answer_to(call.port, CHUNKED + b"8\r\necho one\r\n0\r\n" + fields + b"\r\n")
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.endswith(b"\r\n\r\none")
+
+
+@pytest.mark.parametrize("behind", [b"8;", b"8\r\necho one\r\n0\r\nx: ", b"0\r\nx: "])
+def test_what_is_neither_head_nor_body_is_bounded(
+    served: tuple[Node, Caller], behind: bytes
+) -> None:
+    node, call = served
+    much = b"a" * (8 * limits.MAX_REST_HEAD_BYTES)
+    assert answer_to(call.port, CHUNKED + behind + much).startswith(b"HTTP/1.1 431 ")
+    assert figures(node)["large_head"] == 1
 
 
 def test_an_upgrade_is_not_taken(served: tuple[Node, Caller]) -> None:
