@@ -383,8 +383,19 @@ def _context(tls: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
+
+    def nobody_there() -> str:
+        # Else the library asks on the terminal, and the node waits.
+        raise ConfigurationError(
+            f"the key for TLS is encrypted: {tls.key}",
+            hint="store it without a pass phrase, readable for the node's user alone",
+        )
+
+    def load_chain() -> None:
+        context.load_cert_chain(tls.certificate, tls.key, nobody_there)
+
     steps: Sequence[tuple[str, Callable[[], Any], Any]] = (
-        ("certificate", lambda: context.load_cert_chain(tls.certificate, tls.key), tls.certificate),
+        ("certificate", load_chain, tls.certificate),
         ("authority", lambda: context.load_verify_locations(tls.authority), tls.authority),
     )
     for what, load, path in steps:
@@ -399,5 +410,8 @@ def _context(tls: TlsFiles) -> ssl.SSLContext:
                 hint="put it there, or run the server without ssl = true",
             ) from exc
         except (ssl.SSLError, OSError) as exc:
-            raise ConfigurationError(f"{what} for TLS is not usable: {path}: {exc}") from exc
+            raise ConfigurationError(
+                f"{what} for TLS is not usable: {path}: {exc}",
+                hint="certificates and keys are PEM, and the key is that of the certificate",
+            ) from exc
     return context
