@@ -108,19 +108,15 @@ class _Door:
                 response, fault = Response(status_code=499), "the caller went away"
             except asyncio.CancelledError:
                 # The server has waited long enough; who waits for an answer still gets one.
-                exc = NotRunning("the REST server stops", hint="ask again when it runs")
-                response, fault = problem(exc), exc.message
+                stops = NotRunning(
+                    "the REST server stops",
+                    hint="look whether it was carried out before you send it again",
+                )
+                response, fault = problem(stops), stops.message
             except EdgeLakeError as exc:
                 response, fault = problem(exc), exc.message
                 if isinstance(exc, WrongMethod):
                     response.headers["allow"] = allowed_by(request)
-            except asyncio.CancelledError:
-                # The server ends, and waits for nobody any longer.
-                ended = NotRunning(
-                    "the REST server ended before the command did",
-                    hint="look whether it was carried out before you send it again",
-                )
-                response, fault = problem(ended), ended.message
             except Exception as exc:
                 _log.exception("a REST call failed")
                 found = ServiceError(f"internal error: {exc!r}")

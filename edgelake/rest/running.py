@@ -87,6 +87,8 @@ class Runner:
         self._interpreter = interpreter
         self._node = node
         self._service = service
+        # Else the threads get far ahead of the loop, and their answers pile up.
+        self._places = asyncio.Semaphore(2 * service.options.threads)
 
     async def in_pool(self, call: Callable[[], T]) -> T:
         """Return what a call gives that may take a while, run by a thread of the pool.
@@ -119,7 +121,8 @@ class Runner:
                 return call()
 
         try:
-            return await loop.run_in_executor(self._service.pool, work)
+            async with self._places:
+                return await loop.run_in_executor(self._service.pool, work)
         finally:
             if started:
                 calls.running -= 1

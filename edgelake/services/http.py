@@ -1,17 +1,20 @@
 """An HTTP server in a thread of its own: uvicorn, with bounds that it does not have itself.
 
 Needs the extra ``edgelake[rest]``. What one client does costs no other anything: a client
-that is slow to ask, or slow to take its answer, holds a socket and a small buffer until its
-time is up. Why uvicorn: ``docs/decisions/0007-rest-on-uvicorn.md``.
+that is slow to ask, or slow to take its answer, holds a socket until its time is up; and what
+all of them have not taken is bounded. Why uvicorn: ``docs/decisions/0007-rest-on-uvicorn.md``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
 import socket
 import ssl
+import sys
+import termios
 import threading
 from asyncio import TimerHandle
 from collections import Counter
@@ -186,7 +189,12 @@ class _Server(uvicorn.Server):
 
 def _bounded_by(refused: dict[str, int], handshakes: TlsListener | None) -> type[asyncio.Protocol]:
     """Return the protocol of a server that counts here whom it closed, and why."""
-    own = {"refused": refused, "handshakes": handshakes, "addresses": Counter()}
+    own = {
+        "refused": refused,
+        "handshakes": handshakes,
+        "addresses": Counter(),
+        "untaken": {},
+    }
     return type("BoundedHttp", (_BoundedHttp,), own)
 
 
@@ -196,6 +204,8 @@ class _BoundedHttp(HttpToolsProtocol):
     refused: dict[str, int]
     handshakes: TlsListener | None
     addresses: Counter[str]
+    untaken: dict[_BoundedHttp, None]
+    """Whose answers are not taken as fast as they come, the longest waiting first."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self.handshakes is not None:
@@ -287,7 +297,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._reader is None:
-            self._reader = self.loop.call_later(limits.REST_TAKE_S, self._not_taken)
+            self.untaken[self] = None
+            self._await_reader()
+            self._make_room()
 
     def resume_writing(self) -> None:
         self._stop_reader()
@@ -304,8 +316,34 @@ class _BoundedHttp(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._refuse(408, "slow_request", "the request was not whole in time", "send it faster")
 
+    def _await_reader(self) -> None:
+        """Begin to count the time in which a part of the answer has to be taken."""
+        self._reader = self.loop.call_later(limits.REST_TAKE_S, self._taken_since, self._left())
+
+    def _left(self) -> int:
+        """Return how many bytes of the answer the caller's machine has not acknowledged."""
+        sent = self.transport.get_extra_info("socket")
+        in_kernel = fcntl.ioctl(sent.fileno(), termios.TIOCOUTQ, bytes(4))
+        return self.transport.get_write_buffer_size() + int.from_bytes(in_kernel, sys.byteorder)
+
+    def _taken_since(self, before: int) -> None:
+        if before - self._left() < limits.REST_TAKE_BYTES:
+            self._not_taken()
+        else:
+            self._await_reader()
+
+    def _make_room(self) -> None:
+        """Drop those who have waited longest while too much waits, but for this one."""
+        held = {one: one.transport.get_write_buffer_size() for one in self.untaken}
+        total = sum(held.values())
+        for one, size in held.items():
+            if total <= limits.MAX_REST_UNTAKEN_BYTES or one is self:
+                break
+            one._not_taken()
+            total -= size
+
     def _not_taken(self) -> None:
-        self._reader = None
+        self._stop_reader()
         self._count("slow_reader")
         self.transport.abort()
 
@@ -359,6 +397,7 @@ class _BoundedHttp(HttpToolsProtocol):
             self._timer = None
 
     def _stop_reader(self) -> None:
+        self.untaken.pop(self, None)
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None

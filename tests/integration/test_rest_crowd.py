@@ -44,6 +44,27 @@ def answer_to(port: int, sent: bytes) -> bytes:
         return found
 
 
+LARGE = 8_000_000
+
+
+def large_policy(node: Node) -> None:
+    """Have a ledger that is a large answer."""
+    for number in range(20):
+        body = f'{{"device": {{"name": "d{number}", "text": "{"x" * (LARGE // 20)}"}}}}'
+        node.run(f"blockchain insert where policy = {body} and local = true")
+
+
+@contextlib.contextmanager
+def slow_reader(port: int) -> Iterator[socket.socket]:
+    """Have asked for the ledger by a connection that holds little of it."""
+    with socket.socket() as line:
+        line.settimeout(20)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect((HOST, port))
+        line.sendall(CALL.replace(b"get status", b"blockchain get *"))
+        yield line
+
+
 def whole(line: socket.socket) -> bytes:
     """Return the next answer that comes by a connection."""
     reader = line.makefile("rb", buffering=0)
@@ -244,6 +265,40 @@ def test_who_takes_all_but_the_last_of_an_answer_is_dropped(
             line.sendall(CALL.replace(b"get status", b"get !long"))
         eventually(lambda: figures(node)["connections"] == 0, "all are dropped")
     assert figures(node)["slow_reader"] > 4
+
+
+def test_who_takes_an_answer_slowly_gets_all_of_it(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, call = served
+    large_policy(node)
+    monkeypatch.setattr(limits, "REST_TAKE_S", 1.0)
+    monkeypatch.setattr(limits, "REST_TAKE_BYTES", 4096)
+    with slow_reader(call.port) as line:
+        found = 0
+        # As much as has to be taken, over more time than a caller has who takes nothing.
+        for part in iter(lambda: line.recv(64 * 1024), b""):
+            found += len(part)
+            time.sleep(0.002)
+    assert found > LARGE
+    assert figures(node)["slow_reader"] == 0
+
+
+def test_answers_that_wait_are_bounded_together(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, call = served
+    large_policy(node)
+    # The system's own buffers hold a part of each.
+    monkeypatch.setattr(limits, "MAX_REST_UNTAKEN_BYTES", LARGE // 8)
+    with slow_reader(call.port) as first:
+        assert first.recv(9) == b"HTTP/1.1 "
+        with slow_reader(call.port) as second:
+            eventually(lambda: figures(node).get("slow_reader") == 1, "the first one is dropped")
+            with contextlib.suppress(ConnectionResetError):
+                assert sum(map(len, iter(lambda: first.recv(65536), b""))) < LARGE
+            assert sum(map(len, iter(lambda: second.recv(65536), b""))) > LARGE
+    assert call.get("get status").status == 200
 
 
 def test_more_connections_than_there_may_be(

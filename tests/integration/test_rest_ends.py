@@ -1,7 +1,9 @@
-"""The end of a REST server with calls under way, and what its terminal shows of callers."""
+"""What a REST server leaves behind: calls under way at its end, terminal, memory."""
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import socket
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from pathlib import Path
 
 from edgelake import errors
 from tests.http_calls import HOST, Reply, rest_node
+from tests.integration.test_rest_crowd import LARGE, figures, large_policy, slow_reader
+from tests.waiting import eventually
 
 UPGRADE = b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
 
@@ -47,3 +51,25 @@ def test_callers_write_nothing_on_the_terminal(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60
     )
     assert (node.returncode, node.stdout, node.stderr) == (0, "503\n", "")
+
+
+def memory_of_a_crowd(home: Path) -> int:
+    """Return the most bytes that a node took while a hundred asked for much and read nothing."""
+    with rest_node(home, rate=0) as (node, call), contextlib.ExitStack() as stack:
+        large_policy(node)
+        for _ in range(100):
+            stack.enter_context(slow_reader(call.port))
+        eventually(lambda: figures(node)["calls"] == 100, "all are answered", 60)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_answers_for_many_do_not_pile_up(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path;"
+        " from tests.integration.test_rest_ends import memory_of_a_crowd;"
+        " print(memory_of_a_crowd(Path(sys.argv[1])))"
+    )
+    node = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=120
+    )
+    assert int(node.stdout) < 100 * LARGE, node.stderr
