@@ -729,7 +729,13 @@ REST_REQUEST_S: Final = 20.0
 also that until keys are agreed on."""
 
 REST_TAKE_S: Final = 20.0
-"""Longest time in which a caller takes nothing of an answer that waits for it."""
+"""Time in which a caller has to take `REST_TAKE_BYTES` of an answer that waits for it."""
+
+REST_TAKE_BYTES: Final = 64 * 1024
+"""What a caller has to take of a large answer every `REST_TAKE_S`."""
+
+MAX_REST_UNTAKEN_BYTES: Final = 64 * 1024 * 1024
+"""Answers that wait for their callers, all together, beside the newest of them."""
 
 REST_KEEP_ALIVE_S: Final = 60
 """How long a connection is kept after an answer, in whole seconds."""

@@ -313,7 +313,7 @@ def permit(command: Command, origin: Origin, level: Permission) -> None:
     if needed > level or needed is Permission.NEVER:
         where = f"to '{origin.user}'" if origin.user else "from remote"
         how = "set user" if origin.user else "set remote permission = …"
-        raise NotPermitted(
-            f"'{command.name}' is not permitted {where}",
-            hint=f"the node's administrator sets the level: {how}",
-        )
+        hint = f"the node's administrator sets the level: {how}"
+        if needed is Permission.NEVER:
+            hint = "it is only for the node's own console and scripts"
+        raise NotPermitted(f"'{command.name}' is not permitted {where}", hint=hint)

@@ -54,7 +54,7 @@ def _file_get(context: Context, call: Call) -> Result:
     several = is_pattern(source)
     target: str = call.arguments.get("target") or (os.path.dirname(source) if several else source)
     if origin.peer is None:
-        return Result()
+        raise NotPermitted("'file get' sends its file to a node, and no node asks", hint=_USAGE)
     reach = reach_of(context)
     try:
         paths = files_named(source, reach)

@@ -25,6 +25,7 @@ from edgelake.language import (
     Reference,
     Size,
     VariableName,
+    shortened,
 )
 
 __all__ = ["Candidate", "candidates"]
@@ -115,7 +116,7 @@ def _references(match: re.Match[str], names: NodeNames) -> Iterator[Candidate]:
         if name.startswith(begun) and name != begun and not _NEEDS_QUOTES.search(name):
             # Values of the environment are often secrets: they are not shown.
             secret = mark == "$" or _SECRET.search(name)
-            meta = "" if secret else known[name][:_META_CHARS]
+            meta = "" if secret else shortened(known[name], _META_CHARS)
             yield Candidate(mark + name, len(match[0]), meta)
 
 
@@ -147,7 +148,7 @@ def _offered(
         return
     for word, meta in words if isinstance(offer, Fixed) else sorted(words):
         if word.startswith(begun) and word != begun:
-            yield Candidate(quote + word + quote, len(quote + begun), meta[:_META_CHARS])
+            yield Candidate(quote + word + quote, len(quote + begun), shortened(meta, _META_CHARS))
 
 
 def _bring(begun: str) -> Iterator[tuple[str, str]]:

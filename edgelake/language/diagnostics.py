@@ -17,9 +17,9 @@ _QUOTED_CHARS = 80
 _LONG_WORD = re.compile(r"\S{257,}")
 
 
-def shortened(text: str) -> str:
-    """Return what somebody wrote as a message quotes it: at most 80 characters, then …."""
-    return text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}…"
+def shortened(text: str, most: int = _QUOTED_CHARS) -> str:
+    """Return what somebody wrote as a message quotes it: at most so many characters, then …."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def nearest(text: str, known: Iterable[str]) -> str | None:

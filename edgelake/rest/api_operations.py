@@ -86,7 +86,7 @@ API: dict[str, Operation] = {
             node=record(
                 name=TEXT, address=TEXT, version=TEXT, home=TEXT, uptime_s=NUMBER, time_s=NUMBER
             ),
-            caller={"type": "object", "required": ["ip", "level"]},
+            caller={"type": "object", "required": ["ip", "level", "sign_in"]},
             addresses=listed(record(kind=TEXT, external=TEXT, internal=TEXT, bind=TEXT)),
             services=listed(
                 record(

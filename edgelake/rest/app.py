@@ -109,8 +109,11 @@ class _Door:
                 response, fault = Response(status_code=499), "the caller went away"
             except asyncio.CancelledError:
                 # The server has waited long enough; who waits for an answer still gets one.
-                exc = NotRunning("the REST server stops", hint="ask again when it runs")
-                response, fault = problem(exc), exc.message
+                stops = NotRunning(
+                    "the REST server stops",
+                    hint="look whether it was carried out before you send it again",
+                )
+                response, fault = problem(stops), stops.message
             except EdgeLakeError as exc:
                 response, fault = problem(exc), exc.message
                 if isinstance(exc, WrongMethod):
@@ -155,9 +158,8 @@ class _Door:
 
     async def nowhere(self, request: Request) -> Response:
         """Answer a call to a path that nothing lies under."""
-        raise FileMissing(
-            f"nothing lies under '{request.url.path[:80]}'", hint="commands are sent to /"
-        )
+        path = request.scope["path"][:80]
+        raise FileMissing(f"nothing lies under '{path}'", hint="commands are sent to /")
 
     def _count(self, request: Request, response: Response, fault: str, seconds: float) -> None:
         name = agent_of(request).partition("/")[0].strip()
@@ -177,7 +179,7 @@ class _Door:
         if log is not None:
             log.rest_call(
                 request.method,
-                request.url.path,
+                request.scope["path"],
                 address,
                 caller,
                 response.status_code,

@@ -63,6 +63,11 @@ class DataDoor:
 
     async def _rows(self, request: Request, origin: Origin) -> Response:
         self._permit(origin)
+        if "destination" in request.headers:
+            raise WrongValue(
+                "rows are stored by the node that gets them: 'destination' is for commands",
+                hint="send them to that node's REST server",
+            )
         name = _name(request)
         streaming = _mode(request) == "streaming"
         body = await body_of(request)

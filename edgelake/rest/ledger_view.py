@@ -21,7 +21,7 @@ from edgelake.errors import (
     TableMissing,
 )
 from edgelake.interfaces import LogEntry
-from edgelake.language import read_remote
+from edgelake.language import read_remote, shortened
 from edgelake.ledger import Policy, Predicate
 from edgelake.rest.desk import Desk
 from edgelake.rest.fields import Fields, asked
@@ -150,7 +150,7 @@ def _row(policy: Policy) -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
-    return text[:120]
+    return shortened(text, 120)
 
 
 # ------------------------------------------------------------------ changes

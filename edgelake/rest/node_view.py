@@ -43,6 +43,8 @@ async def overview(desk: Desk, request: Request) -> dict[str, Any]:
             "ip": origin.ip,
             "user": origin.user or None,
             "level": desk.level(origin).name.lower(),
+            # Without users a name would be asked for, and mean nothing.
+            "sign_in": len(node.users) > 0,
         },
         "addresses": _addresses(desk),
         "services": _services(desk),

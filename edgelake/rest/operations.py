@@ -135,12 +135,12 @@ class DescribedRoute(Route):
 
 
 class AnyRoute(Route):
-    """The route of all paths, line feeds in them included, by every method."""
+    """The route of all paths, ``*`` and line feeds in them included, by every method."""
 
     def __init__(self, endpoint: Handler) -> None:
         super().__init__("/{path:path}", endpoint)
         self.methods = set()
-        self.path_regex = re.compile("/(?P<path>.*)", re.DOTALL)
+        self.path_regex = re.compile("(?P<path>.*)", re.DOTALL)
 
 
 def route(

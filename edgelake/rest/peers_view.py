@@ -11,6 +11,7 @@ from starlette.requests import Request
 from edgelake import limits
 from edgelake.commands.names import NODE_TYPES
 from edgelake.errors import BadDestination, NoDestination
+from edgelake.language import shortened
 from edgelake.ledger import Policy
 from edgelake.rest.desk import Desk
 from edgelake.rest.fields import asked
@@ -68,7 +69,7 @@ async def ping(desk: Desk, request: Request) -> dict[str, Any]:
         "node": node,
         "reachable": reply.error is None,
         "ms": round(passed_ms, 2),
-        "reply": reply.text[:200] if reply.error is None else None,
+        "reply": shortened(reply.text, 200) if reply.error is None else None,
         "problem": None if reply.error is None else problem_data(reply.error),
     }
 
@@ -102,4 +103,4 @@ def _address(policy: Policy) -> str | None:
 
 
 def _text(value: Any) -> str:
-    return value[:120] if isinstance(value, str) else ""
+    return shortened(value, 120) if isinstance(value, str) else ""

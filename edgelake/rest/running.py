@@ -19,6 +19,7 @@ from edgelake.commands.interpreter import permit
 from edgelake.commands.kept import Kept
 from edgelake.commands.replies import as_peer_error, data_of, remote_error
 from edgelake.errors import (
+    BadDestination,
     CommandSyntaxError,
     EdgeLakeError,
     NoDestination,
@@ -28,7 +29,14 @@ from edgelake.errors import (
     UnknownCommand,
 )
 from edgelake.interfaces import Permission, Result
-from edgelake.language import CommandStatement, bind_and_learn, parse, parse_remote
+from edgelake.language import (
+    Call,
+    CommandStatement,
+    Variables,
+    bind_and_learn,
+    parse,
+    parse_remote,
+)
 from edgelake.language.wiretext import from_wire
 from edgelake.rest.requests import Wanted
 from edgelake.services.rest import RestService
@@ -40,6 +48,7 @@ T = TypeVar("T")
 
 _MOST_QUICK_CHARS = 200
 _NETWORK = "(operator, query, master, publisher)"
+_ANY_NODE = "(127.0.0.1:1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,8 @@ class Runner:
         self._interpreter = interpreter
         self._node = node
         self._service = service
+        # Else the threads get far ahead of the loop, and their answers pile up.
+        self._places = asyncio.Semaphore(2 * service.options.threads)
 
     async def in_pool(self, call: Callable[[], T]) -> T:
         """Return what a call gives that may take a while, run by a thread of the pool.
@@ -110,7 +121,8 @@ class Runner:
                 return call()
 
         try:
-            return await loop.run_in_executor(self._service.pool, work)
+            async with self._places:
+                return await loop.run_in_executor(self._service.pool, work)
         finally:
             if started:
                 calls.running -= 1
@@ -175,21 +187,31 @@ class Runner:
         context = Context(
             self._node, self._interpreter, origin, lambda result: None, given=variables
         )
-        destination = _listed(wanted.destination)
-        statements = parse(f"run client {destination} {command}", self._interpreter.registry)
-        if len(statements) != 1 or not isinstance(statements[0], CommandStatement):
-            raise CommandSyntaxError(
-                "other nodes get one command at a time", hint="send one command in each call"
-            )
-        call = bind_and_learn(statements[0], self._interpreter.registry, variables)
+        call = self._sent(_listed(wanted.destination), command, variables)
         request: str | None = call.arguments.get("command")
         if request is None or call.arguments["destination"].here:
             raise NoDestination("'destination' names no node", hint="write ip:port")
+        # What was looked at is the command; neither text may make another one of both.
+        if request != self._sent(_ANY_NODE, command, variables).arguments.get("command"):
+            raise BadDestination(
+                "'destination' and the command cannot be told apart",
+                hint="write ip:port, or policies in parentheses",
+            )
         self._permit(request, origin)
         nodes = resolve(context, call)
         if wanted.destination == "network":
             nodes = self._without_own(nodes)
         return ask(context, nodes, request, wanted.timeout_s or None)
+
+    def _sent(self, destination: str, command: str, variables: Variables) -> Call:
+        """Return the ``run client`` that sends a command."""
+        registry = self._interpreter.registry
+        statements = parse(f"run client {destination} {command}", registry)
+        if len(statements) != 1 or not isinstance(statements[0], CommandStatement):
+            raise CommandSyntaxError(
+                "other nodes get one command at a time", hint="send one command in each call"
+            )
+        return bind_and_learn(statements[0], registry, variables)
 
     def _permit(self, request: str, origin: Origin) -> None:
         """Refuse a command that the caller may not run here; one that is unknown is for admins."""
@@ -207,6 +229,11 @@ class Runner:
             [getattr(word, "literal", None) for word in statement.words]
         )
         if command is not None:
+            if command.name == "file get":
+                raise NotPermitted(
+                    "'file get' is not permitted by REST",
+                    hint="files are fetched by a node: run client (ip:port) file get …",
+                )
             # The other node does not know who he is: what only users may is not for it.
             permit(command, replace(origin, user=""), level)
 

@@ -120,9 +120,11 @@ class Sites:
 
 
 def _followed(request: Request) -> bool:
-    """Return whether somebody follows a link; a form that a page filled in is not that."""
-    navigates = request.headers.get("sec-fetch-mode") == "navigate"
-    return navigates and request.method in ("GET", "HEAD")
+    """Return whether somebody follows a link; a filled in form and a frame are not that."""
+    said = request.headers
+    navigates = said.get("sec-fetch-mode") == "navigate"
+    in_window = said.get("sec-fetch-dest", "document") == "document"
+    return navigates and in_window and request.method in ("GET", "HEAD")
 
 
 def _place(origin: str) -> str:

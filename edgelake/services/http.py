@@ -1,17 +1,20 @@
 """An HTTP server in a thread of its own: uvicorn, with bounds that it does not have itself.
 
 Needs the extra ``edgelake[rest]``. What one client does costs no other anything: a client
-that is slow to ask, or slow to take its answer, holds a socket and a small buffer until its
-time is up. Why uvicorn: ``docs/decisions/0007-rest-on-uvicorn.md``.
+that is slow to ask, or slow to take its answer, holds a socket until its time is up; and what
+all of them have not taken is bounded. Why uvicorn: ``docs/decisions/0007-rest-on-uvicorn.md``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
 import socket
 import ssl
+import sys
+import termios
 import threading
 from asyncio import TimerHandle
 from collections import Counter
@@ -34,6 +37,21 @@ __all__ = ["HttpServer"]
 _log = logging.getLogger(__name__)
 _HEAD_FRAME_BYTES = len(b"GET  HTTP/1.1\r\n\r\n")
 _FIELD_FRAME_BYTES = len(b": \r\n")
+
+
+class _ToOurs(logging.Handler):
+    """Has the library's errors in the log file, and off the node's terminal.
+
+    Its warnings are about what callers send: they are counted, see `HttpServer.refusals`.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR:
+            _log.handle(record)
+
+
+logging.getLogger("uvicorn").addHandler(_ToOurs())
+
 _REASONS = {
     400: "Bad Request",
     408: "Request Timeout",
@@ -171,7 +189,12 @@ class _Server(uvicorn.Server):
 
 def _bounded_by(refused: dict[str, int], handshakes: TlsListener | None) -> type[asyncio.Protocol]:
     """Return the protocol of a server that counts here whom it closed, and why."""
-    own = {"refused": refused, "handshakes": handshakes, "addresses": Counter()}
+    own = {
+        "refused": refused,
+        "handshakes": handshakes,
+        "addresses": Counter(),
+        "untaken": {},
+    }
     return type("BoundedHttp", (_BoundedHttp,), own)
 
 
@@ -181,6 +204,8 @@ class _BoundedHttp(HttpToolsProtocol):
     refused: dict[str, int]
     handshakes: TlsListener | None
     addresses: Counter[str]
+    untaken: dict[_BoundedHttp, None]
+    """Whose answers are not taken as fast as they come, the longest waiting first."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self.handshakes is not None:
@@ -216,10 +241,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > limits.MAX_REST_HEAD_BYTES:
+        if self._head_bytes > limits.MAX_REST_HEAD_BYTES and not self.transport.is_closing():
             self._too_large()
 
     def on_message_begin(self) -> None:
@@ -236,6 +260,9 @@ class _BoundedHttp(HttpToolsProtocol):
         self._parse(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            # A field behind the body: who was judged by his head does not change it.
+            return
         if len(self.headers) >= limits.MAX_REST_HEADERS:
             self._too_large()
             return
@@ -248,7 +275,12 @@ class _BoundedHttp(HttpToolsProtocol):
         if not self.transport.is_closing():
             super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        """Begin to count what is no body: the next line, or the fields behind the last one."""
+        self._head_bytes = 0
+
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         if self.cycle is not None and not self.transport.is_closing():
             super().on_body(body)
 
@@ -265,7 +297,9 @@ class _BoundedHttp(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._reader is None:
-            self._reader = self.loop.call_later(limits.REST_TAKE_S, self._not_taken)
+            self.untaken[self] = None
+            self._await_reader()
+            self._make_room()
 
     def resume_writing(self) -> None:
         self._stop_reader()
@@ -282,8 +316,34 @@ class _BoundedHttp(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._refuse(408, "slow_request", "the request was not whole in time", "send it faster")
 
+    def _await_reader(self) -> None:
+        """Begin to count the time in which a part of the answer has to be taken."""
+        self._reader = self.loop.call_later(limits.REST_TAKE_S, self._taken_since, self._left())
+
+    def _left(self) -> int:
+        """Return how many bytes of the answer the caller's machine has not acknowledged."""
+        sent = self.transport.get_extra_info("socket")
+        in_kernel = fcntl.ioctl(sent.fileno(), termios.TIOCOUTQ, bytes(4))
+        return self.transport.get_write_buffer_size() + int.from_bytes(in_kernel, sys.byteorder)
+
+    def _taken_since(self, before: int) -> None:
+        if before - self._left() < limits.REST_TAKE_BYTES:
+            self._not_taken()
+        else:
+            self._await_reader()
+
+    def _make_room(self) -> None:
+        """Drop those who have waited longest while too much waits, but for this one."""
+        held = {one: one.transport.get_write_buffer_size() for one in self.untaken}
+        total = sum(held.values())
+        for one, size in held.items():
+            if total <= limits.MAX_REST_UNTAKEN_BYTES or one is self:
+                break
+            one._not_taken()
+            total -= size
+
     def _not_taken(self) -> None:
-        self._reader = None
+        self._stop_reader()
         self._count("slow_reader")
         self.transport.abort()
 
@@ -307,8 +367,8 @@ class _BoundedHttp(HttpToolsProtocol):
         """Answer what never became a request, and close."""
         self._count(reason)
         self._stop_timer()
-        # Somebody in the middle of an answer would take this for a part of it.
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._is_answering():
+            # Who is in the middle of an answer would take this for a part of it.
             self.transport.abort()
             return
         body = json.dumps({"code": ServiceError.code, "error": error, "hint": hint}).encode()
@@ -321,6 +381,13 @@ class _BoundedHttp(HttpToolsProtocol):
         # Who takes nothing, or does not agree to end TLS, would hold it.
         self.loop.call_later(limits.REST_FINISH_S, self.transport.abort)
 
+    def _is_answering(self) -> bool:
+        """Return whether an answer is under way, or is owed for a whole request."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        return cycle.response_started or not cycle.more_body or bool(self.pipeline)
+
     def _count(self, reason: str) -> None:
         self.refused[reason] = self.refused.get(reason, 0) + 1
 
@@ -330,6 +397,7 @@ class _BoundedHttp(HttpToolsProtocol):
             self._timer = None
 
     def _stop_reader(self) -> None:
+        self.untaken.pop(self, None)
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
@@ -354,8 +422,19 @@ def _context(tls: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
+
+    def nobody_there() -> str:
+        # Else the library asks on the terminal, and the node waits.
+        raise ConfigurationError(
+            f"the key for TLS is encrypted: {tls.key}",
+            hint="store it without a pass phrase, readable for the node's user alone",
+        )
+
+    def load_chain() -> None:
+        context.load_cert_chain(tls.certificate, tls.key, nobody_there)
+
     steps: Sequence[tuple[str, Callable[[], Any], Any]] = (
-        ("certificate", lambda: context.load_cert_chain(tls.certificate, tls.key), tls.certificate),
+        ("certificate", load_chain, tls.certificate),
         ("authority", lambda: context.load_verify_locations(tls.authority), tls.authority),
     )
     for what, load, path in steps:
@@ -370,5 +449,8 @@ def _context(tls: TlsFiles) -> ssl.SSLContext:
                 hint="put it there, or run the server without ssl = true",
             ) from exc
         except (ssl.SSLError, OSError) as exc:
-            raise ConfigurationError(f"{what} for TLS is not usable: {path}: {exc}") from exc
+            raise ConfigurationError(
+                f"{what} for TLS is not usable: {path}: {exc}",
+                hint="certificates and keys are PEM, and the key is that of the certificate",
+            ) from exc
     return context

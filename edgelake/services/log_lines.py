@@ -33,6 +33,7 @@ _LOGGERS = (
     ("edgelake.wire", "tcp"),
     ("edgelake.services.http", "rest"),
     ("edgelake.rest", "rest"),
+    ("uvicorn", "rest"),
     ("edgelake.services.synchronizer", "synchronizer"),
 )
 

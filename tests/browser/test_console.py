@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -304,10 +305,23 @@ def test_who_may_not_see_the_logs_is_told_so(node: Node, at: Visit) -> None:
     try:
         at.go("logs")
         expect(at.page.locator("main .fault")).to_contain_text("not permitted")
-        expect(at.page.locator("main .fault a")).to_have_text("Sign in")
         expect(at.page.locator("#level")).to_have_text("level read")
+        # Nobody has a name here by which more could be done.
+        expect(at.page.get_by_text("Sign in")).to_have_count(2)
+        for link in at.page.get_by_text("Sign in").all():
+            expect(link).to_be_hidden()
     finally:
         node.run("set remote permission = admin")
+
+
+def test_who_has_a_name_may_say_it(chromium: Browser, tmp_path: Path) -> None:
+    with rest_node(tmp_path) as (node, _):
+        add_user(node, level="admin")
+        node.run("set rest anonymous = read")
+        with visit(chromium, url_of(node)) as at:
+            at.go("logs")
+            expect(at.page.locator("main .fault a")).to_be_visible()
+            expect(at.page.locator("#login")).to_be_visible()
 
 
 def test_a_node_that_ends_is_missed(

@@ -16,7 +16,7 @@ def test_every_call_is_on_the_page_on_wide_and_narrow_screens(tmp_path: Path) ->
     with rest_node(tmp_path / "home", tcp=False) as (_, call), browser() as chromium:
         paths = call("GET", "/openapi.json").data["paths"]
         calls = [(method, path) for path, methods in paths.items() for method in methods]
-        for width in (1280, 390):
+        for width in (1280, 360):
             with visit(
                 chromium,
                 f"http://{HOST}:{call.port}",
@@ -30,5 +30,7 @@ def test_every_call_is_on_the_page_on_wide_and_narrow_screens(tmp_path: Path) ->
                 expect(at.page.locator("#healthz")).to_contain_text("Whether the node is alive")
                 at.page.locator("#run details").first.locator("summary").click()
                 expect(at.page.locator("#run pre").first).to_contain_text('"command": string')
+                for link in at.page.locator("#groups a").all():
+                    assert link.evaluate("it => it.scrollWidth <= it.clientWidth")
                 assert at.overflow() == 0
                 assert at.faults == []

@@ -207,6 +207,7 @@ def test_malformed_rows_are_told_by_their_place(
         ({"instructions": "i" * 33}, 400, "cannot be 'instructions'"),
         ({"mode": "fast"}, 400, "'fast' is no mode"),
         ({"type": "csv"}, 400, "'csv' is no type of data"),
+        ({"destination": "10.0.0.8:32048"}, 400, "'destination' is for commands"),
         ({"Content-Encoding": "br"}, 400, "in the coding 'br'"),
         ({"Content-Encoding": "gzip"}, 400, "not compressed by gzip"),
     ],

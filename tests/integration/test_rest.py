@@ -258,7 +258,7 @@ def test_a_body_that_is_no_text(steady: Caller) -> None:
     assert (reply.status, reply.data["error"]) == (400, "the body is not UTF-8 from byte 9")
 
 
-@pytest.mark.parametrize("path", ["/nosuch", "/a%0d%0ab", "/%ff", "//", "/metrics/"])
+@pytest.mark.parametrize("path", ["/nosuch", "/a%0d%0ab", "/%ff", "//", "/metrics/", "*"])
 def test_a_path_that_is_none(steady: Caller, path: str) -> None:
     reply = steady("GET", path, command="get status")
     assert (reply.status, reply.data["hint"]) == (404, "commands are sent to /")

@@ -233,7 +233,12 @@ def test_the_overview_tells_what_the_node_is(node: Node, call: Caller) -> None:
     assert found["node"]["address"] == f"edgelake@{tcp_place(node)}"
     assert found["node"]["home"] == str(node.home.root)
     assert found["node"]["uptime_s"] >= 0
-    assert found["caller"] == {"ip": "127.0.0.1", "user": None, "level": "metadata"}
+    assert found["caller"] == {
+        "ip": "127.0.0.1",
+        "user": None,
+        "level": "metadata",
+        "sign_in": False,
+    }
     assert [one["kind"] for one in found["addresses"]] == ["TCP", "REST"]
     assert {one["name"]: one["state"] for one in found["services"]} == {
         "tcp": "Running",
@@ -425,6 +430,7 @@ def test_peers_are_the_nodes_that_the_ledger_names(node: Node, call: Caller) -> 
         ("dead", host, "1"),
         ("evil", "127.0.0.1:1) exit node", "9"),
         ("lost", host, '"none"'),
+        ("n" * 121, host, '"none"'),
     ):
         body = f'{{"query": {{"name": "{name}", "ip": "{ip}", "port": {at}}}}}'
         node.run(f"blockchain insert where policy = {body} and local = true")
@@ -434,6 +440,7 @@ def test_peers_are_the_nodes_that_the_ledger_names(node: Node, call: Caller) -> 
         "dead": f"{host}:1",
         "evil": None,
         "lost": None,
+        "n" * 120 + "…": None,
     }
     assert [name for name, one in found.items() if one["self"]] == ["self"]
     alive = ask(call, "peers/ping", node=f"{host}:{port}")

@@ -18,6 +18,7 @@ from tests.http_calls import HOST, Caller, rest_node
 from tests.waiting import eventually
 
 CALL = b"GET / HTTP/1.1\r\nhost: localhost\r\ncommand: get status\r\nconnection: close\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
@@ -41,6 +42,27 @@ def answer_to(port: int, sent: bytes) -> bytes:
             while part := line.recv(65536):
                 found += part
         return found
+
+
+LARGE = 8_000_000
+
+
+def large_policy(node: Node) -> None:
+    """Have a ledger that is a large answer."""
+    for number in range(20):
+        body = f'{{"device": {{"name": "d{number}", "text": "{"x" * (LARGE // 20)}"}}}}'
+        node.run(f"blockchain insert where policy = {body} and local = true")
+
+
+@contextlib.contextmanager
+def slow_reader(port: int) -> Iterator[socket.socket]:
+    """Have asked for the ledger by a connection that holds little of it."""
+    with socket.socket() as line:
+        line.settimeout(20)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect((HOST, port))
+        line.sendall(CALL.replace(b"get status", b"blockchain get *"))
+        yield line
 
 
 def whole(line: socket.socket) -> bytes:
@@ -91,8 +113,7 @@ def test_a_request_that_is_never_whole(
     monkeypatch.setattr(limits, "REST_REQUEST_S", 0.3)
     body = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nset"
     for sent in (b"", CALL[:1], CALL[:-2], body):
-        said = answer_to(call.port, sent)
-        assert b" 408 " in said.split(b"\r\n", 1)[0] or sent is body, sent
+        assert b" 408 " in answer_to(call.port, sent).split(b"\r\n", 1)[0], sent
     assert figures(node)["slow_request"] == 4
     assert call.get("get status").status == 200
 
@@ -172,6 +193,31 @@ def test_what_is_no_http(served: tuple[Node, Caller], sent: bytes) -> None:
     assert call.get("get status").status == 200
 
 
+def test_a_body_whose_parts_are_no_parts(served: tuple[Node, Caller]) -> None:
+    node, call = served
+    assert answer_to(call.port, CHUNKED + b"zz\r\n").startswith(b"HTTP/1.1 400 ")
+    assert figures(node)["bad_request"] == 1
+
+
+def test_fields_behind_a_body_say_nothing(served: tuple[Node, Caller]) -> None:
+    _, call = served
+    fields = b"host: evil.example\r\ndestination: 127.0.0.1:1\r\n"
+    fields += b"x: 1\r\n" * limits.MAX_REST_HEADERS
+    said = answer_to(call.port, CHUNKED + b"8\r\necho one\r\n0\r\n" + fields + b"\r\n")
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.endswith(b"\r\n\r\none")
+
+
+@pytest.mark.parametrize("behind", [b"8;", b"8\r\necho one\r\n0\r\nx: ", b"0\r\nx: "])
+def test_what_is_neither_head_nor_body_is_bounded(
+    served: tuple[Node, Caller], behind: bytes
+) -> None:
+    node, call = served
+    much = b"a" * (8 * limits.MAX_REST_HEAD_BYTES)
+    assert answer_to(call.port, CHUNKED + behind + much).startswith(b"HTTP/1.1 431 ")
+    assert figures(node)["large_head"] == 1
+
+
 def test_an_upgrade_is_not_taken(served: tuple[Node, Caller]) -> None:
     _, call = served
     upgrade = CALL.replace(b"close", b"upgrade")[:-2] + b"upgrade: websocket\r\n\r\n"
@@ -219,6 +265,40 @@ def test_who_takes_all_but_the_last_of_an_answer_is_dropped(
             line.sendall(CALL.replace(b"get status", b"get !long"))
         eventually(lambda: figures(node)["connections"] == 0, "all are dropped")
     assert figures(node)["slow_reader"] > 4
+
+
+def test_who_takes_an_answer_slowly_gets_all_of_it(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, call = served
+    large_policy(node)
+    monkeypatch.setattr(limits, "REST_TAKE_S", 1.0)
+    monkeypatch.setattr(limits, "REST_TAKE_BYTES", 4096)
+    with slow_reader(call.port) as line:
+        found = 0
+        # As much as has to be taken, over more time than a caller has who takes nothing.
+        for part in iter(lambda: line.recv(64 * 1024), b""):
+            found += len(part)
+            time.sleep(0.002)
+    assert found > LARGE
+    assert figures(node)["slow_reader"] == 0
+
+
+def test_answers_that_wait_are_bounded_together(
+    served: tuple[Node, Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, call = served
+    large_policy(node)
+    # The system's own buffers hold a part of each.
+    monkeypatch.setattr(limits, "MAX_REST_UNTAKEN_BYTES", LARGE // 8)
+    with slow_reader(call.port) as first:
+        assert first.recv(9) == b"HTTP/1.1 "
+        with slow_reader(call.port) as second:
+            eventually(lambda: figures(node).get("slow_reader") == 1, "the first one is dropped")
+            with contextlib.suppress(ConnectionResetError):
+                assert sum(map(len, iter(lambda: first.recv(65536), b""))) < LARGE
+            assert sum(map(len, iter(lambda: second.recv(65536), b""))) > LARGE
+    assert call.get("get status").status == 200
 
 
 def test_more_connections_than_there_may_be(

@@ -162,6 +162,35 @@ def test_what_a_caller_may_not_do_here_he_may_not_have_done(
     assert call.post("system ls", destination=others[0]).status == 403
 
 
+@pytest.mark.parametrize(
+    ("destination", "command"),
+    [
+        ("%s) set a = 5 #", "get status"),
+        ("(%s) set a = 5 #", "get status"),
+        ("%s) get version", "get status"),
+        ("(%s", "get status) set a = 5"),
+        ("(query where company !=", "help ) set a = 5"),
+        ("(%s) set a = (5", "get status)"),
+    ],
+)
+def test_a_destination_is_no_part_of_the_command(
+    node: Node, call: Caller, others: list[str], destination: str, command: str
+) -> None:
+    """Else GET, which a link of any page can bring, would be for more than information."""
+    node.run("set remote permission = admin")
+    place = f'{{"query": {{"name": "q", "ip": "{HOST}", "port": {others[0].split(":")[1]}}}}}'
+    node.run(f"blockchain insert where policy = {place} and local = true")
+    reply = call.get(command, destination=destination.replace("%s", others[0]))
+    assert reply.status == 400, reply.text
+
+
+def test_no_node_is_made_to_send_files(node: Node, call: Caller, others: list[str]) -> None:
+    node.run("set remote permission = admin")
+    for more in ({}, {"destination": others[0]}):
+        reply = call.post("file get !!blockchain_file", **more)
+        assert (reply.status, reply.data["code"]) == (403, 212)
+
+
 def test_what_another_node_refuses_is_told(node: Node, call: Caller, others: list[str]) -> None:
     node.run("set remote permission = admin")
     reply = call.post("set a = 5", destination=others[0])

@@ -115,6 +115,9 @@ def test_its_own_page_may_and_a_link_is_followed(closed: Caller) -> None:
     link = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
     assert closed("GET", "/?command=get+status", **link).status == 200
     assert closed("POST", "/", "print x", **link).status == 403
+    # What is drawn within another page was chosen by nobody.
+    frame = {**link, "Sec_Fetch_Dest": "iframe"}
+    assert closed("GET", "/?command=get+status", **frame).status == 403
 
 
 @pytest.mark.parametrize(

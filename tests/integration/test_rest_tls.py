@@ -120,6 +120,21 @@ def test_a_file_that_is_missing_or_wrong_is_named(
     assert "not running" in node.run("get rest server info").text
 
 
+def test_nobody_is_asked_for_the_pass_phrase_of_a_key(
+    node: Node, keys: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pem"
+    folder.mkdir()
+    for found in keys.iterdir():
+        (folder / found.name).write_bytes(found.read_bytes())
+    key = "server-fen01-private-key.key"
+    openssl(folder, "pkey", "-in", key, "-aes256", "-passout", "pass:kestrel", "-out", "closed")
+    (folder / "closed").rename(folder / key)
+    node.run(f"pem_dir = {folder}")
+    with pytest.raises(errors.ConfigurationError, match="is encrypted"):
+        start(node)
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden"])
 def test_an_organisation_is_no_path(node: Node, name: str) -> None:
     with pytest.raises(errors.ConfigurationError):

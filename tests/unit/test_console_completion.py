@@ -167,6 +167,8 @@ def test_a_summary_stands_beside_a_command_and_help_beside_a_key():
     assert found == {"status": REGISTRY.get("get status").summary}
     found = {c.text: c.meta for c in candidates("run tcp server where thr", REGISTRY, Names())}
     assert found == {"threads": "I/O threads"}
+    (long,) = (c.meta for c in candidates("run tcp server where bi", REGISTRY, Names()))
+    assert long.endswith("…")
 
 
 def test_values_of_the_environment_are_not_shown():

@@ -55,7 +55,7 @@ async function identify() {
   const level = document.getElementById("level");
   level.textContent = `${caller.user ? `${caller.user}, ` : ""}level ${caller.level}`;
   level.title = "Commands up to this level run for you";
-  document.getElementById("login").hidden = caller.level === "admin";
+  document.body.classList.toggle("may-sign-in", caller.sign_in && caller.level !== "admin");
   document.title = `${place().name} · ${node.name}`;
 }
 
