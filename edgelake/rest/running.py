@@ -105,29 +105,17 @@ class Runner:
                 f" {self._service.options.threads} threads",
                 hint="try again later, or give the server more: threads = …",
             )
-        loop = asyncio.get_running_loop()
-        calls.waiting += 1
-        started = False
-
-        def begun() -> None:
-            nonlocal started
-            started = True
-            calls.waiting -= 1
-            calls.running += 1
+        turn = calls.wait()
 
         def work() -> T:
-            loop.call_soon_threadsafe(begun)
-            with calls.in_thread():
+            with calls.in_thread(turn):
                 return call()
 
         try:
             async with self._places:
-                return await loop.run_in_executor(self._service.pool, work)
+                return await asyncio.get_running_loop().run_in_executor(self._service.pool, work)
         finally:
-            if started:
-                calls.running -= 1
-            else:
-                calls.waiting -= 1
+            calls.leave(turn)
 
     async def here(self, wanted: Wanted, origin: Origin) -> list[Result]:
         """Run the commands on this node; return their answers.

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgelake import limits
 
-__all__ = ["DURATION_BOUNDS_S", "METHODS", "CallRecord", "RestCalls"]
+__all__ = ["DURATION_BOUNDS_S", "METHODS", "CallRecord", "PoolThread", "RestCalls", "Turn"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 """Methods that are told apart."""
@@ -73,6 +73,13 @@ class PoolThread:
 
     busy: bool = False
     calls: int = 0
+
+
+@dataclass(slots=True)
+class Turn:
+    """One call that waits for a thread of the pool, or had one."""
+
+    waits: bool = True
 
 
 class RestCalls:
@@ -139,18 +146,34 @@ class RestCalls:
                 record.errors += 1
                 record.last_error = _short(error)
 
+    def wait(self) -> Turn:
+        """Count a call that waits for a thread of the pool, until `in_thread` or `leave`."""
+        with self._lock:
+            self.waiting += 1
+        return Turn()
+
+    def leave(self, turn: Turn) -> None:
+        """Count a call no more that waits, if it still does."""
+        with self._lock:
+            self.waiting -= turn.waits
+            turn.waits = False
+
     @contextmanager
-    def in_thread(self) -> Iterator[None]:
-        """Count that a thread of the pool has something to do, for as long as it has."""
+    def in_thread(self, turn: Turn) -> Iterator[None]:
+        """Count that a thread of the pool runs a call, for as long as it does."""
+        self.leave(turn)
         name = threading.current_thread().name
         with self._lock:
+            self.running += 1
             thread = self._threads.setdefault(name, PoolThread())
             thread.calls += 1
             thread.busy = True
         try:
             yield
         finally:
-            thread.busy = False
+            with self._lock:
+                self.running -= 1
+                thread.busy = False
 
     def threads(self, number: int) -> list[PoolThread]:
         """Return what each thread of the pool did; those that were not needed yet come last."""
