@@ -24,7 +24,9 @@ from tests.waiting import eventually
 
 
 def _say(*words: object) -> None:
-    print(*words, flush=True)
+    # One write, so that lines of several threads do not mix.
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 def _station(port: str) -> None:

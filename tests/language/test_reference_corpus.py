@@ -90,6 +90,10 @@ OTHERWISE: dict[str, tuple[type[EdgeLakeError], str]] = {
         errors.UnknownCommand,
         "what is traced is a command, so it is one that is unknown",
     ),
+    "blockchain pull to printer": (
+        errors.UnknownCommand,
+        "what it is pulled to is a word of the name; the message lists those that there are",
+    ),
     "run client get status": (errors.BadDestination, "the word that is no destination is named"),
 }
 """Wrong lines for which we name another fault, and why."""
