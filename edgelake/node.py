@@ -23,6 +23,7 @@ from edgelake.ledger import LocalLedger
 from edgelake.services.base import ServiceRegistry
 from edgelake.services.log_file import LogFile
 from edgelake.services.logs import Logs
+from edgelake.services.memory import give_back_large_blocks
 from edgelake.services.rest import RestService, WebApp
 from edgelake.storage import Databases, Home, LedgerFile
 
@@ -60,6 +61,7 @@ class Node:
         name: str = "edgelake",
         on_exit: Callable[[], None] | None = None,
     ) -> None:
+        give_back_large_blocks()
         self.home = Home(Path(home))
         variables = Variables(reserved_entries(self.home))
         databases = Databases(self.home.databases_dir)

@@ -101,7 +101,9 @@ def _change(
         received += arrival.text_bytes
         blocks += arrival.blocks
         if arrival.text.startswith(NEWS):
-            sent += member.ask(ask)
+            # One for a member of an earlier crowd, which had this address, may come late.
+            if int(arrival.text.split()[3]) > place.seq:
+                sent += member.ask(ask)
             return
         top = heading(arrival)
         if top["kind"] != "changes" or top["count"] != 1:

@@ -61,6 +61,7 @@ def first_sync(master: Master, policies: int, settings: Settings) -> dict[str, A
         "idle_bytes": median(one["idle_bytes"] for one in rounds),
         "peak_above_idle_bytes": above,
         "peak_ratio": above / size,
+        "queried_ratio": median(one["queried_bytes"] - one["idle_bytes"] for one in rounds) / size,
     }
 
 

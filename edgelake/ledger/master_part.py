@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from bisect import bisect_left
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain
@@ -22,6 +23,8 @@ NEVER_SYNCED = "0"
 """The hash of a ledger that is not there."""
 
 _GAP = 1 << 32
+_MOST = 1 << 62
+"""Places stay below it on either side: they are numbers of 64 bits."""
 
 
 class MasterPart:
@@ -47,7 +50,7 @@ class MasterPart:
     is added at the end.
     """
 
-    __slots__ = ("_hash", "_ids", "_labels", "_raw", "found", "places", "quarantine", "size")
+    __slots__ = ("_hash", "_ids", "_labels", "_places", "_raw", "found", "quarantine", "size")
 
     def __init__(
         self,
@@ -60,8 +63,8 @@ class MasterPart:
         self.quarantine = tuple(quarantine)
         self._raw = raw
         self._ids = list(found)
-        self._labels = list(range(_GAP, _GAP * (len(found) + 1), _GAP))
-        self.places = dict(zip(self._ids, self._labels, strict=True))
+        self._labels = _far_apart(len(found))
+        self._places: dict[str, int] | None = None
         self._hash: hashlib._Hash | None = None
         if raw is not None:
             size = len(raw)
@@ -84,6 +87,13 @@ class MasterPart:
     def heard(self) -> bool:
         """Whether a master has sent anything."""
         return self._raw != b""
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The place of each policy by its id; a later one has a higher number."""
+        if self._places is None:
+            self._places = dict(zip(self._ids, self._labels, strict=True))
+        return self._places
 
     def ordered(self) -> list[Policy]:
         """Return the policies in order."""
@@ -221,6 +231,9 @@ class MasterPart:
         labels, kept = self._labels, True
         at = bisect_left(labels, self.places[after_id]) + 1 if after_id else 0
         if at == len(labels):
+            if labels and labels[-1] > _MOST:
+                self._spread()
+                labels, kept = self._labels, False
             label = (labels[-1] if labels else 0) + _GAP
             if len(self.found) == 1:
                 self._hash, self.size = None, _size(policy)
@@ -242,15 +255,18 @@ class MasterPart:
     def _between(self, at: int) -> int | None:
         """Return a place before that of a position, ``None`` if no number is free there."""
         if not at:
-            return self._labels[0] - _GAP
+            return self._labels[0] - _GAP if self._labels[0] > -_MOST else None
         low, high = self._labels[at - 1], self._labels[at]
         return (low + high) // 2 if high - low > 1 else None
 
     def _spread(self) -> None:
         """Give all policies new places, far from one another."""
-        count = len(self._ids)
-        self._labels = list(range(_GAP, _GAP * (count + 1), _GAP))
-        self.places = dict(zip(self._ids, self._labels, strict=True))
+        self._labels, self._places = _far_apart(len(self._ids)), None
+
+
+def _far_apart(count: int) -> array[int]:
+    """Return so many places, which take 8 bytes each."""
+    return array("q", range(_GAP, _GAP * (count + 1), _GAP))
 
 
 def bytes_of(texts: Sequence[str] | bytes) -> bytes:

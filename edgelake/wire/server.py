@@ -333,25 +333,34 @@ class MessageServer:
                         return
                     continue
                 ready.extend(batch)
+                del batch
                 continue
             if self._handle(message):
                 self._handled[number] += 1
             native.note_handled(message)
+            # A thread that sleeps keeps nothing: a message may be as long as a ledger.
+            del message
 
     def _dispatch_batches(self, number: int) -> None:
         native = self._native
         while (batch := native.receive(limits.BATCH_MESSAGES, None)) is not None:
             if not batch:
                 continue
-            try:
-                for message, answer in self._handler(batch) or ():
-                    self.reply(message, answer)
-            except Exception:
-                self._count("handler_errors", len(batch))
-                _log.exception("handler failed for %d messages", len(batch))
-            else:
+            if self._handle_batch(batch):
                 self._handled[number] += len(batch)
             native.note_handled(batch[0], len(batch))
+            del batch
+
+    def _handle_batch(self, batch: list[Message]) -> bool:
+        """Run the handler and answer; return whether the messages were handled."""
+        try:
+            for message, answer in self._handler(batch) or ():
+                self.reply(message, answer)
+        except Exception:
+            self._count("handler_errors", len(batch))
+            _log.exception("handler failed for %d messages", len(batch))
+            return False
+        return True
 
     def _handle(self, message: Message) -> bool:
         """Run the handler and answer; return whether the message was handled."""
