@@ -19,6 +19,7 @@ from bench.ledger.asking import NEWS, Place, heading, place_now, question
 from bench.master import Master
 from bench.part import Settings
 from bench.policies import policy_id, policy_line
+from edgelake.limits import MAX_LEDGER_TELL_PAUSE_S
 
 __all__ = ["FOLLOWERS", "changes"]
 
@@ -72,6 +73,8 @@ def changes(
                 number += 1
                 if turn == 0:
                     seen = _Seen()  # the first one is for warming up
+                    # It also told those who asked before this: the master rests after many.
+                    time.sleep(MAX_LEDGER_TELL_PAUSE_S)
         found.append(_summary(total, seen))
     return found
 

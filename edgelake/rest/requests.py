@@ -32,6 +32,7 @@ _ASSIGNMENT = re.compile(r"\s*!?(?P<name>[A-Za-z_][\w.-]*)\s*=(?!=)\s*(?P<value>
 _INFORMS = re.compile(r"(?:get|help|sql|blockchain\s+get)(?:\s|$)")
 _ONLY_BY_GET = re.compile(r"(?:get|help)(?:\s|$)")
 _PARAMETERS = ("command", "destination", "timeout", "subset")
+_FIELDS = {name.encode(): name for name in _PARAMETERS}
 _AGENTS = ("anylog-agent", "user-agent")
 _AGENT = "edgelake.agent"
 _HERE = "local"
@@ -91,6 +92,8 @@ async def body_of(request: Request, most: int | None = None) -> bytes:
     ------
     MessageTooLarge
     """
+    if "content-length" not in request.headers and "transfer-encoding" not in request.headers:
+        return b""
     most = limits.MAX_REST_BODY_BYTES if most is None else most
     found = bytearray()
     size = 0
@@ -171,23 +174,25 @@ def _given(request: Request) -> dict[str, str]:
     found: dict[str, str] = {}
     # Existing clients also separate the pairs of a query string by further question marks.
     query = request.scope.get("query_string", b"").decode("latin-1")
-    for pair in _PAIR.split(query):
+    for pair in _PAIR.split(query) if query else ():
         name, equals, value = pair.partition("=")
         key = unquote_plus(name).strip().lower()
         if equals and key in (*_PARAMETERS, *_AGENTS):
             found[key] = unquote_plus(value).strip()
-    for key in _PARAMETERS:
-        if (value := request.headers.get(key)) is not None:
-            found[key] = _decoded(value).strip()
-    return found
+    said: dict[str, str] = {}
+    for raw, value in request.headers.raw:
+        known = _FIELDS.get(raw)
+        if known is not None and known not in said:
+            said[known] = _decoded(value).strip()
+    return found | said
 
 
-def _decoded(value: str) -> str:
+def _decoded(value: bytes) -> str:
     """Return a header's value, which most programs send in UTF-8."""
     try:
-        return value.encode("latin-1").decode()
+        return value.decode()
     except UnicodeError:
-        return value
+        return value.decode("latin-1")
 
 
 def _text(body: bytes) -> str:

@@ -177,6 +177,7 @@ def made_up() -> dict[str, Any]:
                 "file_bytes": 311 * policies,
                 "peak_above_idle_bytes": 1244 * policies,
                 "peak_ratio": 4.0,
+                "queried_ratio": 6.0,
             },
             "at_once": {
                 "followers": 20,
