@@ -14,27 +14,11 @@ import pytest
 
 from edgelake import Node, errors, limits
 from edgelake.services.log_file import LogFile
-from tests.http_calls import HOST, Caller, rest_node, tcp_place
+from tests.http_calls import HOST, Caller, tcp_place
 from tests.waiting import eventually
 
 LINE = re.compile(r"time=(\S+) level=(debug|info|warning|error) service=(\S+) event=(.*)")
 PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Node, Caller]]:
-    with rest_node(tmp_path / "home") as both:
-        yield both
-
-
-@pytest.fixture
-def node(served: tuple[Node, Caller]) -> Node:
-    return served[0]
-
-
-@pytest.fixture
-def call(served: tuple[Node, Caller]) -> Caller:
-    return served[1]
 
 
 def lines(node: Node) -> list[dict[str, str]]:

@@ -17,27 +17,11 @@ from tests.integration.test_ledger_log import make_master, names, push
 from tests.waiting import eventually
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Node, Caller]]:
-    with rest_node(tmp_path / "home") as both:
-        yield both
-
-
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """Who calls a node that no test changes."""
     with rest_node(tmp_path_factory.mktemp("steady")) as (_, call):
         yield call
-
-
-@pytest.fixture
-def call(served: tuple[Node, Caller]) -> Caller:
-    return served[1]
-
-
-@pytest.fixture
-def node(served: tuple[Node, Caller]) -> Node:
-    return served[0]
 
 
 # ------------------------------------------------------------------ commands

@@ -21,12 +21,6 @@ CALL = b"GET / HTTP/1.1\r\nhost: localhost\r\ncommand: get status\r\nconnection:
 CHUNKED = b"POST / HTTP/1.1\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Node, Caller]]:
-    with rest_node(tmp_path / "home") as both:
-        yield both
-
-
 def figures(node: Node) -> dict[str, int]:
     found = node.run("get rest server info where format = json").data
     return {key: value for key, value in found.items() if isinstance(value, int)}

@@ -18,22 +18,6 @@ from tests.waiting import eventually
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Node, Caller]]:
-    with rest_node(tmp_path / "home") as both:
-        yield both
-
-
-@pytest.fixture
-def call(served: tuple[Node, Caller]) -> Caller:
-    return served[1]
-
-
-@pytest.fixture
-def node(served: tuple[Node, Caller]) -> Node:
-    return served[0]
-
-
-@pytest.fixture
 def silent() -> Iterator[str]:
     """A node that takes connections and answers nothing."""
     with socket.create_server((HOST, 0)) as listening:

@@ -14,7 +14,7 @@ import pytest
 
 from edgelake import Node, limits
 from edgelake.services.data_refusals import DOORS, REASONS
-from tests.http_calls import HOST, Caller, rest_node, tcp_place
+from tests.http_calls import HOST, Caller, tcp_place
 from tests.integration.test_data_files import PLACE, put
 from tests.integration.test_ledger_log import make_master, push
 from tests.integration.test_msg_clients import TOPIC, post, run
@@ -22,22 +22,6 @@ from tests.integration.test_rest_monitoring import metrics
 from tests.waiting import eventually
 
 ROW = '[{"ts": 1, "value": 7.10}, {"ts": 2, "value": 7.2}]'
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Node, Caller]]:
-    with rest_node(tmp_path / "home") as both:
-        yield both
-
-
-@pytest.fixture
-def node(served: tuple[Node, Caller]) -> Node:
-    return served[0]
-
-
-@pytest.fixture
-def call(served: tuple[Node, Caller]) -> Caller:
-    return served[1]
 
 
 def moved(call: Caller, act: Callable[[], object]) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,22 +17,6 @@ from tests.http_calls import HOST, Caller, Reply, rest_node, tcp_place
 from tests.waiting import eventually
 
 UNITS = ("_seconds", "_bytes", "_total", "_info")
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Node, Caller]]:
-    with rest_node(tmp_path / "home") as both:
-        yield both
-
-
-@pytest.fixture
-def node(served: tuple[Node, Caller]) -> Node:
-    return served[0]
-
-
-@pytest.fixture
-def call(served: tuple[Node, Caller]) -> Caller:
-    return served[1]
 
 
 def metrics(call: Caller) -> dict[str, float]:
